@@ -1,0 +1,84 @@
+"""The values that pass between rooms, and the contracts that a user's own parts fill.
+
+Nothing here imports torch or numpy: the contracts are described, not enforced by inheritance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Task = Literal["classification", "multilabel", "regression"]
+
+Loss = Callable[..., "Tensor"]
+"""`(outputs, targets)` -> one number per picture, or one number: the batch's own mean."""
+
+Schedule = Callable[[float], float]
+"""Progress in [0, 1] -> what the learning rate is multiplied by."""
+
+
+class Examples(Protocol):
+    """A data set: a length, and `(picture, target)` by index."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+class Batch(NamedTuple):
+    """Pictures that go through a model together.
+
+    images: float [N, 3, H, W]; targets: [N] or [N, outputs]; mask: bool [N], False on padding.
+    """
+
+    images: Tensor
+    targets: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something worth telling while a job runs; `total` is 0 where there is nothing to count."""
+
+    stage: str
+    words: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about one picture.
+
+    For classification `label` is the likeliest class and `probability` its probability; `top` lists
+    classes with probabilities, likeliest first. For multilabel `labels` holds every label whose
+    probability is at least one half (`label` joins them). For regression `value` is the answer.
+    `sure` is False where the model's probability stays under the bundle's threshold.
+    """
+
+    label: str
+    probability: float
+    sure: bool
+    top: tuple[tuple[str, float], ...] = field(default=())
+    labels: tuple[str, ...] | None = None
+    value: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form: the fields that the task gives a meaning."""
+        if self.value is not None:
+            return {"value": self.value}
+        facts: dict[str, Any] = {"label": self.label, "probability": self.probability, "sure": self.sure}
+        if self.labels is not None:
+            facts["labels"] = list(self.labels)
+        facts["top"] = [[name, probability] for name, probability in self.top]
+        return facts
+
+    def __str__(self) -> str:
+        if self.value is not None:
+            return f"{self.value:.4g}"
+        doubt = "" if self.sure else " (not sure)"
+        return f"{self.label} {self.probability:.1%}{doubt}"
