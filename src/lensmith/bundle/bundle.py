@@ -1,0 +1,169 @@
+"""`Bundle`: a network with its preprocessing, class names and threshold. Ask it for predictions; save it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lensmith.bundle.answers import answers
+from lensmith.bundle.engines import Engine, Logits, open_engine, torch_engine
+from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts
+from lensmith.bundle.storage import locate, read_bundle, write_bundle
+from lensmith.data.decode import Pixels
+from lensmith.data.pictures import pixels_of
+from lensmith.data.preprocess import Preprocess
+from lensmith.errors import ModelFileError, UsageError
+from lensmith.types import Prediction, Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_CHUNK = 64
+
+
+class Bundle:
+    """A model that carries what it needs to answer.
+
+    Made from any trained network, `Bundle(net, preprocess=Preprocess(224), classes=["ant", "bee"])`, or
+    opened from disk by `load_model`. `predict` takes paths, bytes, Pillow images, arrays and tensors.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        preprocess: Preprocess,
+        classes: Sequence[str],
+        task: Task = "classification",
+        name: str = "",
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        facts = BundleFacts(list(classes), preprocess, task, name, provenance=dict(provenance or {}))
+        files = _files_of(model, preprocess)
+        # With a graph, what answers now is what will answer from the file.
+        self._begin(facts, None if GRAPH in files else torch_engine(model, preprocess), files, None)
+        _check_outputs(self)
+
+    def _begin(
+        self, facts: BundleFacts, engine: Engine | None, files: dict[str, bytes], path: Path | None
+    ) -> None:
+        self.facts = facts
+        self.path = path
+        self._engine = engine
+        self._files = files
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the outputs, in their order."""
+        return self.facts.classes
+
+    @property
+    def task(self) -> Task:
+        """classification, multilabel or regression."""
+        return self.facts.task
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How a picture becomes what the network sees."""
+        return self.facts.preprocess
+
+    @property
+    def sha256(self) -> str:
+        """Identity of what decides an answer."""
+        return self.facts.sha256
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """The files beside `bundle.json`: weights, and the graph where the network could be traced."""
+        return self._files
+
+    def prepare(self, picture: Any, *, bgr: bool = False) -> Pixels:
+        """A picture in any form -> uint8 [H, W, 3] as the network sees it. Raises `PictureError`."""
+        return self.preprocess(pixels_of(picture, bgr=bgr, first_frame=True))
+
+    def logits(self, pixels: Pixels) -> Logits:
+        """Prepared pictures, uint8 [N, H, W, 3] -> the network's outputs, float32 [N, outputs]."""
+        if self._engine is None:
+            self._engine = open_engine(self.facts, self._files)
+        chunks = [self._engine(pixels[start : start + _CHUNK]) for start in range(0, len(pixels), _CHUNK)]
+        return np.concatenate(chunks) if chunks else np.empty((0, len(self.classes)), np.float32)
+
+    def predict_prepared(self, pixels: Pixels) -> list[Prediction]:
+        """Prepared pictures, uint8 [N, H, W, 3] -> one `Prediction` each."""
+        return answers(self.logits(pixels), self.facts)
+
+    def predict(self, pictures: Any, *, bgr: bool = False) -> Any:
+        """One picture -> `Prediction`; a list or tuple -> a list of them. Raises `PictureError`."""
+        if isinstance(pictures, list | tuple):
+            prepared = [self.prepare(picture, bgr=bgr) for picture in pictures]
+            return self.predict_prepared(np.stack(prepared)) if prepared else []
+        return self.predict_prepared(self.prepare(pictures, bgr=bgr)[None])[0]
+
+    def save(self, path: str | Path) -> Path:
+        """Write a folder, or one `.lens` file by that suffix."""
+        self.facts = write_bundle(Path(path), self.facts, self._files)
+        return Path(path)
+
+    def with_facts(self, **changes: Any) -> Bundle:
+        """The same model with other facts, such as a report or a threshold."""
+        bundle = Bundle.__new__(Bundle)
+        bundle._begin(replace(self.facts, **changes), self._engine, self._files, self.path)
+        return bundle
+
+    def describe(self) -> dict[str, Any]:
+        """What the bundle says of itself, as JSON holds it."""
+        return {"sha256": self.sha256, **self.facts.as_dict()}
+
+    def __repr__(self) -> str:
+        height, width = self.preprocess.size
+        place = f" from {self.path}" if self.path else ""
+        shape = f"{height} x {width}, {self.preprocess.fit}"
+        return f"Bundle({self.task}, {len(self.classes)} classes, {shape}{place})"
+
+
+def open_bundle(word: str | Path) -> Bundle:
+    """A bundle from a run directory, its `model/`, a `.lens` file or `last`; every file is checked.
+
+    Nothing is unpickled, and torch is imported only where there is no graph or no ONNX Runtime.
+    """
+    path = locate(word)
+    facts, files = read_bundle(path)
+    bundle = Bundle.__new__(Bundle)
+    bundle._begin(facts, None, files, path)
+    return bundle
+
+
+def _files_of(model: nn.Module, preprocess: Preprocess) -> dict[str, bytes]:
+    """Weights, and the graph where torch's exporter can follow the network."""
+    import copy
+
+    from lensmith.bundle.graph import trace
+    from lensmith.models.weights import weights_bytes
+
+    weights = weights_bytes(model)
+    try:
+        return {WEIGHTS: weights, GRAPH: trace(copy.deepcopy(model).cpu(), preprocess, weights)}
+    except Exception as error:
+        import warnings
+
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        warnings.warn(
+            f"no ONNX graph could be made of this network ({reason}); torch will run it", stacklevel=3
+        )
+        return {WEIGHTS: weights}
+
+
+def _check_outputs(bundle: Bundle) -> None:
+    outputs = bundle.logits(np.zeros((2, *bundle.preprocess.size, 3), np.uint8))
+    wanted = max(1, len(bundle.classes))
+    if outputs.ndim != 2 or len(outputs) != 2:
+        raise ModelFileError(f"the network gives {outputs.shape} for 2 pictures, and [2, {wanted}] is needed")
+    if outputs.shape[1] != wanted:
+        raise UsageError(
+            f"the network has {outputs.shape[1]} outputs and {wanted} class names are given",
+            hint="Give one name per output, in their order.",
+        )

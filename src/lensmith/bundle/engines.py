@@ -1,0 +1,86 @@
+"""What computes a bundle's outputs: a function uint8 [N, H, W, 3] -> logits, float32 [N, outputs]."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts
+from lensmith.data.decode import Pixels
+from lensmith.errors import MachineError, ModelFileError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lensmith.data.preprocess import Preprocess
+
+Logits = NDArray[np.float32]
+Engine = Callable[[Pixels], Logits]
+
+
+def open_engine(facts: BundleFacts, files: Mapping[str, bytes]) -> Engine:
+    """ONNX Runtime where it is installed and the bundle holds a graph, else torch and the model's code.
+
+    Raises `MachineError` where neither is at hand.
+    """
+    if GRAPH in files and importlib.util.find_spec("onnxruntime") is not None:
+        return onnx_engine(files[GRAPH], files[WEIGHTS])
+    if importlib.util.find_spec("torch") is None:
+        raise MachineError(
+            "neither ONNX Runtime nor torch is installed",
+            hint='pip install "lensmith[serve]" brings ONNX Runtime.',
+        )
+    if not facts.model:
+        raise MachineError(
+            "this bundle computes by its ONNX graph, and ONNX Runtime is not installed",
+            hint='pip install "lensmith[serve]"',
+        )
+    from lensmith.models.build import build
+    from lensmith.models.weights import load_weights
+
+    model = build(facts.model, len(facts.classes) or 1, facts.preprocess.size[0])
+    load_weights(model, files[WEIGHTS], WEIGHTS)
+    return torch_engine(model, facts.preprocess)
+
+
+def onnx_engine(graph: bytes, weights: bytes | None = None) -> Engine:
+    """A graph run by ONNX Runtime on the CPU; `weights` is the safetensors file that it points into."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Threads that spin while they wait take a whole core from whoever else works here.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if weights is not None:
+        options.add_external_initializers_from_files_in_memory([WEIGHTS], [weights], [len(weights)])
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelFileError(f"ONNX Runtime cannot load the graph ({error})") from error
+
+    def run(pixels: Pixels) -> Logits:
+        logits: Logits = session.run(["logits"], {"images": pixels})[0]
+        return logits
+
+    return run
+
+
+def torch_engine(model: nn.Module, preprocess: Preprocess) -> Engine:
+    """A network run by torch where its parameters lie; it is put in eval mode at every call."""
+    import torch
+
+    from lensmith.data.batches import normalised
+
+    def run(pixels: Pixels) -> Logits:
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        model.eval()
+        with torch.inference_mode():
+            images = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+            outputs: Any = model(normalised(images, preprocess)).float().cpu().numpy()
+        return np.asarray(outputs, np.float32)
+
+    return run

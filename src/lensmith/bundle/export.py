@@ -1,0 +1,125 @@
+"""Export: one ONNX file from pixels to a named answer, checked against its source before it stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from lensmith.bundle.bundle import Bundle
+from lensmith.bundle.facts import GRAPH, WEIGHTS
+from lensmith.bundle.graph import OPSET
+from lensmith.bundle.parity import Parity, compare
+from lensmith.bundle.resize import resize_nodes
+from lensmith.bundle.storage import SUFFIX
+from lensmith.errors import ModelFileError, UsageError
+from lensmith.runs.files import write_bytes
+
+
+def export(bundle: Bundle, path: str | Path, pictures: Sequence[Any] = ()) -> Parity | None:
+    """Write a bundle as `.onnx` or `.lens`, the suffix decides.
+
+    The ONNX file takes `images` uint8 [N, H, W, 3], RGB, of any one size a call, and gives `probabilities`
+    float32 [N, C], `label` string [N] and `sure` bool [N]; resizing, normalisation, temperature and threshold
+    are inside. It is run on `pictures` and compared with the bundle; returns the comparison.
+    Raises `AnswerIsNo` beyond tolerance, and then nothing is written.
+    """
+    path = Path(path)
+    if path.suffix == SUFFIX:
+        bundle.save(path)
+        return None
+    if path.suffix != ".onnx":
+        raise UsageError(f"{path}: what to write is told by the suffix", hint="It is .onnx or .lens.")
+    if GRAPH not in bundle.files:
+        raise ModelFileError(
+            "the bundle holds no graph, since torch's exporter could not follow its network",
+            hint="The command that made it said why.",
+        )
+    content = onnx_file(bundle)
+    parity = compare(bundle, content, pictures)
+    parity.insist()
+    write_bytes(path, content)
+    return parity
+
+
+def onnx_file(bundle: Bundle) -> bytes:
+    """The whole model as one ONNX file: preprocessing, network with its weights, answer."""
+    core = onnx.load_model_from_string(bundle.files[GRAPH])
+    _take_in_weights(core, bundle.files[WEIGHTS])
+    before, constants = resize_nodes(bundle.preprocess, "images", "prepared")
+    after, more = _answer_nodes(bundle)
+    nodes = [*before, *_renamed(core.graph, {"images": "prepared"}), *after]
+    graph = helper.make_graph(
+        nodes,
+        "lensmith",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", len(bundle.classes)]),
+            helper.make_tensor_value_info("label", TensorProto.STRING, ["N"]),
+            helper.make_tensor_value_info("sure", TensorProto.BOOL, ["N"]),
+        ],
+        [*core.graph.initializer, *constants, *more],
+    )
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=core.ir_version,
+        producer_name="lensmith",
+    )
+    model.functions.extend(core.functions)
+    helper.set_model_props(
+        model,
+        {
+            "lensmith.classes": json.dumps(bundle.classes, ensure_ascii=False),
+            "lensmith.task": bundle.task,
+            "lensmith.sha256": bundle.sha256,
+        },
+    )
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _take_in_weights(model: onnx.ModelProto, weights: bytes) -> None:
+    for tensor in model.graph.initializer:
+        if tensor.data_location != TensorProto.EXTERNAL:
+            continue
+        place = {entry.key: entry.value for entry in tensor.external_data}
+        start, length = int(place["offset"]), int(place["length"])
+        tensor.ClearField("external_data")
+        tensor.data_location = TensorProto.DEFAULT
+        tensor.raw_data = weights[start : start + length]
+
+
+def _renamed(graph: onnx.GraphProto, names: dict[str, str]) -> list[onnx.NodeProto]:
+    nodes = []
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        nodes.append(node)
+    return nodes
+
+
+def _answer_nodes(bundle: Bundle) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Logits -> probabilities, the likeliest name, and whether it is sure."""
+    constants = [
+        numpy_helper.from_array(np.array(bundle.facts.temperature, np.float32), "lensmith.temperature"),
+        numpy_helper.from_array(np.array(bundle.facts.threshold, np.float32), "lensmith.threshold"),
+        numpy_helper.from_array(np.array([1], np.int64), "lensmith.last_axis"),
+        numpy_helper.from_array(np.array(bundle.classes, dtype=object), "lensmith.names"),
+    ]
+    nodes = [
+        helper.make_node("Div", ["logits", "lensmith.temperature"], ["lensmith.scaled"]),
+        helper.make_node("Softmax", ["lensmith.scaled"], ["probabilities"], axis=1),
+        helper.make_node("ArgMax", ["probabilities"], ["lensmith.best"], axis=1, keepdims=0),
+        helper.make_node("Gather", ["lensmith.names", "lensmith.best"], ["label"]),
+        helper.make_node(
+            "ReduceMax", ["probabilities", "lensmith.last_axis"], ["lensmith.highest"], keepdims=0
+        ),
+        helper.make_node("GreaterOrEqual", ["lensmith.highest", "lensmith.threshold"], ["sure"]),
+    ]
+    return nodes, constants

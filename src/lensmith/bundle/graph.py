@@ -1,0 +1,109 @@
+"""A network as an ONNX graph from uint8 pixels to logits, whose weights stay in the safetensors file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import struct
+import warnings
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from lensmith.bundle.facts import WEIGHTS
+from lensmith.data.preprocess import Preprocess
+
+OPSET = 18
+_PREFIX = "model."
+
+
+class Pixels(nn.Module):
+    """A network with the normalisation in front: uint8 [N, H, W, 3] -> outputs, float32."""
+
+    def __init__(self, model: nn.Module, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.model = model
+        scale, offset = preprocess.affine()
+        self.scale, self.offset = torch.from_numpy(scale), torch.from_numpy(offset)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """uint8 [N, H, W, 3] -> outputs, float32 [N, ...]."""
+        normal = images.to(torch.float32) * self.scale + self.offset
+        outputs: Tensor = self.model(normal.permute(0, 3, 1, 2))
+        return outputs.to(torch.float32)
+
+
+def trace(model: nn.Module, preprocess: Preprocess, weights: bytes) -> bytes:
+    """The ONNX graph of a network in eval mode, on the CPU.
+
+    Its tensors that are in `weights` (safetensors) point there by offset, so both engines compute with the
+    same bytes. Raises what torch's exporter raises for a network that it cannot follow.
+    """
+    wrapped = Pixels(model, preprocess).eval()
+    example = torch.zeros((2, *preprocess.size, 3), dtype=torch.uint8)
+    program: Any
+    with _silence(), torch.no_grad():
+        program = torch.onnx.export(
+            wrapped,
+            (example,),
+            input_names=["images"],
+            output_names=["logits"],
+            opset_version=OPSET,
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("N")},),
+            optimize=False,
+            verbose=False,
+        )
+    graph: onnx.ModelProto = program.model_proto
+    _point_to(graph, weights)
+    for value in graph.graph.value_info:
+        value.ClearField("doc_string")
+    for node in graph.graph.node:
+        # The exporter notes the source lines of this machine in every node.
+        node.ClearField("doc_string")
+        del node.metadata_props[:]
+    content: bytes = graph.SerializeToString()
+    return content
+
+
+def tensor_places(weights: bytes) -> dict[str, tuple[int, int]]:
+    """Name -> (offset, length) of each tensor in a safetensors file."""
+    (header,) = struct.unpack("<Q", weights[:8])
+    table = json.loads(weights[8 : 8 + header])
+    return {
+        name: (8 + header + facts["data_offsets"][0], facts["data_offsets"][1] - facts["data_offsets"][0])
+        for name, facts in table.items()
+        if name != "__metadata__"
+    }
+
+
+def _point_to(graph: onnx.ModelProto, weights: bytes) -> None:
+    places = tensor_places(weights)
+    for tensor in graph.graph.initializer:
+        name = tensor.name.removeprefix(_PREFIX)
+        if name not in places or not tensor.name.startswith(_PREFIX):
+            continue
+        offset, length = places[name]
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        del tensor.external_data[:]
+        for key, value in (("location", WEIGHTS), ("offset", offset), ("length", length)):
+            tensor.external_data.add(key=key, value=str(value))
+
+
+@contextlib.contextmanager
+def _silence() -> Any:
+    """The exporter prints and warns about its own workings; what matters it raises."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

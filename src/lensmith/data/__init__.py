@@ -1,0 +1,1 @@
+"""From files to batches: data sets, decoding, preprocessing, the store, splits and augmentation."""

@@ -1,0 +1,58 @@
+"""Batches of a column: order and augmentation are a pure function of (seed, epoch, picture)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lensmith.data.augment import Augment, draw, windows
+from lensmith.data.preprocess import Preprocess
+from lensmith.types import Batch
+
+
+@dataclass(frozen=True)
+class Batches:
+    """`batches(epoch)` iterates one pass; the same seed and epoch give the same batches.
+
+    pixels: uint8 [N, H, W, 3], on the device that trains; targets: [N] or [N, outputs].
+    In training the order is drawn and the last ragged batch dropped (unless it is the only one).
+    """
+
+    pixels: Tensor
+    targets: Tensor
+    preprocess: Preprocess
+    batch_size: int
+    augment: Augment
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return max(1, len(self.pixels) // self.batch_size)
+
+    def __call__(self, epoch: int) -> Iterator[Batch]:
+        """The batches of one pass, made as they are asked for."""
+        generator = torch.Generator().manual_seed(_seed(self.seed, epoch))
+        order = torch.randperm(len(self.pixels), generator=generator)
+        full = (self.pixels.shape[1], self.pixels.shape[2])
+        draws = draw(self.augment, len(self.pixels), full, self.preprocess.size, generator)
+        for start in range(len(self)):
+            index = order[start * self.batch_size : (start + 1) * self.batch_size]
+            pixels = windows(self.pixels, index, draws, self.preprocess.size)
+            targets = self.targets[index.to(self.targets.device)]
+            yield Batch(
+                normalised(pixels, self.preprocess), targets, torch.ones(len(index), dtype=torch.bool)
+            )
+
+
+def normalised(pixels: Tensor, preprocess: Preprocess) -> Tensor:
+    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W], in channels_last memory without a copy for the layout."""
+    scale, offset = (torch.from_numpy(part).to(pixels.device) for part in preprocess.affine())
+    return torch.addcmul(offset, pixels.to(torch.float32), scale).permute(0, 3, 1, 2)
+
+
+def _seed(seed: int, epoch: int) -> int:
+    """Streams of neighbouring seeds and epochs must not overlap, so they are hashed."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {epoch}".encode()).digest()[:8], "big") >> 1

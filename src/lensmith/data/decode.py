@@ -1,0 +1,185 @@
+"""The one way from bytes to pixels: EXIF applied, 16 bit scaled, alpha composited, always RGB uint8."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from lensmith.errors import PictureError
+
+Pixels = NDArray[np.uint8]
+
+MAX_PIXELS = 80_000_000
+"""Refused from the header above this: a 97 kB file can hold a hundred megapixels."""
+MIN_SIDE = 4
+
+BACKGROUND = (255, 255, 255)
+"""What shows through transparent pixels."""
+
+FORMATS: dict[str, Callable[..., Image.Image]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+}
+PREDICT_ONLY: dict[str, Callable[..., Image.Image]] = {
+    "GIF": GifImagePlugin.GifImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
+"""Often many frames or a lossy copy of another file: skipped in training, first frame in prediction."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112
+
+
+def decode(source: Path | bytes, *, first_frame: bool = False, name: str = "") -> Pixels:
+    """Bytes or a file -> RGB pixels, uint8 [H, W, 3], upright.
+
+    `first_frame` also takes GIF and AVIF, by their first frame. Raises `PictureError` with the reason.
+    """
+    if isinstance(source, Path):
+        name = name or str(source)
+        try:
+            content = source.read_bytes()
+        except OSError as error:
+            raise PictureError(name, f"cannot be opened ({error.strerror})") from error
+    else:
+        name, content = name or "picture", source
+    opener = _opener(content, first_frame, name)
+    try:
+        image = opener(io.BytesIO(content))
+        _check_size(image.width, image.height, name)
+        image.load()
+    except PictureError:
+        raise
+    except Exception as error:
+        # A damaged file makes a decoder raise almost anything; whatever it is, the picture cannot be read.
+        raise PictureError(name, f"damaged ({_first_line(error)})") from error
+    return rgb_pixels(image, name)
+
+
+def rgb_pixels(image: Image.Image, name: str = "picture") -> Pixels:
+    """A Pillow image of any mode -> RGB pixels, uint8 [H, W, 3], upright."""
+    _check_size(image.width, image.height, name)
+    turn = _TURNS.get(_orientation(image))
+    if turn is not None:
+        image = image.transpose(turn)
+    return np.array(_as_rgb(image, name))
+
+
+def format_of(content: bytes) -> str:
+    """The format by content, `""` where it is none that lensmith knows."""
+    for start, name in _MAGIC:
+        if content.startswith(start):
+            return name
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WebP"
+    if content[4:8] == b"ftyp":
+        return "AVIF" if content[8:12] in (b"avif", b"avis") else "HEIC"
+    if content[:1] == b"P" and content[1:2] in b"123456" and content[2:3].isspace():
+        return "PPM"
+    return ""
+
+
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
+)
+
+
+def _opener(content: bytes, first_frame: bool, name: str) -> Callable[..., Image.Image]:
+    kind = format_of(content)
+    if kind in FORMATS:
+        return FORMATS[kind]
+    if kind in PREDICT_ONLY:
+        if first_frame:
+            return PREDICT_ONLY[kind]
+        raise PictureError(name, f"{kind}, which training leaves out", hint="Save it as PNG to train on it.")
+    if kind:
+        raise PictureError(name, f"{kind}, which cannot be read here", hint="Save it as JPEG or PNG.")
+    raise PictureError(name, _what_it_is(content))
+
+
+def _what_it_is(content: bytes) -> str:
+    if not content:
+        return "empty file"
+    head = content[:512].lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        return "not a picture but a web page (HTML)"
+    return "not a picture (JPEG, PNG, WebP, BMP, TIFF or PPM)"
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise PictureError(name, f"{width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} million")
+    if min(width, height) < MIN_SIDE:
+        raise PictureError(name, f"{width} x {height} pixels, a side under {MIN_SIDE}")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        # EXIF that cannot be parsed says nothing about which way is up.
+        return 1
+
+
+def _as_rgb(image: Image.Image, name: str) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        return _from_integers(image, name)
+    if image.mode == "F":
+        raise PictureError(
+            name, "floating-point pixels, whose range is not stated", hint="Save it as 8 or 16 bit."
+        )
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, (*BACKGROUND, 255)), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_integers(image: Image.Image, name: str) -> Image.Image:
+    """16-bit grey to 8: scaled, where Pillow's own conversion clips nearly everything to white."""
+    values: NDArray[Any] = np.array(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise PictureError(name, "32-bit pixels, whose range is not stated", hint="Save it as 8 or 16 bit.")
+    grey = ((values * 255 + 32767) // 65535).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__

@@ -1,0 +1,1 @@
+"""Metrics with intervals, on outputs that were gathered once."""

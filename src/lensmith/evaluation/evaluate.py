@@ -1,0 +1,48 @@
+"""`evaluate`: any network on any loader -> `Report`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lensmith.errors import DataError
+from lensmith.evaluation.metrics import measure
+from lensmith.evaluation.report import Report
+from lensmith.types import Batch
+
+
+def evaluate(model: nn.Module, batches: Iterable[Any], *, classes: Sequence[str] | None = None) -> Report:
+    """Measure a network on a plain DataLoader that yields `(images, targets)`, or on `Batch` values.
+
+    The network is put in eval mode and back into the mode that each part of it had. Padding is not counted.
+    """
+    logits, targets = gather(model, batches)
+    names = classes or getattr(getattr(batches, "dataset", None), "classes", None)
+    return measure(logits, targets, [str(n) for n in names or range(logits.shape[1])])
+
+
+def gather(model: nn.Module, batches: Iterable[Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """All outputs, float32 [N, outputs], and all targets [N, ...], in the order of the loader."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    outputs: list[Tensor] = []
+    targets: list[Tensor] = []
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for batch in batches:
+                images, target = batch[0], batch[1]
+                out = model(images.to(device)).float().cpu()
+                real = batch.mask.cpu() if isinstance(batch, Batch) else slice(None)
+                outputs.append(out[real])
+                targets.append(target.cpu()[real])
+    finally:
+        for part, training in modes:
+            part.training = training
+    if not outputs:
+        raise DataError("nothing to measure: the loader gave no batch")
+    return torch.cat(outputs).numpy(), torch.cat(targets).numpy()

@@ -1,0 +1,76 @@
+"""From gathered outputs and targets to a `Report`. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lensmith.errors import DataError
+from lensmith.evaluation.intervals import Value, proportion
+from lensmith.evaluation.report import ClassFigures, Report
+
+Floats = NDArray[np.floating[Any]]
+
+
+def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Probabilities, float64 [N, C]."""
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    shares: Floats = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def measure(logits: Floats, targets: NDArray[np.integer[Any]], classes: Sequence[str]) -> Report:
+    """Accuracy, balanced accuracy and log loss, a table per class, the confusion matrix.
+
+    logits: [N, C]; targets: class indices [N]. Raises `DataError` on outputs that are not numbers.
+    """
+    if not np.isfinite(logits).all():
+        bad = int((~np.isfinite(logits)).any(axis=1).sum())
+        raise DataError(
+            f"the model's outputs for {bad} of {len(logits)} pictures are not finite",
+            hint="Its training diverged; try a lower lr.",
+        )
+    count, kinds = len(targets), len(classes)
+    answers = logits.argmax(axis=1)
+    confusion = np.zeros((kinds, kinds), np.int64)
+    np.add.at(confusion, (targets, answers), 1)
+    per_class = [_figures(name, i, confusion) for i, name in enumerate(classes)]
+    recalls = [c.recall.value for c in per_class if c.count]
+    chances = softmax(logits)[np.arange(count), targets]
+    values = {
+        "accuracy": proportion(int(np.trace(confusion)), count),
+        "balanced_accuracy": _balanced(recalls, confusion),
+        "log_loss": _mean(-np.log(np.maximum(chances, 1e-12))),
+    }
+    baseline = float(confusion.sum(axis=1).max() / count)
+    return Report("classification", count, values, list(classes), per_class, confusion.tolist(), baseline)
+
+
+def _figures(name: str, index: int, confusion: NDArray[np.int64]) -> ClassFigures:
+    right = int(confusion[index, index])
+    shown, said = int(confusion[index].sum()), int(confusion[:, index].sum())
+    f1 = 2 * right / (shown + said) if shown + said else 0.0
+    return ClassFigures(name, shown, proportion(right, shown), proportion(right, said), f1)
+
+
+def _balanced(recalls: Sequence[float], confusion: NDArray[np.int64]) -> Value:
+    """Mean recall; its interval by the delta method, from each class's own (Agresti-Coull) variance."""
+    shown = confusion.sum(axis=1)
+    shown, right = shown[shown > 0], np.diag(confusion)[shown > 0]
+    smoothed = (right + 2) / (shown + 4)
+    spread = 1.959964 * float(np.sqrt((smoothed * (1 - smoothed) / (shown + 4)).sum())) / len(shown)
+    mean = float(np.mean(recalls))
+    return Value(mean, max(0.0, mean - spread), min(1.0, mean + spread), int(shown.sum()))
+
+
+def _mean(losses: Floats) -> Value:
+    """A mean with its normal interval, withheld under 30 pictures."""
+    mean, count = float(losses.mean()), len(losses)
+    if count < 30:
+        return Value(mean, None, None, count, "too few pictures for an interval of a mean")
+    half = 1.959964 * float(losses.std(ddof=1)) / count**0.5
+    return Value(mean, max(0.0, mean - half), mean + half, count)

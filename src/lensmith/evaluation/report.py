@@ -1,0 +1,120 @@
+"""`Report`: what was measured on which pictures, as counts, figures with intervals and a table per class."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from typing import Any
+
+from lensmith.evaluation.intervals import Value
+from lensmith.types import Task
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """One class: how many pictures show it, how many of them were found, how many answers for it were right."""
+
+    name: str
+    count: int
+    recall: Value
+    precision: Value
+    f1: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "name": self.name,
+            "count": self.count,
+            "recall": self.recall.as_dict(),
+            "precision": self.precision.as_dict(),
+            "f1": self.f1,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """A measurement. `report["accuracy"]` is a figure; `split`, `held_out` and `seen` say on what it stands.
+
+    confusion: rows are what pictures show, columns what the model said, in the order of `classes`.
+    baseline: accuracy of always saying the commonest class.
+    """
+
+    task: Task
+    count: int
+    values: dict[str, Value]
+    classes: list[str]
+    per_class: list[ClassFigures] = field(default_factory=list)
+    confusion: list[list[int]] = field(default_factory=list)
+    baseline: float | None = None
+    split: str = ""
+    held_out: bool = False
+    seen: int = 0
+
+    def __getitem__(self, name: str) -> Value:
+        return self.values[name]
+
+    @property
+    def main(self) -> str:
+        """The name of the figure that matters first."""
+        return next(iter(self.values))
+
+    def verdict(self) -> str:
+        """One sentence for a person."""
+        value = self.values[self.main]
+        pictures = f"{self.count:,} {'held-out ' if self.held_out else ''}pictures"
+        between = (
+            ""
+            if value.low is None or value.high is None
+            else f", between {value.low:.1%} and {value.high:.1%}"
+        )
+        seen = f"; seen {self.seen} times" if self.seen > 1 else ""
+        return f"{value.value:.1%} of {pictures} right{between}{seen}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form, with each figure under its own name."""
+        return {
+            "task": self.task,
+            "split": self.split,
+            "held_out": self.held_out,
+            "seen": self.seen,
+            "count": self.count,
+            "verdict": self.verdict(),
+            **{name: value.as_dict() for name, value in self.values.items()},
+            "baseline": self.baseline,
+            "classes": self.classes,
+            "per_class": [figures.as_dict() for figures in self.per_class],
+            "confusion": self.confusion,
+        }
+
+    def __str__(self) -> str:
+        width = max((len(c.name) for c in self.per_class), default=0)
+        lines = [self.verdict()]
+        for c in self.per_class:
+            lines.append(f"  {c.name:<{width}}  {c.count:>6,}  recall {c.recall}  precision {c.precision}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(c.name)}</td><td>{c.count:,}</td><td>{c.recall}</td><td>{c.precision}</td></tr>"
+            for c in self.per_class
+        )
+        head = "<tr><th>class</th><th>pictures</th><th>recall</th><th>precision</th></tr>"
+        return f"<p><b>{html.escape(self.verdict())}</b></p><table>{head}{rows}</table>"
+
+
+def report_from(facts: dict[str, Any]) -> Report:
+    """A `Report` from its JSON form."""
+
+    def value(one: dict[str, Any]) -> Value:
+        return Value(one["value"], one["low"], one["high"], one["count"], one.get("why", ""))
+
+    per_class = [
+        ClassFigures(c["name"], c["count"], value(c["recall"]), value(c["precision"]), c["f1"])
+        for c in facts["per_class"]
+    ]
+    values = {name: value(one) for name, one in facts.items() if isinstance(one, dict) and "value" in one}
+    same = {
+        name: facts[name]
+        for name in ("task", "count", "classes", "confusion", "baseline", "split", "held_out", "seen")
+    }
+    return Report(values=values, per_class=per_class, **same)

@@ -1,0 +1,42 @@
+"""A small convolutional net for small pictures, whole in one file.
+
+Stages of [conv, pool, norm, GELU, conv, norm, GELU] halve the picture and double the width until about
+4 x 4 positions are left; the largest response at any of them goes to a linear head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvNet(nn.Module):
+    """float [N, 3, size, size] -> [N, outputs]."""
+
+    def __init__(self, outputs: int, image_size: int = 32, width: int = 32) -> None:
+        super().__init__()
+        stages = max(1, min(6, round(math.log2(image_size / 4))))
+        widths = [min(256, width * 2**stage) for stage in range(stages)]
+        self.stages = nn.Sequential(
+            *(_stage(before, after) for before, after in zip([3, *widths[:-1]], widths, strict=True))
+        )
+        self.head = nn.Linear(widths[-1], outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float [N, 3, H, W] -> [N, outputs]."""
+        outputs: Tensor = self.head(torch.amax(self.stages(images), dim=(2, 3)))
+        return outputs
+
+
+def _stage(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, padding=1, bias=False),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(after),
+        nn.GELU(),
+        nn.Conv2d(after, after, 3, padding=1, bias=False),
+        nn.BatchNorm2d(after),
+        nn.GELU(),
+    )

@@ -1,0 +1,1 @@
+"""A run's facts as one offline HTML page. Never touches a model."""

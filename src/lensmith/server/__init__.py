@@ -1,0 +1,1 @@
+"""A bundle over HTTP: requests gathered into batches, with limits on size, time and number."""

@@ -1,0 +1,72 @@
+"""Who may ask: the Host and Origin headers, and the token, checked before anything else."""
+
+from __future__ import annotations
+
+import hmac
+import re
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lensmith.server.refusal import Refusal
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+PROBES = ("/healthz", "/readyz")
+"""Asked by machines that hold no token; they say nothing about the model."""
+
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::(?P<port>\d{1,5}))?")
+_PORTS = {"http": 80, "https": 443}
+
+
+class Guard:
+    """ASGI middleware that lets through only requests from where they may come.
+
+    hosts: names that the Host header may bear, without port; `None` for any. A server on loopback needs
+        them: a web page can point its own name at 127.0.0.1 (DNS rebinding) and read the answers.
+    token: what `Authorization: Bearer` must hold; `None` where none is asked for.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: frozenset[str] | None, token: str | None) -> None:
+        self.app = app
+        self.hosts = hosts
+        self.token = token.encode() if token else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] == "http":
+            try:
+                self._check(scope["path"], Headers(scope=scope))
+            except Refusal as refusal:
+                await refusal.response()(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def _check(self, path: str, headers: Headers) -> None:
+        host = _HOST.fullmatch(headers.get("host", "").lower())
+        if host is None or (self.hosts is not None and host["name"] not in self.hosts):
+            raise Refusal(400, "bad_host", "the Host header names another server")
+        origin = headers.get("origin")
+        if origin is not None and not _is_same_place(origin.lower(), host):
+            raise Refusal(403, "foreign_origin", "a page of another origin may not ask this server")
+        if self.token is not None and path not in PROBES:
+            self._check_token(headers.get("authorization", ""))
+
+    def _check_token(self, authorization: str) -> None:
+        scheme, _, given = authorization.partition(" ")
+        # Starlette decodes headers as latin-1, which gives the sent bytes back. Compared in constant time.
+        same = hmac.compare_digest(given.strip().encode("latin-1"), self.token or b"")
+        if scheme.lower() != "bearer" or not same:
+            message = "send the token as 'Authorization: Bearer TOKEN'"
+            raise Refusal(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
+
+
+def _is_same_place(origin: str, host: re.Match[str]) -> bool:
+    scheme, _, place = origin.partition("://")
+    match = _HOST.fullmatch(place)
+    if match is None or scheme not in _PORTS:
+        return False
+    # A proxy may have ended TLS, so the scheme is not compared, only what it says of the port.
+    default = _PORTS[scheme]
+    ports = [int(part["port"] or default) for part in (match, host)]
+    return match["name"] == host["name"] and ports[0] == ports[1]

@@ -1,0 +1,52 @@
+"""Optimizers by name, and schedules as functions of progress."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from lensmith.runs.recipe import Recipe
+from lensmith.types import Schedule
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """SGD (Nesterov), Adam or AdamW; weight decay on filters and matrices, none on biases and norms."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    assert recipe.lr is not None
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=recipe.lr)
+    return torch.optim.AdamW(groups, lr=recipe.lr)
+
+
+def constant(progress: float) -> float:
+    """The rate as it is."""
+    return 1.0
+
+
+def step(progress: float) -> float:
+    """A tenth after half of the run, a hundredth after three quarters."""
+    return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
+
+
+def cosine(progress: float) -> float:
+    """From 1 to 0 along half a cosine (Loshchilov and Hutter, arXiv 1608.03983)."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def onecycle(progress: float, peak: float = 0.25) -> float:
+    """Up to 1 in the first quarter, then down to 0 (after Smith and Topin, arXiv 1708.07120)."""
+    if progress < peak:
+        return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * progress / peak))
+    return 0.5 * (1 + math.cos(math.pi * (progress - peak) / (1 - peak)))
+
+
+SCHEDULES: dict[str, Schedule] = {"constant": constant, "step": step, "cosine": cosine, "onecycle": onecycle}

@@ -1,0 +1,53 @@
+"""`Run`: a finished training, as a directory with what one wants of it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lensmith.bundle.bundle import Bundle, open_bundle
+from lensmith.evaluation.report import Report, report_from
+from lensmith.runs.directory import RunDirectory
+from lensmith.runs.files import read_json
+
+
+class Run:
+    """A training that was measured. `.report` says how good it is, `.predict` asks it."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.directory.path
+
+    @cached_property
+    def report(self) -> Report:
+        """How good it is on the held-out pictures."""
+        return report_from(read_json(self.directory.report_file))
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """Its model, opened from disk."""
+        return open_bundle(self.directory.model)
+
+    def predict(self, pictures: Any) -> Any:
+        """One picture -> `Prediction`; a list -> a list of them."""
+        return self.bundle.predict(pictures)
+
+    def export(self, path: str | Path, pictures: Sequence[Any] = ()) -> Path:
+        """Write the model as `.onnx` or `.lens`, checked on `pictures`."""
+        from lensmith.bundle.export import export
+
+        export(self.bundle, path, pictures)
+        return Path(path)
+
+    def __repr__(self) -> str:
+        return f"Run({self.path}: {self.report.verdict()})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>Run <code>{html.escape(str(self.path))}</code></p>{self.report._repr_html_()}"

@@ -1,0 +1,75 @@
+"""A tiny bundle with known answers, and a real server on a real socket."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import numpy as np
+import uvicorn
+from numpy.typing import NDArray
+from PIL import Image
+
+from lensmith.data.decode import decode
+from lensmith.server.app import make_app
+from lensmith.server.run import listen, url_of
+from lensmith.types import Prediction
+
+Pixels = NDArray[np.uint8]
+
+
+class GreyBundle:
+    """Calls a picture by its brightness: the level is the probability of "light", times 255."""
+
+    sha256 = "ab" * 32
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.batches: list[int] = []
+
+    def describe(self) -> dict[str, Any]:
+        return {"task": "classification", "classes": ["dark", "light"], "sha256": self.sha256}
+
+    def prepare(self, picture: Any, /) -> Pixels:
+        pixels = decode(picture, first_frame=True) if isinstance(picture, bytes) else picture
+        return np.asarray(Image.fromarray(pixels).resize((8, 8)))
+
+    def predict_prepared(self, images: Pixels, /) -> list[Prediction]:
+        self.batches.append(len(images))
+        time.sleep(self.seconds)
+        if (images == 13).all(axis=(1, 2, 3)).any():
+            raise RuntimeError("secret: /home/me/model.onnx broke")
+        return [_prediction(float(level)) for level in images.mean(axis=(1, 2, 3)) / 255]
+
+
+def _prediction(light: float) -> Prediction:
+    top = sorted((("dark", 1 - light), ("light", light)), key=lambda pair: -pair[1])
+    return Prediction(top[0][0], top[0][1], top[0][1] > 0.7, tuple(top))
+
+
+def picture(level: int, side: int = 16) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), (level, level, level)).save(file, "PNG")
+    return file.getvalue()
+
+
+@contextmanager
+def running(bundle: Any, **options: Any) -> Iterator[httpx.Client]:
+    """A client of a server in a thread; `options` go to `make_app`."""
+    with listen("127.0.0.1", 0) as listener:
+        config = uvicorn.Config(make_app(bundle, **options), log_config=None, access_log=False, ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            with httpx.Client(base_url=url_of(listener), timeout=30, trust_env=False) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()
