@@ -40,9 +40,9 @@ def bundle_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_http_answers_as_the_bundle_does_and_loads_no_torch(bundle_file: Path) -> None:
-    from lensmith.bundle.bundle import open_bundle
+    from lensmith.bundle.bundle import load_model
 
-    bundle = open_bundle(bundle_file)
+    bundle = load_model(bundle_file)
     with serving(str(bundle_file), "--port", "0", program=COMMAND) as (process, url, _):
         for level in (0, 90, 200):
             content = picture(level, side=40)

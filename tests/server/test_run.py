@@ -35,7 +35,7 @@ class Bundle:
 # The command as a person runs it, but for the bundle, which answers slowly and always the same.
 SERVE = f"""{BUNDLE}
 module = types.ModuleType("lensmith.bundle.bundle")
-module.open_bundle = lambda word: Bundle()
+module.load_model = lambda word: Bundle()
 sys.modules["lensmith.bundle.bundle"] = module
 
 from lensmith.cli.commands.serve import serve

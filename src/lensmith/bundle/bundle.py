@@ -125,7 +125,7 @@ class Bundle:
         return f"Bundle({self.task}, {len(self.classes)} classes, {shape}{place})"
 
 
-def open_bundle(word: str | Path) -> Bundle:
+def load_model(word: str | Path) -> Bundle:
     """A bundle from a run directory, its `model/`, a `.lens` file or `last`; every file is checked.
 
     Nothing is unpickled, and torch is imported only where there is no graph or no ONNX Runtime.

@@ -88,7 +88,7 @@ def highest_cuda(driver: str, platform: str) -> str | None:
 
 
 def runs_on(capability: str, compiled: Sequence[str], cuda: str) -> bool:
-    """Whether a GPU of this compute capability ("8.6") runs what CUDA `cuda` compiled for `compiled` ("80")."""
+    """Whether a GPU of this compute capability ("8.6") runs what this CUDA compiled for `compiled` ("80")."""
     table = read_table()
     rules: dict[str, list[str]] = table["runs_on"]
     if Version(cuda) >= Version("13.2"):

@@ -20,6 +20,7 @@ from lensmith.machine.nvidia import Nvidia, read_nvidia
 from lensmith.machine.packages import Extras, Torch, Torchvision, read_extras, read_torch, read_torchvision
 
 _T = TypeVar("_T")
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _memory() -> int | None:
 def _limit(name: str) -> str:
     """A container's limit, empty where there is none."""
     try:
-        return (Path("/sys/fs/cgroup") / name).read_text(encoding="ascii").strip()
+        return (_CGROUP / name).read_text(encoding="ascii").strip()
     except OSError:
         return ""
 

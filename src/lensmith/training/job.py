@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from lensmith.bundle.bundle import Bundle, open_bundle
+from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.measure import Measurement, measure_bundle
 from lensmith.bundle.storage import update_facts
 from lensmith.data.augment import Augment
 from lensmith.data.batches import Batches
-from lensmith.data.dataset import ImageDataset, Skipped
+from lensmith.data.dataset import ImageDataset
 from lensmith.data.preprocess import Preprocess
 from lensmith.data.sources import load_data
 from lensmith.data.splitting import Roles, assign_roles
@@ -70,6 +70,7 @@ class Clock:
 class Prepared:
     """What stands before the first step: data, plan, network, batches."""
 
+    data: ImageDataset
     roles: Roles
     plan: Plan
     preprocess: Preprocess
@@ -88,18 +89,12 @@ def run_job(
     """
     clock = Clock(time.time() if began is None else began)
     clock.stages["import"] = round(clock.spent(), 3)
-    with clock.stage("data"):
-        data = load_data(source)
-        roles = assign_roles(data, recipe.val_fraction, recipe.seed)
-        yield Event("data", _data_words(data, roles))
-        prepared = yield from prepare(recipe, roles, clock)
-    run = new_run(data.name, out)
-    skipped = [*data.skipped, *prepared.column.skipped]
-    facts = _facts(source, data, roles, prepared.plan, skipped)
+    prepared = yield from prepare_job(source, recipe, clock)
+    run = new_run(prepared.data.name, out)
+    facts = _facts(source, prepared)
     try:
         prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
-        yield Event("plan", _plan_words(prepared))
         with clock.stage("train"):
             yield from _train(prepared, run)
         with clock.stage("save"):
@@ -118,8 +113,20 @@ def run_job(
     return Run(run)
 
 
-def prepare(recipe: Recipe, roles: Roles, clock: Clock) -> Generator[Event, None, Prepared]:
-    """Choose what is open, decode the training column, build the network."""
+def prepare_job(source: Any, recipe: Recipe, clock: Clock) -> Generator[Event, None, Prepared]:
+    """Load and split the data, choose what is open, decode the training column, build the network."""
+    with clock.stage("data"):
+        data = load_data(source)
+        roles = assign_roles(data, recipe.val_fraction, recipe.seed)
+        yield Event("data", _data_words(data, roles))
+        prepared = yield from _prepare(data, recipe, roles, clock)
+    yield Event("plan", _plan_words(prepared))
+    return prepared
+
+
+def _prepare(
+    data: ImageDataset, recipe: Recipe, roles: Roles, clock: Clock
+) -> Generator[Event, None, Prepared]:
     runtime = find_runtime(recipe.device)
     plan = choose(recipe, roles.train, runtime)
     recipe = plan.recipe
@@ -140,7 +147,7 @@ def prepare(recipe: Recipe, roles: Roles, clock: Clock) -> Generator[Event, None
     )
     loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     plan = fit_budget(plan, model, batches, loss, clock.spent())
-    return Prepared(roles, plan, preprocess, column, model, batches, loss)
+    return Prepared(data, roles, plan, preprocess, column, model, batches, loss)
 
 
 def _is_native(train: ImageDataset, preprocess: Preprocess) -> bool:
@@ -185,7 +192,7 @@ def save_bundle(prepared: Prepared, run: RunDirectory) -> Bundle:
         provenance={"lensmith": version("lensmith"), "run": run.path.name, "data": prepared.roles.train.name},
     )
     bundle.save(run.model)
-    return open_bundle(run.model)
+    return load_model(run.model)
 
 
 def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator[Event, None, Measurement]:
@@ -206,9 +213,8 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
     return dataclasses.replace(measured, report=report)
 
 
-def _facts(
-    source: Any, data: ImageDataset, roles: Roles, plan: Plan, skipped: list[Skipped]
-) -> dict[str, Any]:
+def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
+    data, roles = prepared.data, prepared.roles
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -222,10 +228,10 @@ def _facts(
             "split": roles.made,
             "train": {"count": len(roles.train), "classes": roles.train.counts()},
             roles.held_out_name: {"count": len(roles.held_out), "classes": roles.held_out.counts()},
-            "skipped": [vars(s) for s in skipped],
+            "skipped": [vars(s) for s in (*data.skipped, *prepared.column.skipped)],
             "notes": list(data.notes),
         },
-        "choices": plan.reasons,
+        "choices": prepared.plan.reasons,
     }
 
 

@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lensmith.bundle.bundle import Bundle, open_bundle
+from lensmith.bundle.bundle import Bundle, load_model
+from lensmith.errors import ModelFileError
 from lensmith.evaluation.report import Report, report_from
-from lensmith.runs.directory import RunDirectory
+from lensmith.runs.directory import RunDirectory, find_run
 from lensmith.runs.files import read_json
 
 
@@ -33,7 +34,7 @@ class Run:
     @cached_property
     def bundle(self) -> Bundle:
         """Its model, opened from disk."""
-        return open_bundle(self.directory.model)
+        return load_model(self.directory.model)
 
     def predict(self, pictures: Any) -> Any:
         """One picture -> `Prediction`; a list -> a list of them."""
@@ -51,3 +52,11 @@ class Run:
 
     def _repr_html_(self) -> str:
         return f"<p>Run <code>{html.escape(str(self.path))}</code></p>{self.report._repr_html_()}"
+
+
+def load_run(word: str | Path) -> Run:
+    """A run by its directory, or `last` for the newest under ./runs. Raises `ModelFileError`."""
+    directory = find_run(word)
+    if not directory.is_complete():
+        raise ModelFileError(f"{directory.path}: the run is not complete", hint="It was stopped before it was measured.")
+    return Run(directory)

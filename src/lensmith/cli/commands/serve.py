@@ -27,13 +27,13 @@ def serve(
         if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn"):
             raise
         raise MachineError(f"serving needs {error.name}", hint='pip install "lensmith[serve]"') from error
-    from lensmith.bundle.bundle import open_bundle
+    from lensmith.bundle.bundle import load_model
 
     def say_ready(url: str) -> None:
         show.say(f"serving {run} at {url} (stop with Ctrl-C)")
         show.say(f"try: curl {_header(token)}--data-binary @picture.jpg {url}/v1/predict")
 
-    server.serve(open_bundle(run), host, port, token, on_ready=say_ready)
+    server.serve(load_model(run), host, port, token, on_ready=say_ready)
     show.say("stopped")
 
 

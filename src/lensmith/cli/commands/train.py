@@ -1,0 +1,119 @@
+"""`lensmith train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lensmith.cli import show
+from lensmith.cli.progress import follow
+from lensmith.runs.recipe import Recipe, field_help, parse_words, read_recipe
+
+if TYPE_CHECKING:
+    from lensmith.training.run import Run
+
+_FIELDS = "\n".join(f"  {name:<16} {text} [{default}]" for name, default, text in field_help())
+
+HELP = f"""Train, measure, report.
+
+DATA is a folder with a folder per class, with train/ val/ test/ on top or not, or the name digits.
+
+Examples:
+
+\b
+  lensmith train photos/
+  lensmith train photos/ --budget 2m lr=0.01 flip=false
+
+\b
+Recipe fields, written bare as name=value [what is used otherwise]:
+{_FIELDS}
+"""
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="What to learn from.", metavar="DATA", show_default=False)],
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Recipe fields.", metavar="[KEY=VALUE]...", show_default=False)
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The network; as model=NAME.")] = None,
+    task: Annotated[str | None, typer.Option(help="classification; as task=NAME.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time to spend, such as 90s or 5m.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the training pictures.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe.toml to start from.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's directory [runs/NAME-001].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides every draw.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    options = {"model": model, "task": task, "budget": budget, "epochs": epochs, "seed": seed, "device": device}
+    chosen = _merged(parse_words(words or []), {k: v for k, v in options.items() if v is not None})
+    base = read_recipe(recipe) if recipe is not None else Recipe()
+    wanted = base.changed(**chosen)
+    from lensmith.cli.torch import require_torch
+
+    require_torch("train")
+    from lensmith.cli.main import BEGAN
+    from lensmith.training.job import Clock, prepare_job, run_job
+
+    if dry_run:
+        prepared = follow(prepare_job(data, wanted, Clock(BEGAN)))
+        _show_plan(prepared.plan.recipe, prepared.plan.reasons, as_json)
+        return
+    run = follow(run_job(data, wanted, out=out, began=BEGAN))
+    facts = run.directory.facts()
+    if as_json:
+        show.data(_summary(run, facts))
+    _show_end(run, facts)
+
+
+train.__doc__ = HELP
+
+
+def _merged(words: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    from lensmith.errors import UsageError
+
+    for name in words:
+        if name in options and words[name] != options[name]:
+            raise UsageError(f"{name} is given twice: --{name} {options[name]} and {name}={words[name]}")
+    return words | options
+
+
+def _show_plan(recipe: Recipe, reasons: dict[str, str], as_json: bool) -> None:
+    import dataclasses
+
+    if as_json:
+        show.data({"recipe": dataclasses.asdict(recipe), "choices": reasons})
+        return
+    for row in recipe.as_toml().splitlines():
+        name = row.split(" = ")[0]
+        show.line(f"{row:<28}# {reasons[name]}" if name in reasons else row)
+
+
+def _summary(run: Run, facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": str(run.path),
+        "task": run.report.task,
+        "model": run.directory.recipe().model,
+        "classes": run.report.classes,
+        "skipped": facts["data"]["skipped"],
+        "seconds": facts["seconds"],
+        "report": run.report.as_dict(),
+    }
+
+
+def _show_end(run: Run, facts: dict[str, Any]) -> None:
+    skipped = facts["data"]["skipped"]
+    for one in skipped[:5]:
+        show.say(f"{'skipped':>9}  {one['file']}: {one['reason']}")
+    if len(skipped) > 5:
+        show.say(f"{'':>9}  and {len(skipped) - 5:,} more, in {run.directory.facts_file}")
+    seconds = facts["seconds"]
+    parts = ", ".join(f"{name} {seconds[name]:.1f}" for name in seconds if name != "total")
+    show.say(f"{'time':>9}  {seconds['total']:.1f} s ({parts})")
+    show.say(f"{'run':>9}  {run.path}: the model in model/, the page report.html")
+    show.say(f"{'next':>9}  lensmith predict {run.path} PICTURE")
+    show.say(f"{'':>9}  lensmith export {run.path} -o {run.path.name}.onnx")
+    show.say(f"{'':>9}  lensmith serve {run.path}")

@@ -1,0 +1,23 @@
+"""Go through a job's events, showing each; returns what the job returns."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from typing import TypeVar
+
+from lensmith.cli import show
+from lensmith.types import Event
+
+Result = TypeVar("Result")
+
+
+def follow(job: Generator[Event, None, Result]) -> Result:
+    """Show a job's events until it ends. An interruption reaches the job, so that it can save first."""
+    with closing(job):
+        while True:
+            try:
+                show.Progress.show(next(job))
+            except StopIteration as end:
+                result: Result = end.value
+                return result

@@ -1,0 +1,42 @@
+"""`predictions.npz`: what a model said of every measured picture, so that nobody has to run it again."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lensmith.errors import ModelFileError
+from lensmith.runs.files import write_bytes
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Measured pictures in one order.
+
+    ids: str [N], sha256 of each file; targets: [N] class indices, [N, labels] or [N] numbers;
+    logits: float32 [N, outputs]; splits: str [N].
+    """
+
+    ids: NDArray[np.str_]
+    targets: NDArray[np.generic]
+    logits: NDArray[np.float32]
+    splits: NDArray[np.str_]
+
+    def write(self, path: Path) -> None:
+        """Write the arrays, whole or not at all."""
+        buffer = io.BytesIO()
+        np.savez(buffer, id=self.ids, target=self.targets, logits=self.logits, split=self.splits)
+        write_bytes(path, buffer.getvalue())
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read what `Predictions.write` wrote; nothing in the file is unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Predictions(arrays["id"], arrays["target"], arrays["logits"], arrays["split"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelFileError(f"{path}: no predictions can be read there ({error})") from error

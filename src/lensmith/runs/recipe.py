@@ -1,0 +1,230 @@
+"""`Recipe`: every number and word that decides a training, in one flat value, TOML in and out."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import tomllib
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lensmith.errors import UsageError
+from lensmith.runs.files import write_text
+from lensmith.types import Task
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train and how. A field left at None is chosen from the data, and the choice is written down.
+
+    The comment line under a field is its help text.
+    """
+
+    model: str | None = None
+    """A name of ours (convnet), of torchvision or timm, or file.py:function"""
+    task: Task | None = None
+    """classification, multilabel or regression"""
+    budget: str | None = None
+    """Time to spend, such as 90s, 2m or 1h30m"""
+    epochs: float | None = None
+    """Passes over the training pictures"""
+    batch_size: int | None = None
+    """Pictures in one step"""
+    lr: float | None = None
+    """Learning rate at its highest"""
+    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
+    """sgd, adam or adamw"""
+    momentum: float = 0.9
+    """Momentum of sgd"""
+    weight_decay: float = 0.01
+    """Weight decay; not applied to biases and norms"""
+    schedule: Literal["constant", "step", "cosine", "onecycle"] = "onecycle"
+    """How the rate goes over the run: constant, step, cosine or onecycle"""
+    label_smoothing: float = 0.1
+    """Share of each target spread over all classes"""
+    image_size: int | None = None
+    """Height and width, in pixels, of what the model sees"""
+    fit: Literal["crop", "pad", "squish"] | None = None
+    """How a picture of another shape is made square: crop, pad or squish"""
+    flip: bool | None = None
+    """Mirror training pictures at random; off where left and right carry meaning"""
+    shift: float = 0.125
+    """Random shift of training pictures, as a share of their side"""
+    val_fraction: float = 0.2
+    """Share held out where the data bring no split of their own"""
+    store: bool = True
+    """Keep decoded pictures in the cache folder"""
+    seed: int = 0
+    """Decides order, augmentation, first weights and split"""
+    device: str | None = None
+    """cpu, cuda, cuda:1 or mps"""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check(field.name, getattr(self, field.name))
+        for name, low, high in _BOUNDS:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"{name}={value} is outside {low} to {high}")
+        if self.budget is not None:
+            seconds_of(self.budget)
+
+    def changed(self, **fields: Any) -> Recipe:
+        """The same recipe with some fields set; an unknown name suggests the nearest."""
+        for name in fields:
+            _known(name)
+        return dataclasses.replace(self, **fields)
+
+    def unset(self) -> list[str]:
+        """Names of the fields that are still to be chosen (a budget need not be)."""
+        return [f.name for f in dataclasses.fields(self) if getattr(self, f.name) is None and f.name != "budget"]
+
+    def as_toml(self) -> str:
+        """One `name = value` a line, in the order of the fields."""
+        lines = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name == "budget":
+                continue
+            # JSON's strings, numbers and booleans are TOML's too.
+            lines.append(f"{field.name} = {json.dumps(AUTO if value is None else value, ensure_ascii=False)}")
+        return "\n".join(lines) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write the TOML form."""
+        write_text(path, self.as_toml())
+
+
+_BOUNDS: tuple[tuple[str, float, float], ...] = (
+    ("epochs", 0, 1_000_000),
+    ("batch_size", 1, 1_000_000),
+    ("lr", 0, 1_000),
+    ("momentum", 0, 1),
+    ("weight_decay", 0, 100),
+    ("label_smoothing", 0, 0.99),
+    ("image_size", 4, 4096),
+    ("shift", 0, 0.5),
+    ("val_fraction", 0.01, 0.9),
+    ("seed", 0, 2**63 - 1),
+)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from a TOML file as `Recipe.write` makes it; `"auto"` leaves a field to be chosen."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: no recipe can be read there ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not a TOML file ({error})") from error
+    return Recipe().changed(**{name: None if value == AUTO else value for name, value in table.items()})
+
+
+def parse_words(words: list[str]) -> dict[str, Any]:
+    """`["lr=0.01", "flip=false"]` -> fields, each turned into its type."""
+    fields: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise UsageError(f"'{word}' is not a recipe field", hint="Fields are written name=value, such as lr=0.01.")
+        _known(name)
+        fields[name] = None if text == AUTO else _read_value(name, text)
+    return fields
+
+
+def field_help() -> list[tuple[str, str, str]]:
+    """`(name, default, help)` for each field, the help being the string under it in this file."""
+    import ast
+    import inspect
+
+    body = ast.parse(inspect.getsource(Recipe)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    texts = {
+        line.target.id: following.value.value
+        for line, following in zip(body.body, body.body[1:], strict=False)
+        if isinstance(line, ast.AnnAssign)
+        and isinstance(line.target, ast.Name)
+        and isinstance(following, ast.Expr)
+        and isinstance(following.value, ast.Constant)
+    }
+    return [
+        (f.name, AUTO if f.default is None else json.dumps(f.default).strip('"'), str(texts.get(f.name, "")))
+        for f in dataclasses.fields(Recipe)
+    ]
+
+
+def seconds_of(budget: str) -> float:
+    """`90s`, `2m`, `1h30m` or a bare number of seconds -> seconds."""
+    rest, seconds = budget.strip().lower(), 0.0
+    for unit, length in (("h", 3600.0), ("m", 60.0), ("s", 1.0)):
+        head, found, tail = rest.partition(unit)
+        if found:
+            seconds += _number(head, budget) * length
+            rest = tail
+    if rest:
+        seconds += _number(rest, budget)
+    if seconds <= 0:
+        raise UsageError(f"budget={budget} is not a time", hint="Write it like 90s, 2m or 1h30m.")
+    return seconds
+
+
+def _number(text: str, budget: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"budget={budget} is not a time", hint="Write it like 90s, 2m or 1h30m.") from None
+
+
+def _known(name: str) -> None:
+    names = [f.name for f in dataclasses.fields(Recipe)]
+    if name in names:
+        return
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}?" if near else f"The fields are {', '.join(names)}."
+    raise UsageError(f"no recipe field is called '{name}'", hint=hint)
+
+
+def _choices(name: str) -> tuple[type, tuple[str, ...]]:
+    """The type of a field without its None, and its words where only some are allowed."""
+    hint = typing.get_type_hints(Recipe)[name]
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union else (hint,)
+    kind = next(option for option in options if option is not type(None))
+    if typing.get_origin(kind) is Literal:
+        return str, typing.get_args(kind)
+    return kind, ()
+
+
+def _read_value(name: str, text: str) -> Any:
+    kind, _ = _choices(name)
+    if kind is bool:
+        if text.lower() not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+            raise UsageError(f"{name}={text} is neither true nor false")
+        return text.lower() in ("true", "1", "yes", "on")
+    try:
+        return kind(text)
+    except ValueError:
+        raise UsageError(f"{name}={text} is not {_ARTICLE[kind]}") from None
+
+
+def _check(name: str, value: Any) -> None:
+    """Refuse at the door what the type of a field does not allow; a whole number passes for a fraction."""
+    if value is None:
+        return
+    kind, words = _choices(name)
+    if words and value not in words:
+        near = difflib.get_close_matches(str(value), words, n=1)
+        raise UsageError(
+            f"{name}={value} is not one of {', '.join(words)}", hint=f"Did you mean {near[0]}?" if near else ""
+        )
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise UsageError(f"{name}={value!r} is not {_ARTICLE[kind]}")
+
+
+_ARTICLE = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}

@@ -1,0 +1,38 @@
+"""`train`: the whole job as one call."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from lensmith.runs.recipe import Recipe, read_recipe
+from lensmith.training.job import run_job
+from lensmith.training.run import Run
+
+
+def train(
+    data: Any,
+    *,
+    recipe: Recipe | str | Path | None = None,
+    out: str | Path | None = None,
+    quiet: bool = False,
+    **fields: Any,
+) -> Run:
+    """Train on labelled pictures, measure on those held out, write a run directory.
+
+    data: a folder, an `ImageDataset`, or any object with `__len__` and `__getitem__`.
+    recipe: a `Recipe` or a TOML file; `fields` are recipe fields that win over it, such as `budget="2m"`.
+    out: the run's directory; `./runs/NAME-001` and on, if not given. Words on progress go to stderr.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = Recipe() if recipe is None else read_recipe(Path(recipe))
+    job = run_job(data, recipe.changed(**fields), out=None if out is None else Path(out))
+    while True:
+        try:
+            event = next(job)
+        except StopIteration as end:
+            run: Run = end.value
+            return run
+        if not quiet and event.done >= event.total:
+            sys.stderr.write(f"{event.stage:>9}  {event.words}\n")
