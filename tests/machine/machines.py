@@ -1,10 +1,13 @@
-"""Machines as the doctor sees them, and what their tools print."""
+"""Machines as the doctor sees them, what their tools print, and the commands that mend them."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from lensmith.machine.cures import paste
+from lensmith.machine.doctor import Finding, diagnose
 from lensmith.machine.facts import Machine
 from lensmith.machine.nvidia import Gpu, Nvidia
 from lensmith.machine.packages import Torch, Torchvision
@@ -26,6 +29,16 @@ READY = Machine(
     torchvision=Torchvision("0.29.2", "cu132", ">=2.14.0"),
 )
 
+PIP = "/env/bin/python -m pip"
+REMOVE = f"{PIP} uninstall -y torch torchvision"
+BARE = replace(READY, torch=None, torchvision=None)
+CUDA12 = f"{PIP} install torch==2.10.0 torchvision==0.25.0"
+CU126 = (
+    f"{PIP} install 'torch>=2.10,<2.15' 'torchvision>=0.25,<0.30'"
+    " --index-url https://download.pytorch.org/whl/cu126"
+)
+TRAIN = f"{PIP} install 'lensmith[train]'"
+
 
 def nvidia(driver: str, *capabilities: str) -> Nvidia:
     """A driver and a GPU for each compute capability."""
@@ -39,3 +52,13 @@ def script(folder: Path, name: str, text: str) -> Path:
     file.write_text(f"#!{sys.executable} -IS\n{text}\n")
     file.chmod(0o755)
     return file
+
+
+def find(machine: Machine, name: str) -> Finding:
+    """The one finding of that name."""
+    (found,) = [finding for finding in diagnose(machine) if finding.name == name]
+    return found
+
+
+def lines(finding: Finding) -> list[str]:
+    return [paste(command) for command in finding.commands]

@@ -40,7 +40,9 @@ def measure_bundle(
     targets = _targets(bundle, used)
     report = measure(logits, targets, bundle.classes)
     splits = np.full(len(used), split)
-    return Measurement(report, Predictions(np.array(used.ids), targets, logits, splits), used, column.skipped)
+    files = np.array([str(example.source) for example in used.examples])
+    predictions = Predictions(np.array(used.ids), targets, logits, splits, files)
+    return Measurement(report, predictions, used, column.skipped)
 
 
 def _targets(bundle: Bundle, data: ImageDataset) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
 from types import FrameType
 from typing import Annotated, Any
@@ -12,8 +13,18 @@ from typing import Annotated, Any
 import typer
 
 from lensmith.cli import show
+from lensmith.cli.commands.cache import cache
 from lensmith.cli.commands.doctor import doctor
+from lensmith.cli.commands.evaluate import evaluate
+from lensmith.cli.commands.export import export
+from lensmith.cli.commands.predict import predict
+from lensmith.cli.commands.sample import sample
+from lensmith.cli.commands.serve import serve
+from lensmith.cli.commands.train import train
 from lensmith.errors import LensmithError
+
+BEGAN = time.time()
+"""About when the process began: the cold clock starts here."""
 
 INTERRUPTED, TERMINATED, OUR_FAULT, USAGE = 130, 143, 70, 2
 
@@ -26,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor,):
+for command in (doctor, train, evaluate, predict, export, serve, sample, cache):
     app.command()(command)
 
 

@@ -164,6 +164,11 @@ def _reason_to_skip(file: Path) -> str:
     return "" if known else "not a picture"
 
 
+def looks_like_picture(file: Path) -> bool:
+    """Whether a file's name says that it is a picture that `predict` can read."""
+    return file.suffix.lower() in _SUFFIXES | {".gif", ".avif"} and not file.name.startswith(".")
+
+
 def _layout_hint(root: Path, skipped: Sequence[Skipped]) -> str:
     loose = [s for s in skipped if s.reason == "not in a class folder"]
     if any(Path(s.file).suffix.lower() in _SUFFIXES for s in loose):

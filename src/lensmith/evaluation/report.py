@@ -12,7 +12,7 @@ from lensmith.types import Task
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """One class: how many pictures show it, how many of them were found, how many answers for it were right."""
+    """One class: pictures that show it, the share of them found, the share of answers for it that hold."""
 
     name: str
     count: int

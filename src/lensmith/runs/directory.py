@@ -49,7 +49,7 @@ class RunDirectory:
 
     @property
     def report_file(self) -> Path:
-        """`report.json`: the measured figures. Written last but for the page: its presence means "complete"."""
+        """`report.json`: the measured figures; its presence means that the run was measured."""
         return self.path / "report.json"
 
     @property

@@ -9,7 +9,7 @@ from lensmith.runs.files import append_json_line, read_json_lines
 
 
 def record_look(looks_file: Path, *, fingerprint: str, run: str, split: str) -> int:
-    """Note a look at the split with this fingerprint; returns how often it has been seen, this look included."""
+    """Note a look at the split with this fingerprint; returns how often it was seen, this look included."""
     seen = sum(1 for look in read_json_lines(looks_file) if look.get("fingerprint") == fingerprint)
     time = datetime.now(UTC).isoformat(timespec="seconds")
     append_json_line(looks_file, {"time": time, "fingerprint": fingerprint, "split": split, "run": run})

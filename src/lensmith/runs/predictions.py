@@ -18,18 +18,26 @@ class Predictions:
     """Measured pictures in one order.
 
     ids: str [N], sha256 of each file; targets: [N] class indices, [N, labels] or [N] numbers;
-    logits: float32 [N, outputs]; splits: str [N].
+    logits: float32 [N, outputs]; splits: str [N]; files: str [N], where each picture lay.
     """
 
     ids: NDArray[np.str_]
     targets: NDArray[np.generic]
     logits: NDArray[np.float32]
     splits: NDArray[np.str_]
+    files: NDArray[np.str_]
 
     def write(self, path: Path) -> None:
         """Write the arrays, whole or not at all."""
         buffer = io.BytesIO()
-        np.savez(buffer, id=self.ids, target=self.targets, logits=self.logits, split=self.splits)
+        np.savez(
+            buffer,
+            id=self.ids,
+            target=self.targets,
+            logits=self.logits,
+            split=self.splits,
+            path=self.files,
+        )
         write_bytes(path, buffer.getvalue())
 
 
@@ -37,6 +45,7 @@ def read_predictions(path: Path) -> Predictions:
     """Read what `Predictions.write` wrote; nothing in the file is unpickled."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return Predictions(arrays["id"], arrays["target"], arrays["logits"], arrays["split"])
+            columns = (arrays[name] for name in ("id", "target", "logits", "split", "path"))
+            return Predictions(*columns)
     except (OSError, ValueError, KeyError) as error:
         raise ModelFileError(f"{path}: no predictions can be read there ({error})") from error

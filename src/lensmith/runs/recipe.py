@@ -83,7 +83,9 @@ class Recipe:
 
     def unset(self) -> list[str]:
         """Names of the fields that are still to be chosen (a budget need not be)."""
-        return [f.name for f in dataclasses.fields(self) if getattr(self, f.name) is None and f.name != "budget"]
+        return [
+            f.name for f in dataclasses.fields(self) if getattr(self, f.name) is None and f.name != "budget"
+        ]
 
     def as_toml(self) -> str:
         """One `name = value` a line, in the order of the fields."""
@@ -100,6 +102,22 @@ class Recipe:
         """Write the TOML form."""
         write_text(path, self.as_toml())
 
+
+_OTHER_NAMES = {
+    "learning_rate": "lr",
+    "lr0": "lr",
+    "batch": "batch_size",
+    "bs": "batch_size",
+    "imgsz": "image_size",
+    "img_size": "image_size",
+    "size": "image_size",
+    "opt": "optimizer",
+    "wd": "weight_decay",
+    "sched": "schedule",
+    "smoothing": "label_smoothing",
+    "num_epochs": "epochs",
+}
+"""What other tools call a field; for the hint alone."""
 
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("epochs", 0, 1_000_000),
@@ -132,7 +150,9 @@ def parse_words(words: list[str]) -> dict[str, Any]:
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
-            raise UsageError(f"'{word}' is not a recipe field", hint="Fields are written name=value, such as lr=0.01.")
+            raise UsageError(
+                f"'{word}' is not a recipe field", hint="Fields are written name=value, such as lr=0.01."
+            )
         _known(name)
         fields[name] = None if text == AUTO else _read_value(name, text)
     return fields
@@ -185,7 +205,7 @@ def _known(name: str) -> None:
     names = [f.name for f in dataclasses.fields(Recipe)]
     if name in names:
         return
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = [_OTHER_NAMES[name]] if name in _OTHER_NAMES else difflib.get_close_matches(name, names, 1, 0.5)
     hint = f"Did you mean {near[0]}?" if near else f"The fields are {', '.join(names)}."
     raise UsageError(f"no recipe field is called '{name}'", hint=hint)
 
@@ -193,7 +213,11 @@ def _known(name: str) -> None:
 def _choices(name: str) -> tuple[type, tuple[str, ...]]:
     """The type of a field without its None, and its words where only some are allowed."""
     hint = typing.get_type_hints(Recipe)[name]
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union else (hint,)
+    options = (
+        typing.get_args(hint)
+        if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+        else (hint,)
+    )
     kind = next(option for option in options if option is not type(None))
     if typing.get_origin(kind) is Literal:
         return str, typing.get_args(kind)
@@ -220,7 +244,8 @@ def _check(name: str, value: Any) -> None:
     if words and value not in words:
         near = difflib.get_close_matches(str(value), words, n=1)
         raise UsageError(
-            f"{name}={value} is not one of {', '.join(words)}", hint=f"Did you mean {near[0]}?" if near else ""
+            f"{name}={value} is not one of {', '.join(words)}",
+            hint=f"Did you mean {near[0]}?" if near else "",
         )
     fits = isinstance(value, (int, float) if kind is float else kind)
     if not fits or (isinstance(value, bool) and kind is not bool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import platform
 import sys
 import time
@@ -41,6 +42,8 @@ from lensmith.training.plan import Plan, choose, fit_budget
 from lensmith.training.run import Run
 from lensmith.types import Event
 
+_TOLD = 8
+"""About how many epochs get a line of their own."""
 _SPARE = 1.15
 """Training pictures are stored this much larger than the input, so that windows can move in them."""
 
@@ -165,7 +168,8 @@ def _train(prepared: Prepared, run: RunDirectory) -> Iterator[Event]:
         epochs=recipe.epochs,
         schedule=SCHEDULES[recipe.schedule],
     )
-    total = max(1, round(recipe.epochs + 0.499))
+    total = math.ceil(recipe.epochs)
+    told = math.ceil(total / _TOLD)
     try:
         for epoch in training:
             if epoch.train_loss != epoch.train_loss:
@@ -173,7 +177,13 @@ def _train(prepared: Prepared, run: RunDirectory) -> Iterator[Event]:
                     f"the loss became nan in epoch {epoch.index}", hint=f"Try a lower lr than {recipe.lr}."
                 )
             append_json_line(run.metrics_file, vars(epoch))
-            yield Event("train", str(epoch), epoch.index, total)
+            words = f"epoch {epoch.index}/{total}  loss {epoch.train_loss:.4f}  {epoch.seconds:.1f} s"
+            ends = epoch.index == total
+            yield (
+                Event("train", words)
+                if ends or epoch.index % told == 0
+                else Event("train", f"epochs, loss {epoch.train_loss:.4f}", epoch.index, total)
+            )
     except Exception:
         raise
     except BaseException:

@@ -58,5 +58,7 @@ def load_run(word: str | Path) -> Run:
     """A run by its directory, or `last` for the newest under ./runs. Raises `ModelFileError`."""
     directory = find_run(word)
     if not directory.is_complete():
-        raise ModelFileError(f"{directory.path}: the run is not complete", hint="It was stopped before it was measured.")
+        raise ModelFileError(
+            f"{directory.path}: the run is not complete", hint="It was stopped before it was measured."
+        )
     return Run(directory)

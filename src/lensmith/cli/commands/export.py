@@ -44,17 +44,17 @@ def export(
 
 
 def _pictures(run: str, check: Path | None) -> list[Path]:
-    """Real pictures: of the folder named, else those that the run was measured on, where they still lie there."""
+    """Real pictures: of the folder named, else those that the run was measured on and that are still there."""
     from lensmith.data.sources import looks_like_picture
 
     if check is not None:
         return [file for file in sorted(check.rglob("*")) if looks_like_picture(file)][:_CHECKED]
     from lensmith.errors import ModelFileError
     from lensmith.runs.directory import find_run
-    from lensmith.runs.files import read_json
+    from lensmith.runs.predictions import read_predictions
 
     try:
-        files = read_json(find_run(run).held_out_file)["files"]
-    except (ModelFileError, OSError, KeyError):
+        predictions = read_predictions(find_run(run).predictions_file)
+    except ModelFileError:
         return []
-    return [Path(file) for file in files if Path(file).is_file()][:_CHECKED]
+    return [Path(file) for file in predictions.files.tolist() if Path(file).is_file()][:_CHECKED]

@@ -68,7 +68,9 @@ def _files(named: list[Path]) -> Iterator[Path]:
 
     for path in named:
         if path.is_dir():
-            yield from (file for file in sorted(path.rglob("*")) if file.is_file() and looks_like_picture(file))
+            yield from (
+                file for file in sorted(path.rglob("*")) if file.is_file() and looks_like_picture(file)
+            )
         else:
             yield path
 
@@ -78,7 +80,8 @@ def _answers(bundle: Bundle, files: list[Path]) -> Iterator[tuple[Path, Predicti
     import numpy as np
 
     for start in range(0, len(files), _CHUNK):
-        prepared, found = [], []
+        prepared = []
+        found: list[tuple[Path, PictureError | None]] = []
         for file in files[start : start + _CHUNK]:
             try:
                 prepared.append(bundle.prepare(file))

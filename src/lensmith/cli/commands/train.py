@@ -35,7 +35,7 @@ Recipe fields, written bare as name=value [what is used otherwise]:
 def train(
     data: Annotated[str, typer.Argument(help="What to learn from.", metavar="DATA", show_default=False)],
     words: Annotated[
-        list[str] | None, typer.Argument(help="Recipe fields.", metavar="[KEY=VALUE]...", show_default=False)
+        list[str] | None, typer.Argument(help="Recipe fields.", metavar="KEY=VALUE", show_default=False)
     ] = None,
     model: Annotated[str | None, typer.Option(help="The network; as model=NAME.")] = None,
     task: Annotated[str | None, typer.Option(help="classification; as task=NAME.")] = None,
@@ -48,7 +48,15 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    options = {"model": model, "task": task, "budget": budget, "epochs": epochs, "seed": seed, "device": device}
+    """Train, measure, report."""
+    options = {
+        "model": model,
+        "task": task,
+        "budget": budget,
+        "epochs": epochs,
+        "seed": seed,
+        "device": device,
+    }
     chosen = _merged(parse_words(words or []), {k: v for k, v in options.items() if v is not None})
     base = read_recipe(recipe) if recipe is not None else Recipe()
     wanted = base.changed(**chosen)
