@@ -17,6 +17,7 @@ from lensmith.cli.commands.cache import cache
 from lensmith.cli.commands.doctor import doctor
 from lensmith.cli.commands.evaluate import evaluate
 from lensmith.cli.commands.export import export
+from lensmith.cli.commands.inspect import inspect
 from lensmith.cli.commands.predict import predict
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, train, evaluate, predict, export, serve, sample, cache):
+for command in (doctor, inspect, train, evaluate, predict, export, serve, sample, cache):
     app.command()(command)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from lensmith.audit.inspect import inspect
 from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.measure import Measurement, measure_bundle
 from lensmith.bundle.storage import update_facts
@@ -104,6 +105,12 @@ def run_job(
             bundle = save_bundle(prepared, run)
         with clock.stage("measure"):
             measured = yield from _measure(run, bundle, prepared)
+        with clock.stage("inspect"):
+            issues = inspect(_as_used(prepared.roles))
+        facts["issues"] = [issue.as_dict() for issue in issues]
+        for issue in issues:
+            if issue.severity == "error":
+                yield Event("warning", f"{issue.name}: {issue.detail}")
         facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
         facts["data"]["skipped"] += [vars(s) for s in measured.skipped]
         run.write_facts(facts)
@@ -151,6 +158,12 @@ def _prepare(
     loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     plan = fit_budget(plan, model, batches, loss, clock.spent())
     return Prepared(data, roles, plan, preprocess, column, model, batches, loss)
+
+
+def _as_used(roles: Roles) -> ImageDataset:
+    """The data with the splits that this run used."""
+    parts = [part for part in (roles.train, roles.choice, roles.held_out) if part is not None]
+    return roles.train.with_examples([example for part in parts for example in part.examples])
 
 
 def _is_native(train: ImageDataset, preprocess: Preprocess) -> bool:

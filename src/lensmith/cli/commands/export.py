@@ -44,7 +44,7 @@ def export(
 
 
 def _pictures(run: str, check: Path | None) -> list[Path]:
-    """Real pictures: of the folder named, else those that the run was measured on and that are still there."""
+    """Real pictures: of the folder named, else those that the run was measured on, if still there."""
     from lensmith.data.sources import looks_like_picture
 
     if check is not None:
