@@ -7,14 +7,26 @@ import numpy as np
 from lensmith.bundle.engines import Logits
 from lensmith.bundle.facts import BundleFacts
 from lensmith.evaluation.metrics import softmax
+from lensmith.evaluation.multilabel import Floats, sigmoid
 from lensmith.types import Prediction
 
 TOP = 5
 
 
+def scores(logits: Logits, facts: BundleFacts) -> Floats:
+    """What the task makes of logits: probabilities [N, outputs], or the numbers themselves."""
+    if facts.task == "regression":
+        return logits
+    return (sigmoid if facts.task == "multilabel" else softmax)(logits, facts.temperature)
+
+
 def answers(logits: Logits, facts: BundleFacts) -> list[Prediction]:
     """One `Prediction` per row of logits."""
-    probabilities = softmax(logits, facts.temperature)
+    probabilities = scores(logits, facts)
+    if facts.task == "regression":
+        return [Prediction(f"{value:.4g}", 1.0, True, value=float(value)) for value in probabilities[:, 0]]
+    if facts.task == "multilabel":
+        return [_labels(row, facts) for row in probabilities]
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
     found = []
     for row, best in zip(probabilities, order, strict=True):
@@ -22,3 +34,12 @@ def answers(logits: Logits, facts: BundleFacts) -> list[Prediction]:
         label, probability = top[0]
         found.append(Prediction(label, probability, probability >= facts.threshold, top))
     return found
+
+
+def _labels(row: Floats, facts: BundleFacts) -> Prediction:
+    """Every label at one half or more. As sure as the least certain yes or no."""
+    order = np.argsort(-row, kind="stable")
+    top = tuple((facts.classes[i], float(row[i])) for i in order)
+    labels = tuple(name for name, probability in top if probability >= 0.5)
+    certain = float(np.maximum(row, 1 - row).min())
+    return Prediction(", ".join(labels) or "none", certain, certain >= facts.threshold, top, labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from lensmith.bundle.answers import answers
 from lensmith.bundle.engines import Engine, Logits, open_engine, torch_engine
-from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts
+from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts, digests
 from lensmith.bundle.storage import locate, read_bundle, write_bundle
 from lensmith.data.decode import Pixels
 from lensmith.data.pictures import pixels_of
@@ -42,10 +43,15 @@ class Bundle:
         name: str = "",
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
-        facts = BundleFacts(list(classes), preprocess, task, name, provenance=dict(provenance or {}))
-        files = _files_of(model, preprocess)
-        # With a graph, what answers now is what will answer from the file.
-        self._begin(facts, None if GRAPH in files else torch_engine(model, preprocess), files, None)
+        names = [str(word) for word in classes]
+        twice = next((word for word in names if names.count(word) > 1), None)
+        if twice is not None:
+            raise UsageError(f"two outputs are called '{twice}'", hint="Give each output a name of its own.")
+        files = _files_of(model, preprocess, name)
+        facts = BundleFacts(names, preprocess, task, name, provenance=dict(provenance or {}))
+        # What answers now is what will answer from the file, whoever goes on training this network.
+        engine = None if GRAPH in files else torch_engine(copy.deepcopy(model), preprocess)
+        self._begin(replace(facts, files=digests(files)), engine, files, None)
         _check_outputs(self)
 
     def _begin(
@@ -105,7 +111,7 @@ class Bundle:
 
     def save(self, path: str | Path) -> Path:
         """Write a folder, or one `.lens` file by that suffix."""
-        self.facts = write_bundle(Path(path), self.facts, self._files)
+        write_bundle(Path(path), self.facts, self._files)
         return Path(path)
 
     def with_facts(self, **changes: Any) -> Bundle:
@@ -137,10 +143,8 @@ def load_model(word: str | Path) -> Bundle:
     return bundle
 
 
-def _files_of(model: nn.Module, preprocess: Preprocess) -> dict[str, bytes]:
+def _files_of(model: nn.Module, preprocess: Preprocess, name: str) -> dict[str, bytes]:
     """Weights, and the graph where torch's exporter can follow the network."""
-    import copy
-
     from lensmith.bundle.graph import trace
     from lensmith.models.weights import weights_bytes
 
@@ -151,9 +155,10 @@ def _files_of(model: nn.Module, preprocess: Preprocess) -> dict[str, bytes]:
         import warnings
 
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        warnings.warn(
-            f"no ONNX graph could be made of this network ({reason}); torch will run it", stacklevel=3
+        later = (
+            f"torch will run it, as {name}" if name else "without a model name no file of it can be opened"
         )
+        warnings.warn(f"no ONNX graph could be made of this network ({reason}); {later}", stacklevel=3)
         return {WEIGHTS: weights}
 
 

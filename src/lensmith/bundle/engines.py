@@ -34,6 +34,11 @@ def open_engine(facts: BundleFacts, files: Mapping[str, bytes]) -> Engine:
             "neither ONNX Runtime nor torch is installed",
             hint='pip install "lensmith[serve]" brings ONNX Runtime.',
         )
+    if GRAPH not in files and not facts.model:
+        raise ModelFileError(
+            "the bundle holds neither a graph nor its model's name, so nothing can compute it",
+            hint="Save it again with Bundle(net, ..., name='net.py:make_net').",
+        )
     if not facts.model:
         raise MachineError(
             "this bundle computes by its ONNX graph, and ONNX Runtime is not installed",

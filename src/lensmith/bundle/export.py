@@ -25,8 +25,9 @@ def export(bundle: Bundle, path: str | Path, pictures: Sequence[Any] = ()) -> Pa
     """Write a bundle as `.onnx` or `.lens`, the suffix decides.
 
     The ONNX file takes `images` uint8 [N, H, W, 3], RGB, of any one size a call, and gives `probabilities`
-    float32 [N, C], `label` string [N] and `sure` bool [N]; resizing, normalisation, temperature and threshold
-    are inside. It is run on `pictures` and compared with the bundle; returns the comparison.
+    float32 [N, C], `label` string [N] (the likeliest) and `sure` bool [N], or for regression `value`
+    float32 [N]. Resizing, normalisation, temperature and threshold are inside. It is run on `pictures` and
+    compared with the bundle; returns the comparison.
     Raises `AnswerIsNo` beyond tolerance, and then nothing is written.
     """
     path = Path(path)
@@ -43,7 +44,10 @@ def export(bundle: Bundle, path: str | Path, pictures: Sequence[Any] = ()) -> Pa
     content = onnx_file(bundle)
     parity = compare(bundle, content, pictures)
     parity.insist()
-    write_bytes(path, content)
+    try:
+        write_bytes(path, content)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
     return parity
 
 
@@ -58,11 +62,7 @@ def onnx_file(bundle: Bundle) -> bytes:
         nodes,
         "lensmith",
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", "H", "W", 3])],
-        [
-            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", len(bundle.classes)]),
-            helper.make_tensor_value_info("label", TensorProto.STRING, ["N"]),
-            helper.make_tensor_value_info("sure", TensorProto.BOOL, ["N"]),
-        ],
+        _outputs(bundle),
         [*core.graph.initializer, *constants, *more],
     )
     model = helper.make_model(
@@ -105,7 +105,11 @@ def _renamed(graph: onnx.GraphProto, names: dict[str, str]) -> list[onnx.NodePro
 
 
 def _answer_nodes(bundle: Bundle) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Logits -> probabilities, the likeliest name, and whether it is sure."""
+    """Logits -> probabilities, the likeliest name, and whether it is sure; for regression, the value."""
+    if bundle.task == "regression":
+        return [helper.make_node("Squeeze", ["logits", "lensmith.last_axis"], ["value"])], [
+            numpy_helper.from_array(np.array([1], np.int64), "lensmith.last_axis")
+        ]
     constants = [
         numpy_helper.from_array(np.array(bundle.facts.temperature, np.float32), "lensmith.temperature"),
         numpy_helper.from_array(np.array(bundle.facts.threshold, np.float32), "lensmith.threshold"),
@@ -114,12 +118,33 @@ def _answer_nodes(bundle: Bundle) -> tuple[list[onnx.NodeProto], list[onnx.Tenso
     ]
     nodes = [
         helper.make_node("Div", ["logits", "lensmith.temperature"], ["lensmith.scaled"]),
-        helper.make_node("Softmax", ["lensmith.scaled"], ["probabilities"], axis=1),
         helper.make_node("ArgMax", ["probabilities"], ["lensmith.best"], axis=1, keepdims=0),
         helper.make_node("Gather", ["lensmith.names", "lensmith.best"], ["label"]),
-        helper.make_node(
-            "ReduceMax", ["probabilities", "lensmith.last_axis"], ["lensmith.highest"], keepdims=0
-        ),
-        helper.make_node("GreaterOrEqual", ["lensmith.highest", "lensmith.threshold"], ["sure"]),
+        helper.make_node("GreaterOrEqual", ["lensmith.certain", "lensmith.threshold"], ["sure"]),
+    ]
+    if bundle.task == "classification":
+        nodes.insert(1, helper.make_node("Softmax", ["lensmith.scaled"], ["probabilities"], axis=1))
+        nodes.insert(2, _reduce("ReduceMax", "probabilities"))
+        return nodes, constants
+    constants.append(numpy_helper.from_array(np.array(1, np.float32), "lensmith.one"))
+    nodes[1:1] = [
+        helper.make_node("Sigmoid", ["lensmith.scaled"], ["probabilities"]),
+        helper.make_node("Sub", ["lensmith.one", "probabilities"], ["lensmith.opposite"]),
+        helper.make_node("Max", ["probabilities", "lensmith.opposite"], ["lensmith.each"]),
+        _reduce("ReduceMin", "lensmith.each"),
     ]
     return nodes, constants
+
+
+def _reduce(kind: str, values: str) -> onnx.NodeProto:
+    return helper.make_node(kind, [values, "lensmith.last_axis"], ["lensmith.certain"], keepdims=0)
+
+
+def _outputs(bundle: Bundle) -> list[onnx.ValueInfoProto]:
+    if bundle.task == "regression":
+        return [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["N"])]
+    return [
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", len(bundle.classes)]),
+        helper.make_tensor_value_info("label", TensorProto.STRING, ["N"]),
+        helper.make_tensor_value_info("sure", TensorProto.BOOL, ["N"]),
+    ]

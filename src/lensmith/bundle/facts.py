@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from lensmith.data.preprocess import Preprocess, preprocess_from
@@ -60,6 +62,26 @@ def facts_from(table: Any, name: str) -> BundleFacts:
         )
     fields = {key: value for key, value in table.items() if key != "format"}
     try:
-        return BundleFacts(**{**fields, "preprocess": preprocess_from(fields["preprocess"])})
-    except (KeyError, TypeError, LensmithError) as error:
+        facts = BundleFacts(**{**fields, "preprocess": preprocess_from(fields["preprocess"])})
+        _refuse_other_types(facts)
+    except (AttributeError, KeyError, TypeError, ValueError, LensmithError) as error:
         raise ModelFileError(f"{name}: its facts are damaged ({error})") from error
+    return facts
+
+
+def digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    """sha256 of each file."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+
+def _refuse_other_types(facts: BundleFacts) -> None:
+    for name, kind in (("classes", list), ("report", dict), ("provenance", dict), ("files", dict)):
+        if not isinstance(getattr(facts, name), kind):
+            raise TypeError(f"{name} is no {kind.__name__}")
+    words = (facts.task, facts.model, facts.precision, *facts.classes, *facts.files.values())
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError("a number where a word has to be")
+    if not (facts.temperature > 0 and facts.threshold >= 0):
+        raise ValueError(f"temperature {facts.temperature}, threshold {facts.threshold}")
+    if any(PurePath(name).name != name for name in facts.files):
+        raise ValueError("a file elsewhere")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lensmith.bundle.bundle import Bundle
 from lensmith.data.dataset import ImageDataset, Skipped
@@ -38,20 +40,31 @@ def measure_bundle(
     used = column.matching(data)
     logits = bundle.logits(column.pixels) / np.float32(bundle.facts.temperature)
     targets = _targets(bundle, used)
-    report = measure(logits, targets, bundle.classes)
+    report = measure(logits, targets, bundle.classes, bundle.task)
     splits = np.full(len(used), split)
     files = np.array([str(example.source) for example in used.examples])
     predictions = Predictions(np.array(used.ids), targets, logits, splits, files)
     return Measurement(report, predictions, used, column.skipped)
 
 
-def _targets(bundle: Bundle, data: ImageDataset) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _targets(bundle: Bundle, data: ImageDataset) -> NDArray[Any]:
+    """Targets in the order of the model's outputs: indices [N], 0 or 1 [N, L], or numbers [N]."""
+    if data.task != bundle.task:
+        raise DataError(f"{data.name} is for {data.task}, and the model for {bundle.task}")
+    if data.task == "regression":
+        return np.array(data.targets, np.float32)
     index = {name: i for i, name in enumerate(bundle.classes)}
-    names = [data.words(target) for target in data.targets]
-    unknown = sorted(set(names) - set(index))
+    rows = [target if isinstance(target, tuple) else (int(target),) for target in data.targets]
+    names = [[data.classes[i] for i in row] for row in rows]
+    unknown = sorted({name for row in names for name in row} - set(index))
     if unknown:
         raise DataError(
             f"{data.name} has class '{unknown[0]}', which the model does not know",
             hint=f"The model knows {', '.join(bundle.classes[:10])}.",
         )
-    return np.array([index[name] for name in names], np.int64)
+    if data.task == "classification":
+        return np.array([index[row[0]] for row in names], np.int64)
+    shown = np.zeros((len(names), len(index)), np.int64)
+    for number, row in enumerate(names):
+        shown[number, [index[name] for name in row]] = 1
+    return shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lensmith.bundle.answers import scores
 from lensmith.bundle.bundle import Bundle
 from lensmith.data.pictures import pixels_of
 from lensmith.errors import AnswerIsNo
@@ -45,17 +47,20 @@ def compare(bundle: Bundle, content: bytes, pictures: Sequence[Any]) -> Parity:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    output = "value" if bundle.task == "regression" else "probabilities"
     largest, worst, other = 0.0, "no picture", []
     for number, picture in enumerate(pictures, 1):
         name = str(picture) if isinstance(picture, str | Path) else f"picture {number}"
         pixels = pixels_of(picture, first_frame=True)
-        source = bundle.predict_prepared(bundle.preprocess(pixels)[None])[0]
-        probabilities, labels, _ = session.run(["probabilities", "label", "sure"], {"images": pixels[None]})
-        exported = dict(zip(bundle.classes, probabilities[0].tolist(), strict=True))
-        difference = max(abs(exported[name] - probability) for name, probability in source.top)
+        source = scores(bundle.logits(bundle.preprocess(pixels)[None]), bundle.facts)[0]
+        exported = session.run([output], {"images": pixels[None]})[0].reshape(-1)
+        # A number is compared in its own size, a probability as it is.
+        unit = max(1.0, float(np.abs(source).max())) if bundle.task == "regression" else 1.0
+        difference = float(np.abs(source - exported).max()) / unit
+        difference = math.inf if math.isnan(difference) else difference
         if difference >= largest:
             largest, worst = difference, name
-        gap = source.top[0][1] - source.top[1][1] if len(source.top) > 1 else 1.0
-        if labels[0] != source.label and gap > CLOSE:
+        second, best = np.sort(source)[-2:] if len(source) > 1 else (0.0, 1.0)
+        if source.argmax() != exported.argmax() and best - second > CLOSE:
             other.append(name)
     return Parity(len(pictures), float(np.round(largest, 9)), worst, tuple(other))

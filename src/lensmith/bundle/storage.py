@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
-from lensmith.bundle.facts import FACTS, BundleFacts, facts_from
-from lensmith.errors import ModelFileError
+from lensmith.bundle.facts import FACTS, GRAPH, WEIGHTS, BundleFacts, digests, facts_from
+from lensmith.errors import ModelFileError, UsageError
 from lensmith.runs.directory import LAST, RunDirectory, find_run
 from lensmith.runs.files import replacing, write_bytes, write_json
 
 SUFFIX = ".lens"
 
 
-def write_bundle(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> BundleFacts:
-    """Write a folder or a `.lens` file, whole or not at all; returns the facts with the digests filled in."""
-    facts = replace(
-        facts, files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    )
-    if path.suffix == SUFFIX:
-        with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in files.items():
-                archive.writestr(name, content)
-            archive.writestr(FACTS, json.dumps(facts.as_dict(), indent=2, ensure_ascii=False))
-        return facts
+def write_bundle(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> None:
+    """Write a folder or a `.lens` file, whole or not at all. Raises `UsageError` where that cannot be."""
+    try:
+        if path.suffix == SUFFIX:
+            _write_zip(path, facts, files)
+        else:
+            _write_folder(path.resolve(), facts, files)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _write_zip(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> None:
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        archive.writestr(FACTS, json.dumps(facts.as_dict(), indent=2, ensure_ascii=False))
+
+
+def _write_folder(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> None:
+    others = {file.name for file in path.iterdir()} - {FACTS, GRAPH, WEIGHTS} if path.exists() else set()
+    if others:
+        raise UsageError(
+            f"{path} holds {min(others)}, which is no part of a bundle",
+            hint=f"Name a new or empty folder, an older bundle, or a file that ends in {SUFFIX}.",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
@@ -40,7 +52,6 @@ def write_bundle(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> 
         _take_place(beside, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return facts
 
 
 def _take_place(new: Path, path: Path) -> None:
@@ -84,28 +95,33 @@ def locate(word: str | Path) -> Path:
 def read_bundle(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
     """The facts and every file that they name, each checked against its sha256."""
     try:
-        contents = _read_zip(path) if path.is_file() else _read_folder(path)
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
+        facts, contents = _read_zip(path) if path.is_file() else _read_folder(path)
+    except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError, RuntimeError) as error:
         raise ModelFileError(f"{path}: no bundle can be read there ({error})") from error
-    facts = facts_from(json.loads(contents.pop(FACTS)), str(path))
-    for name, digest in facts.files.items():
+    found = digests(contents)
+    for name in (WEIGHTS, *facts.files):
         if name not in contents:
             raise ModelFileError(f"{path}: it lacks {name}", hint="The copy is not whole; copy it again.")
-        if hashlib.sha256(contents[name]).hexdigest() != digest:
+        if found[name] != facts.files[name]:
             raise ModelFileError(
                 f"{path}: {name} is damaged (its sha256 is not the one written down)", hint="Copy it again."
             )
     return facts, contents
 
 
-def _read_folder(path: Path) -> dict[str, bytes]:
-    facts = (path / FACTS).read_bytes()
-    names = [name for name in json.loads(facts).get("files", {}) if Path(name).name == name]
-    return {FACTS: facts, **{name: (path / name).read_bytes() for name in names if (path / name).exists()}}
+def _read_folder(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
+    facts = facts_from(json.loads((path / FACTS).read_bytes()), str(path))
+    return facts, {name: (path / name).read_bytes() for name in facts.files if (path / name).exists()}
 
 
-def _read_zip(path: Path) -> dict[str, bytes]:
+def _read_zip(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
     with zipfile.ZipFile(path) as archive:
-        if any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist()):
+        members = archive.infolist()
+        if any(one.compress_type != zipfile.ZIP_STORED for one in members):
             raise ValueError("it is a compressed zip")  # a bundle never is: this bounds what reading takes
-        return {one.filename: archive.read(one) for one in archive.infolist()}
+        facts = facts_from(json.loads(archive.read(FACTS)), str(path))
+        names = {one.filename for one in members}
+        strange = sorted(names - {FACTS, *facts.files})
+        if strange:
+            raise ValueError(f"it holds {strange[0]}, which is no part of a bundle")
+        return facts, {name: archive.read(name) for name in facts.files if name in names}

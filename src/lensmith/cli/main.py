@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -23,11 +24,24 @@ from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
 from lensmith.cli.commands.train import train
 from lensmith.errors import LensmithError
+from lensmith.runs.recipe import Recipe
 
 BEGAN = time.time()
 """About when the process began: the cold clock starts here."""
 
-INTERRUPTED, TERMINATED, OUR_FAULT, USAGE = 130, 143, 70, 2
+INTERRUPTED, TERMINATED, OUR_FAULT, MACHINE, USAGE = 130, 143, 70, 4, 2
+
+_REFUSED = {
+    errno.ENOSPC: "Free some space, or write to another disk.",
+    errno.EDQUOT: "Free some space, or write to another disk.",
+    errno.EFBIG: "A limit on the size of files stands in the way (ulimit -f).",
+    errno.EROFS: "Write to another folder.",
+    errno.EACCES: "This account lacks the right to it.",
+    errno.EPERM: "This account lacks the right to it.",
+    errno.EMFILE: "A limit on open files stands in the way (ulimit -n).",
+    errno.EIO: "The disk may be failing.",
+}
+"""What the system refuses through no fault of ours, and what to do about it."""
 
 app = typer.Typer(
     name="lensmith",
@@ -65,6 +79,7 @@ class Terminated(BaseException):
 
 def main() -> None:
     """The entry point of the `lensmith` command."""
+    show.survive_narrow_encodings()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -72,15 +87,15 @@ def run(words: list[str]) -> int:
     """Run one command line; returns its exit code. `--debug` anywhere shows tracebacks."""
     debug = "--debug" in words or bool(os.environ.get("LENSMITH_DEBUG"))
     words = [word for word in words if word != "--debug"]
+    # ONNX Runtime else writes an identifier into the home folder and keeps events to send to its maker.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        return _exit_code(app(words, standalone_mode=False))
-    except KeyboardInterrupt:
-        show.say("interrupted")
-        return INTERRUPTED
-    except Terminated:
-        show.say("terminated")
-        return TERMINATED
+        return _exit_code(_invoke(words))
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        return _stopped("interrupted", stop, INTERRUPTED)
+    except Terminated as stop:
+        return _stopped("terminated", stop, TERMINATED)
     except BrokenPipeError:
         # Whoever read our stdout has left (`lensmith predict ... | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -88,10 +103,30 @@ def run(words: list[str]) -> int:
     except LensmithError as error:
         if debug:
             traceback.print_exc()
-        show.error(error.message, error.hint)
+        help_page = f"See lensmith {words[0]} --help." if error.exit_code == USAGE else ""
+        show.error(error.message, error.hint or help_page)
         return error.exit_code
     except Exception as error:
         return _unexpected(error, debug)
+
+
+def _invoke(words: list[str]) -> Any:
+    """Parse and run. Typer's own way of running would end in its own words and codes, not in those above."""
+    if "_LENSMITH_COMPLETE" in os.environ:
+        return app(words, standalone_mode=False)  # a shell asks for completions
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("lensmith", list(words)) as context:
+            return command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+
+
+def _stopped(word: str, stop: BaseException, code: int) -> int:
+    show.say(word)
+    for note in getattr(stop, "__notes__", []):
+        show.say(f"  {note}")
+    return code
 
 
 def _exit_code(result: Any) -> int:
@@ -103,13 +138,20 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _unexpected(error: Exception, debug: bool) -> int:
-    """A word that the parser refused, or a fault of ours."""
+    """A word that the parser refused, something that the system refused, or a fault of ours."""
     message = getattr(error, "format_message", None)
     if message is not None:
-        show.error(_lower_first(message()), _parser_hint(error))
+        if type(error).__name__ == "NoArgsIsHelpError":
+            show.say(message())
+        else:
+            show.error(_lower_first(message()), _parser_hint(error))
         return USAGE
     if debug:
         traceback.print_exc()
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        name = f"{error.filename}: " if error.filename else ""
+        show.error(f"{name}{_lower_first(error.strerror or str(error))}", _REFUSED[error.errno])
+        return MACHINE
     show.error(
         f"{type(error).__name__}: {error}",
         "This is a fault of lensmith. The same command with --debug shows where; please report it.",
@@ -118,8 +160,11 @@ def _unexpected(error: Exception, debug: bool) -> int:
 
 
 def _parser_hint(error: Exception) -> str:
-    context = getattr(error, "ctx", None)
-    return f"See {getattr(context, 'command_path', 'lensmith')} --help."
+    command = getattr(getattr(error, "ctx", None), "command_path", "lensmith")
+    name = getattr(error, "option_name", "").lstrip("-").replace("-", "_")
+    if command == "lensmith train" and name in Recipe.__dataclass_fields__:
+        return f"{name} is a recipe field: write {name}=VALUE."
+    return f"See {command} --help."
 
 
 def _lower_first(text: str) -> str:

@@ -14,10 +14,13 @@ Result = TypeVar("Result")
 
 def follow(job: Generator[Event, None, Result]) -> Result:
     """Show a job's events until it ends. An interruption reaches the job, so that it can save first."""
-    with closing(job):
-        while True:
-            try:
-                show.Progress.show(next(job))
-            except StopIteration as end:
-                result: Result = end.value
-                return result
+    try:
+        with closing(job):
+            while True:
+                try:
+                    show.Progress.show(next(job))
+                except StopIteration as end:
+                    result: Result = end.value
+                    return result
+    finally:
+        show.Progress.clear()

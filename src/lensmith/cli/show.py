@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
+import textwrap
 from typing import Any
 
 from lensmith.types import Event
 
 _BAR = 24
+_STAGE = 9
+_COLUMNS = 100
+
+
+def survive_narrow_encodings() -> None:
+    """A class name that the terminal's encoding lacks is shown by its code, and ends nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def data(value: Any) -> None:
-    """One JSON object on stdout."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    """One JSON object on stdout; in ASCII where stdout cannot take more."""
+    narrow = not (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    print(json.dumps(value, ensure_ascii=narrow), flush=True)
 
 
 def line(text: str = "") -> None:
@@ -25,7 +37,26 @@ def line(text: str = "") -> None:
 def say(text: str = "") -> None:
     """A line of words on stderr."""
     Progress.clear()
-    print(text, file=sys.stderr, flush=True)
+    _write(f"{text}\n")
+
+
+def entry(stage: str, words: str) -> None:
+    """Words with their stage before them, at most 100 columns wide."""
+    rows = textwrap.wrap(words, _COLUMNS - _STAGE - 2, break_long_words=False, break_on_hyphens=False)
+    for row in rows or [""]:
+        say(f"{stage:>{_STAGE}}  {row}")
+        stage = ""
+
+
+def _write(text: str) -> None:
+    """To stderr, if anybody still listens there: work does not end because a terminal was closed."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def error(message: str, hint: str = "") -> None:
@@ -43,7 +74,7 @@ def paint(text: str, colour: str) -> str:
 
 
 def _is_terminal() -> bool:
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class Progress:
@@ -55,19 +86,19 @@ class Progress:
     def clear(cls) -> None:
         """Wipe a bar that stands on the terminal."""
         if cls._open:
-            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+            _write("\r\x1b[2K")
             cls._open = False
 
     @classmethod
     def show(cls, event: Event) -> None:
         """Show one event; a log gets only the events that end something."""
         if event.done >= event.total:
-            say(f"{event.stage:>9}  {event.words}" if event.stage else event.words)
+            entry(event.stage, event.words)
         elif _is_terminal():
             filled = _BAR * event.done // event.total
             bar = "█" * filled + "░" * (_BAR - filled)
-            text = f"{event.stage:>9}  {bar} {event.done:,}/{event.total:,} {event.words}"
-            print(f"\r\x1b[2K{text[: _width() - 1]}", end="", file=sys.stderr, flush=True)
+            text = f"{event.stage:>{_STAGE}}  {bar} {event.done:,}/{event.total:,} {event.words}"
+            _write(f"\r\x1b[2K{text[: _width() - 1]}")
             cls._open = True
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import html
+import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +17,15 @@ from PIL import Image
 
 from lensmith.data.decode import Pixels, decode
 from lensmith.data.pictures import pixels_of
-from lensmith.errors import DataError, UsageError
+from lensmith.errors import DataError, PictureError, UsageError
 from lensmith.types import Examples, Task
 
 Target = int | float | tuple[int, ...]
 
 SPLITS = ("train", "val", "test")
+
+_OWNERS = threading.RLock()
+"""Own data sets are asked one thread at a time: many read from a handle that their pictures share."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,12 @@ class Item:
     index: int
 
     def picture(self) -> Any:
-        """The picture as its owner gives it."""
-        return self.owner[self.index][0]
+        """The picture as its owner gives it. Raises `PictureError` where the owner cannot read it."""
+        try:
+            with _OWNERS:
+                return self.owner[self.index][0]
+        except OSError as error:
+            raise PictureError(str(self), f"cannot be read ({error})") from error
 
     def __str__(self) -> str:
         return f"{type(self.owner).__name__}[{self.index}]"
@@ -94,9 +103,11 @@ class ImageDataset:
                 f"{self.name} is {self.task} and {other.name} is {other.task}: they cannot be joined"
             )
         classes = self.classes + [name for name in other.classes if name not in self.classes]
-        moved = tuple(replace(e, target=_renamed(e.target, other.classes, classes)) for e in other.examples)
+        moved = other.with_examples(
+            [replace(e, target=_renamed(e.target, other.classes, classes)) for e in other.examples]
+        )
         return ImageDataset(
-            self.examples + moved,
+            _in_training(self, other) + _in_training(moved, self),
             classes,
             task=self.task,
             name=f"{self.name}+{other.name}",
@@ -124,7 +135,7 @@ class ImageDataset:
     def fingerprint(self) -> str:
         """sha256 over the pictures and what they show, whatever their order and names."""
         rows = sorted(f"{i} {self.words(e.target)}" for i, e in zip(self.ids, self.examples, strict=True))
-        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+        return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
 
     def pixels(self, index: int) -> Pixels:
         """The decoded picture, uint8 [H, W, 3]. Raises `PictureError`."""
@@ -169,13 +180,13 @@ class ImageDataset:
 
     def _id(self, index: int) -> str:
         source = self.examples[index].source
-        if isinstance(source, Path):
-            try:
+        try:
+            if isinstance(source, Path):
                 return hashlib.sha256(source.read_bytes()).hexdigest()
-            except OSError:
-                # Unreadable: it will be skipped with its reason when it is decoded.
-                return hashlib.sha256(str(source).encode()).hexdigest()
-        pixels = self.pixels(index)
+            pixels = self.pixels(index)
+        except (OSError, PictureError):
+            # Unreadable: it will be skipped with its reason when it is decoded.
+            return hashlib.sha256(os.fsencode(str(source))).hexdigest()
         return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
     def __repr__(self) -> str:
@@ -195,6 +206,13 @@ class ImageDataset:
         return (
             f"<p>{html.escape(repr(self))}</p><table><tr><th>class</th><th>pictures</th></tr>{rows}</table>"
         )
+
+
+def _in_training(data: ImageDataset, beside: ImageDataset) -> tuple[Example, ...]:
+    """Pictures of no split, joined to some with splits, are trained on: else no split would hold them."""
+    if not beside.splits:
+        return data.examples
+    return tuple(e if e.split else replace(e, split="train") for e in data.examples)
 
 
 def _renamed(target: Target, old: list[str], new: list[str]) -> Target:

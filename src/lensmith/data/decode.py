@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,30 +70,72 @@ def decode(source: Path | bytes, *, first_frame: bool = False, name: str = "") -
         name = name or str(source)
         try:
             content = source.read_bytes()
-        except OSError as error:
-            raise PictureError(name, f"cannot be opened ({error.strerror})") from error
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            words = getattr(error, "strerror", None) or _first_line(error)
+            raise PictureError(name, f"cannot be opened ({words})") from error
     else:
         name, content = name or "picture", source
     opener = _opener(content, first_frame, name)
-    try:
-        image = opener(io.BytesIO(content))
-        _check_size(image.width, image.height, name)
-        image.load()
-    except PictureError:
-        raise
-    except Exception as error:
-        # A damaged file makes a decoder raise almost anything; whatever it is, the picture cannot be read.
-        raise PictureError(name, f"damaged ({_first_line(error)})") from error
-    return rgb_pixels(image, name)
+    with _reading(name):
+        return _upright(opener(io.BytesIO(content)), name)
 
 
 def rgb_pixels(image: Image.Image, name: str = "picture") -> Pixels:
-    """A Pillow image of any mode -> RGB pixels, uint8 [H, W, 3], upright."""
+    """A Pillow image of any mode -> RGB pixels, uint8 [H, W, 3], upright. Raises `PictureError`."""
+    with _reading(name):
+        return _upright(image, name)
+
+
+def _upright(image: Image.Image, name: str) -> Pixels:
     _check_size(image.width, image.height, name)
+    image.load()
     turn = _TURNS.get(_orientation(image))
     if turn is not None:
         image = image.transpose(turn)
     return np.array(_as_rgb(image, name))
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """A damaged file makes a decoder raise almost anything; whatever it is, the picture cannot be read."""
+    try:
+        with _QUIET:
+            yield
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PictureError(name, f"more than {MAX_PIXELS // 1_000_000} million pixels") from error
+    except Exception as error:
+        raise PictureError(name, f"damaged ({_first_line(error)})") from error
+
+
+class _PillowsWarnings:
+    """Held back while any thread decodes: odd EXIF and TIFF tags are no news to who trains.
+
+    Counted, because `warnings.catch_warnings` entered by two threads at once restores the wrong filters.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._caught.__exit__(None, None, None)
+
+
+_QUIET = _PillowsWarnings()
 
 
 def format_of(content: bytes) -> str:
@@ -176,6 +221,8 @@ def _from_integers(image: Image.Image, name: str) -> Image.Image:
     values: NDArray[Any] = np.array(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise PictureError(name, "32-bit pixels, whose range is not stated", hint="Save it as 8 or 16 bit.")
+    if "transparency" in image.info:
+        values[values == image.info["transparency"]] = 65535  # BACKGROUND shows
     grey = ((values * 255 + 32767) // 65535).astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")
 

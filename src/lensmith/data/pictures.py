@@ -28,8 +28,14 @@ def pixels_of(picture: Any, *, bgr: bool = False, first_frame: bool = False, nam
     if isinstance(picture, np.ndarray):
         return _from_array(picture, bgr, name)
     if hasattr(picture, "detach") and hasattr(picture, "numpy"):
-        array = picture.detach().cpu().numpy()
-        return _from_array(np.moveaxis(array, 0, -1) if array.ndim == 3 else array, bgr, name)
+        tensor = picture.detach().cpu()
+        # numpy has no bfloat16
+        array = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+            return _from_array(np.moveaxis(array, 0, -1), bgr, name)
+        if array.ndim == 2:
+            return _from_array(array, bgr, name)
+        raise _not_one_picture("a tensor", array, name)
     raise PictureError(
         name,
         f"a {type(picture).__name__} is not a picture",
@@ -41,16 +47,20 @@ def _from_array(array: NDArray[Any], bgr: bool, name: str) -> Pixels:
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
-        raise PictureError(
-            name,
-            f"an array of shape {array.shape} is not one picture",
-            hint="Arrays are [H, W] or [H, W, 1, 3 or 4]; tensors are [C, H, W].",
-        )
+        raise _not_one_picture("an array", array, name)
     array = _as_uint8(array, name)
-    if bgr:
+    if bgr and array.shape[2] > 1:
         array = array[:, :, [2, 1, 0, *range(3, array.shape[2])]]
     array = array[:, :, 0] if array.shape[2] == 1 else array
     return rgb_pixels(Image.fromarray(np.ascontiguousarray(array)), name)
+
+
+def _not_one_picture(what: str, array: NDArray[Any], name: str) -> PictureError:
+    return PictureError(
+        name,
+        f"{what} of shape {array.shape} is not one picture",
+        hint="Arrays are [H, W] or [H, W, 1, 3 or 4]; tensors are [H, W] or [1, 3 or 4, H, W].",
+    )
 
 
 def _as_uint8(array: NDArray[Any], name: str) -> Pixels:
@@ -61,11 +71,11 @@ def _as_uint8(array: NDArray[Any], name: str) -> Pixels:
         return scaled.astype(np.uint8)
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
-    low, high = float(array.min()), float(array.max())
+    low, high = (array.min(), array.max()) if array.size else (0, 0)
     if not np.issubdtype(array.dtype, np.floating) or not (low >= 0 and high <= 1):
         raise PictureError(
             name,
-            f"{array.dtype} values from {low:g} to {high:g} are neither uint8 nor floats in 0 to 1",
+            f"{array.dtype} values from {low:.4g} to {high:.4g} are neither uint8 nor floats in 0 to 1",
             hint="Undo the normalisation, or convert with .astype(np.uint8).",
         )
     levels: NDArray[np.floating[Any]] = np.rint(array * 255)

@@ -47,8 +47,8 @@ class Preprocess:
         size: Any = self.size
         pair = (size, size) if isinstance(size, int) else size
         object.__setattr__(self, "size", (int(pair[0]), int(pair[1])))
-        for name in ("mean", "std", "fill"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, kind in (("mean", float), ("std", float), ("fill", int)):
+            object.__setattr__(self, name, tuple(kind(value) for value in getattr(self, name)))
         if min(self.size) < 1 or (self.resize is not None and self.resize < 1):
             raise UsageError(f"Preprocess(size={self.size}, resize={self.resize}): sizes start at 1")
         if self.fit not in ("crop", "pad", "squish"):
@@ -57,8 +57,8 @@ class Preprocess:
             raise UsageError(
                 f"Preprocess(interpolation={self.interpolation!r}): it is one of {', '.join(_FILTERS)}"
             )
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise UsageError("Preprocess: mean and std hold one number per channel, std above 0")
+        if not len(self.mean) == len(self.std) == len(self.fill) == 3 or not min(self.std) > 0:
+            raise UsageError("Preprocess: mean, std and fill hold one number per channel, std above 0")
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """RGB pixels, uint8 [H, W, 3], of any size -> uint8 [height, width, 3]."""
@@ -114,7 +114,10 @@ def preprocess_from(facts: dict[str, Any]) -> Preprocess:
         raise UsageError(
             f"Preprocess has no field {', '.join(unknown)}", hint="The file may come from a newer lensmith."
         )
-    return Preprocess(**facts)
+    try:
+        return Preprocess(**facts)
+    except (TypeError, ValueError, IndexError) as error:
+        raise UsageError(f"Preprocess: its fields are damaged ({error})") from error
 
 
 def _centre(pixels: Pixels, size: tuple[int, int], fill: int | tuple[int, int, int]) -> Pixels:

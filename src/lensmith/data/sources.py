@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lensmith.data.dataset import Example, ImageDataset, Item, Skipped
+from lensmith.data.dataset import SPLITS, Example, ImageDataset, Item, Skipped
 from lensmith.data.decode import FORMATS, format_of
 from lensmith.errors import DataError, UsageError
 from lensmith.types import Examples
@@ -37,10 +40,9 @@ _SUFFIXES = {
     ".pnm",
 }
 _LEFT_OUT = {
-    ".gif": "GIF, which training leaves out (predict takes its first frame)",
-    ".avif": "AVIF, which training leaves out (predict takes its first frame)",
-    ".heic": "HEIC, which cannot be read here",
-    ".heif": "HEIC, which cannot be read here",
+    "GIF": "GIF, which training leaves out (predict takes its first frame)",
+    "AVIF": "AVIF, which training leaves out (predict takes its first frame)",
+    "HEIC": "HEIC, which cannot be read here",
 }
 _SYSTEM_NAMES = {"__macosx", "thumbs.db", "desktop.ini", "@eadir"}
 
@@ -72,32 +74,36 @@ def load_data(source: str | Path | ImageDataset | Examples) -> ImageDataset:
 
 def _from_folder(root: Path) -> ImageDataset:
     folders = _folders(root)
-    tops = {_SPLIT_NAMES[f.name.lower()]: f for f in folders if f.name.lower() in _SPLIT_NAMES}
+    # Of two names for one split, such as val and dev, the plain one is taken; the other is told as not used.
+    plain_last = sorted(folders, key=lambda folder: folder.name.lower() in SPLITS)
+    tops = {_SPLIT_NAMES[f.name.lower()]: f for f in plain_last if f.name.lower() in _SPLIT_NAMES}
+    tops = tops if "train" in tops else {}
     notes: list[str] = []
-    if "train" in tops:
-        layout: list[tuple[str, Path]] = [
-            (split, tops[split]) for split in ("train", "val", "test") if split in tops
-        ]
-        others = [f.name for f in folders if f not in tops.values()]
-        if others:
-            notes.append(f"beside the splits, not used: {', '.join(others)}")
-    else:
-        layout = [("", root)]
-    skipped: list[Skipped] = []
+    others = [f.name for f in folders if f not in tops.values()] if tops else []
+    if others:
+        notes.append(f"beside the splits, not used: {', '.join(others)}")
+    split_of = {folder.name: split for split, folder in tops.items()}
     rows: list[tuple[str, str, Path]] = []
-    for split, top in layout:
-        for file in _stray_files(top):
-            skipped.append(Skipped(str(file), _system(file) or "not in a class folder"))
-        for folder in _folders(top):
-            for file in _files_below(folder):
-                reason = _reason_to_skip(file)
-                if reason:
-                    skipped.append(Skipped(str(file), reason))
-                else:
-                    rows.append((split, folder.name, file))
+    skipped: list[Skipped] = []
+    for above, file, trouble in _files_below(root, links_down_to=2 if tops else 1):
+        split, inside = (split_of.get(above[0] if above else ""), above[1:]) if tops else ("", above)
+        reason = _system((*above, file.name)) or trouble
+        if not reason and split is None:
+            reason = "beside the splits"
+        if not reason and not inside:
+            reason = "not in a class folder"
+        reason = reason or _reason_to_skip(file)
+        if reason or split is None:
+            skipped.append(Skipped(str(file), reason))
+        else:
+            rows.append((split, inside[0], file))
     if not rows:
         raise DataError(f"{root}: no pictures in it", hint=_layout_hint(root, skipped))
+    rows.sort(key=lambda row: ("", *SPLITS).index(row[0]))
     classes = _class_names(rows, root)
+    empty = {folder.name for top in tops.values() or [root] for folder in _folders(top)} - set(classes)
+    if empty:
+        notes.append(f"class folders without a picture that can be used: {', '.join(sorted(empty))}")
     index = {name: i for i, name in enumerate(classes)}
     examples = [Example(file, index[name], split) for split, name, file in rows]
     return ImageDataset(examples, classes, name=root.resolve().name, skipped=skipped, notes=notes)
@@ -116,52 +122,73 @@ def _class_names(rows: Sequence[tuple[str, str, Path]], root: Path) -> list[str]
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(
-        Path(entry.path)
-        for entry in os.scandir(root)
-        if entry.is_dir() and not entry.name.startswith(".") and entry.name.lower() not in _SYSTEM_NAMES
-    )
+    """The folders in a folder that may be splits or classes."""
+    try:
+        return sorted(Path(e.path) for e in os.scandir(root) if _is_folder(e) and not _system((e.name,)))
+    except OSError as error:
+        raise DataError(f"{root}: cannot be opened ({error.strerror})") from error
 
 
-def _stray_files(top: Path) -> list[Path]:
-    """Files that lie beside the class folders, and those in folders that are not classes."""
-    found = sorted(Path(e.path) for e in os.scandir(top) if e.is_file())
-    for entry in sorted(os.scandir(top), key=lambda e: e.name):
-        if entry.is_dir() and (entry.name.startswith(".") or entry.name.lower() in _SYSTEM_NAMES):
-            found.extend(_files_below(Path(entry.path)))
-    return found
+def _files_below(root: Path, links_down_to: int) -> Iterator[tuple[tuple[str, ...], Path, str]]:
+    """`(names of the folders above it, file, why it cannot be read)` of everything that is no folder.
+
+    The order is fixed. Links to folders are followed where a split or a class may be one, `links_down_to`
+    levels down, and never back to where they lie.
+    """
+    waiting: list[tuple[tuple[str, ...], Path]] = [((), root)]
+    while waiting:
+        above, folder = waiting.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield above[:-1], folder, f"cannot be opened ({error.strerror})"
+            continue
+        inner = []
+        for entry in entries:
+            path = Path(entry.path)
+            if not _is_folder(entry):
+                yield above, path, "" if _is_file(entry) else "not an ordinary file"
+            elif entry.is_symlink() and (len(above) >= links_down_to or _leads_back(path)):
+                yield above, path, "a link to a folder, which is not followed"
+            else:
+                inner.append(((*above, entry.name), path))
+        waiting.extend(reversed(inner))
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """All files at any depth, in a fixed order; links to folders are not followed (they can loop)."""
-    for top, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            yield Path(top, name)
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
-def _system(file: Path) -> str:
-    parts = [part.lower() for part in file.parts[-3:]]
-    if any(part in _SYSTEM_NAMES or (part.startswith(".") and part not in (".", "..")) for part in parts):
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def _leads_back(link: Path) -> bool:
+    return link.parent.resolve().is_relative_to(link.resolve())
+
+
+def _system(names: Sequence[str]) -> str:
+    if any(name.startswith(".") or name.lower() in _SYSTEM_NAMES for name in names):
         return "a file of the system, not a picture"
     return ""
 
 
 def _reason_to_skip(file: Path) -> str:
     """`""` for what looks like a picture; whether it can be read is found when it is decoded."""
-    suffix = file.suffix.lower()
-    if suffix in _LEFT_OUT:
-        return _LEFT_OUT[suffix]
-    if file.name.startswith(".") or file.name.lower() in _SYSTEM_NAMES or ".ipynb_checkpoints" in file.parts:
-        return "a file of the system, not a picture"
-    if suffix in _SUFFIXES:
+    if file.suffix.lower() in _SUFFIXES:
         return ""
     try:
         with file.open("rb") as opened:
-            known = format_of(opened.read(32)) in FORMATS
+            kind = format_of(opened.read(32))
     except OSError as error:
         return f"cannot be opened ({error.strerror})"
-    return "" if known else "not a picture"
+    return "" if kind in FORMATS else _LEFT_OUT.get(kind, "not a picture")
 
 
 def looks_like_picture(file: Path) -> bool:
@@ -198,7 +225,10 @@ def _from_examples(owner: Any) -> ImageDataset:
         )
     if len(owner) == 0:
         raise DataError(f"{type(owner).__name__}: it is empty")
-    labels = [_label(owner, i) for i in range(len(owner))]
+    parts = _parts(owner)
+    if len(parts) > 1 and all(_class_list(part) is not None for part in parts):
+        return functools.reduce(operator.add, map(load_data, parts))
+    labels = _labels(owner)
     classes = _own_classes(owner, labels)
     index: dict[Any, int] = {name: i for i, name in enumerate(classes)}
     targets = [index[label] if isinstance(label, str) else int(label) for label in labels]
@@ -209,17 +239,52 @@ def _from_examples(owner: Any) -> ImageDataset:
     )
 
 
-def _label(owner: Any, index: int) -> str | int:
-    targets = getattr(owner, "targets", None)
-    row = (None, targets[index]) if targets is not None and len(targets) == len(owner) else owner[index]
-    if not isinstance(row, tuple | list) or len(row) != 2:
-        raise DataError(f"{type(owner).__name__}[{index}] is not (picture, target) but {type(row).__name__}")
-    label = row[1].item() if hasattr(row[1], "item") else row[1]
-    if not isinstance(label, str | int) or (isinstance(label, int) and label < 0):
+def _parts(owner: Any) -> list[Any]:
+    """What torch's ConcatDataset joins, however nested: it knows indices alone, we join by class name."""
+    concatenation = getattr(sys.modules.get("torch.utils.data"), "ConcatDataset", None)
+    if type(owner) is not concatenation:
+        return [owner]
+    return [part for joined in owner.datasets for part in _parts(joined)]
+
+
+def _class_list(owner: Any) -> Any:
+    """The names that a data set has for its indices; torch's Subset leaves them with what it is a part of."""
+    while not hasattr(owner, "classes") and hasattr(owner, "dataset"):
+        owner = owner.dataset
+    return getattr(owner, "classes", None)
+
+
+def _labels(owner: Any) -> list[str | int]:
+    """Every target. `owner.targets` spares reading the pictures, where it says the same as `owner[i]`."""
+    count = len(owner)
+    listed = getattr(owner, "targets", None)
+    if listed is not None and len(listed) == count and getattr(owner, "target_transform", None) is None:
+        labels = [_label(owner, i, (None, listed[i])) for i in range(count)]
+        if all(labels[i] == _label(owner, i, _row(owner, i)) for i in {0, count // 2, count - 1}):
+            return labels
+    return [_label(owner, i, _row(owner, i)) for i in range(count)]
+
+
+def _row(owner: Any, index: int) -> Any:
+    try:
+        return owner[index]
+    except OSError as error:
         raise DataError(
-            f"{type(owner).__name__}[{index}] has target {label!r}",
-            hint="Targets are class names or indices.",
-        )
+            f"{type(owner).__name__}[{index}] cannot be read ({error})",
+            hint="Leave it out of the data set: without it, nothing tells its target.",
+        ) from error
+
+
+def _label(owner: Any, index: int, row: Any) -> str | int:
+    name = f"{type(owner).__name__}[{index}]"
+    if not isinstance(row, tuple | list) or len(row) != 2:
+        raise DataError(f"{name} is not (picture, target) but {type(row).__name__}")
+    try:
+        label = row[1].item() if hasattr(row[1], "item") else row[1]
+    except (ValueError, RuntimeError):  # of many values
+        label = row[1]
+    if not isinstance(label, str | int) or (isinstance(label, int) and label < 0):
+        raise DataError(f"{name} has target {label!r}", hint="Targets are class names or indices.")
     return label
 
 
@@ -232,7 +297,7 @@ def _own_classes(owner: Any, labels: Sequence[str | int]) -> list[str]:
     if words:
         return words
     highest = max(int(label) for label in labels)
-    named = getattr(owner, "classes", None)
+    named = _class_list(owner)
     if named is not None and len(named) > highest:
         return [str(name) for name in named]
     return [str(i) for i in range(highest + 1)]

@@ -36,6 +36,11 @@ def assign_roles(data: ImageDataset, fraction: float = 0.2, seed: int = 0) -> Ro
     held_out = data.splits[-1]
     train = data.split("train")
     _refuse_hopeless(train)
+    if held_out == "train":
+        raise DataError(
+            f"{data.name}: too few different pictures to hold any out",
+            hint="A class needs two pictures or more, one to learn from and one to be measured on.",
+        )
     choice = data.split("val") if data.splits == ("train", "val", "test") else None
     return Roles(train, data.split(held_out), held_out, choice, made)
 
@@ -50,7 +55,7 @@ def make_splits(data: ImageDataset, fraction: float = 0.2, seed: int = 0) -> Ima
         groups[example.group or identity].append(index)
     by_class: dict[str, list[str]] = defaultdict(list)
     for group, members in groups.items():
-        by_class[_stratum(data, members[0])].append(group)
+        by_class[min(_stratum(data, member) for member in members)].append(group)
     held_out: set[int] = set()
     for members_of_class in by_class.values():
         ordered = sorted(members_of_class, key=lambda group: _rank(group, seed))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
 from lensmith.data.cache import columns_folder, make_room
@@ -65,8 +66,9 @@ def open_column(
 
 
 def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
-    """Named by what decides the pixels: each file's path, size and time, the preprocessing, this version."""
-    digest = hashlib.sha256(f"{_VERSION} {json.dumps(preprocess.as_dict(), sort_keys=True)}\n".encode())
+    """Named by what decides the pixels: each file's path, size and time, the preprocessing, both versions."""
+    steps = json.dumps(preprocess.as_dict(), sort_keys=True)
+    digest = hashlib.sha256(f"{_VERSION} {PIL.__version__} {steps}\n".encode())
     for example in data.examples:
         if not isinstance(example.source, Path):
             return None  # an own data set may give other pixels next time
@@ -86,11 +88,15 @@ def _read(folder: Path) -> Column | None:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         shape = tuple(index["shape"])
         pixels = np.memmap(folder / "pixels.bin", np.uint8, "c", shape=shape)
-        os.utime(folder / "index.json")
-    except (OSError, ValueError, KeyError):
+        rows, skipped = np.array(index["rows"], np.int64), tuple(Skipped(**one) for one in index["skipped"])
+        if len(rows) != len(pixels):
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError):
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged column would stand in the way of a whole one
         return None
-    skipped = tuple(Skipped(**one) for one in index["skipped"])
-    return Column(pixels, np.array(index["rows"], np.int64), skipped, True)
+    with contextlib.suppress(OSError):  # a cache that may only be read
+        os.utime(folder / "index.json")
+    return Column(pixels, rows, skipped, True)
 
 
 def _decode(
@@ -110,10 +116,11 @@ def _decode(
         if place is not None and folder is not None and len(rows):
             index: dict[str, Any] = {"shape": [len(rows), *shape[1:]], "rows": rows.tolist()}
             index["skipped"] = [{"file": s.file, "reason": s.reason} for s in skipped]
-            (place / "index.json").write_text(json.dumps(index), encoding="utf-8")
-            with contextlib.suppress(OSError):  # another process may have been first
+            # A full disk, a cleared cache, another process that was first: the pixels are here all the same.
+            with contextlib.suppress(OSError):
+                (place / "index.json").write_text(json.dumps(index), encoding="utf-8")
                 place.rename(folder)
-            make_room()
+                make_room()
     return Column(pixels[: len(rows)], rows, skipped, False)
 
 

@@ -35,6 +35,12 @@ def gather(model: nn.Module, batches: Iterable[Any]) -> tuple[np.ndarray[Any, An
     try:
         with torch.inference_mode():
             for batch in batches:
+                if not isinstance(batch, Batch) and (not isinstance(batch, tuple | list) or len(batch) != 2):
+                    size = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
+                    raise DataError(
+                        f"the loader gave a {type(batch).__name__}{size}, not (images, targets)",
+                        hint="A data set returns two things: the picture's tensor and its target.",
+                    )
                 images, target = batch[0], batch[1]
                 out = model(images.to(device)).float().cpu()
                 real = batch.mask.cpu() if isinstance(batch, Batch) else slice(None)

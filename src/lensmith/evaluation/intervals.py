@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 _Z95 = 1.959963984540054
+_FEW = 20
 
 
 @dataclass(frozen=True)
@@ -21,10 +26,13 @@ class Value:
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
-        facts: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high, "count": self.count}
+        value = None if math.isnan(self.value) else self.value  # JSON has no NaN
+        facts: dict[str, Any] = {"value": value, "low": self.low, "high": self.high, "count": self.count}
         return facts | ({"why": self.why} if self.why else {})
 
     def __str__(self) -> str:
+        if math.isnan(self.value):
+            return f"none ({self.why})"
         between = "" if self.low is None or self.high is None else f" ({self.low:.3f} to {self.high:.3f})"
         return f"{self.value:.3f}{between}"
 
@@ -39,3 +47,19 @@ def proportion(successes: int, count: int) -> Value:
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == count else min(1.0, centre + half)
     return Value(share, low, high, count)
+
+
+def bootstrap(
+    figure: Callable[[NDArray[np.intp]], float], count: int, value: float | None = None, draws: int = 1000
+) -> Value:
+    """A figure of any kind with the 95 % percentile interval over resampled pictures (Efron, 1979).
+
+    `figure` takes the rows that were drawn. Under 20 pictures the interval is withheld.
+    """
+    value = figure(np.arange(count)) if value is None else value
+    if count < _FEW:
+        return Value(value, None, None, count, f"fewer than {_FEW} pictures: too few to resample")
+    draw = np.random.default_rng(0)
+    found = [figure(draw.integers(0, count, count)) for _ in range(draws)]
+    low, high = np.nanpercentile(found, [2.5, 97.5])
+    return Value(value, float(low), float(high), count)

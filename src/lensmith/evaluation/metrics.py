@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from lensmith.errors import DataError
 from lensmith.evaluation.intervals import Value, proportion
+from lensmith.evaluation.multilabel import measure_multilabel
+from lensmith.evaluation.regression import measure_regression
 from lensmith.evaluation.report import ClassFigures, Report
+from lensmith.types import Task
 
 Floats = NDArray[np.floating[Any]]
 
@@ -23,17 +26,36 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     return shares
 
 
-def measure(logits: Floats, targets: NDArray[np.integer[Any]], classes: Sequence[str]) -> Report:
-    """Accuracy, balanced accuracy and log loss, a table per class, the confusion matrix.
+def measure(
+    logits: Floats, targets: NDArray[Any], classes: Sequence[str], task: Task = "classification"
+) -> Report:
+    """What a task is measured by. logits: [N, outputs]; targets: [N] indices, [N, L] of 0 and 1, or numbers.
 
-    logits: [N, C]; targets: class indices [N]. Raises `DataError` on outputs that are not numbers.
+    Raises `DataError` on outputs that are not numbers and on targets that do not fit them.
     """
+    if not len(targets):
+        raise DataError("nothing to measure: no pictures")
     if not np.isfinite(logits).all():
-        bad = int((~np.isfinite(logits)).any(axis=1).sum())
+        bad = int((~np.isfinite(logits)).reshape(len(logits), -1).any(axis=1).sum())
         raise DataError(
             f"the model's outputs for {bad} of {len(logits)} pictures are not finite",
             hint="Its training diverged; try a lower lr.",
         )
+    if task == "multilabel":
+        return measure_multilabel(logits, targets, classes)
+    if task == "regression":
+        return measure_regression(logits, targets)
+    return _measure_classification(logits, targets, classes)
+
+
+def _measure_classification(
+    logits: Floats, targets: NDArray[np.integer[Any]], classes: Sequence[str]
+) -> Report:
+    """Accuracy, balanced accuracy and log loss, a table per class, the confusion matrix.
+
+    logits: [N, C]; targets: class indices [N].
+    """
+    _refuse_unfit(logits, targets, len(classes))
     count, kinds = len(targets), len(classes)
     answers = logits.argmax(axis=1)
     confusion = np.zeros((kinds, kinds), np.int64)
@@ -48,6 +70,25 @@ def measure(logits: Floats, targets: NDArray[np.integer[Any]], classes: Sequence
     }
     baseline = float(confusion.sum(axis=1).max() / count)
     return Report("classification", count, values, list(classes), per_class, confusion.tolist(), baseline)
+
+
+def _refuse_unfit(logits: Floats, targets: NDArray[np.generic], kinds: int) -> None:
+    if targets.ndim != 1 or not np.issubdtype(targets.dtype, np.integer):
+        raise DataError(
+            f"targets are {targets.dtype} {list(targets.shape)}, and class indices [N] are measured",
+            hint="Give each picture the number of its class, from 0.",
+        )
+    if logits.shape != (len(targets), kinds):
+        raise DataError(
+            f"the model gives {list(logits.shape)} for {len(targets)} pictures of {kinds} classes",
+            hint="Give one name per output, in their order.",
+        )
+    indices = targets.astype(np.int64)
+    strange = indices[(indices < 0) | (indices >= kinds)]
+    if len(strange):
+        raise DataError(
+            f"target {strange[0]} is no class of a model with {kinds} outputs", hint="Classes count from 0."
+        )
 
 
 def _figures(name: str, index: int, confusion: NDArray[np.int64]) -> ClassFigures:

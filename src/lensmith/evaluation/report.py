@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ class ClassFigures:
     recall: Value
     precision: Value
     f1: float
+    average_precision: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -28,6 +30,7 @@ class ClassFigures:
             "recall": self.recall.as_dict(),
             "precision": self.precision.as_dict(),
             "f1": self.f1,
+            "average_precision": self.average_precision,
         }
 
 
@@ -62,13 +65,18 @@ class Report:
         """One sentence for a person."""
         value = self.values[self.main]
         pictures = f"{self.count:,} {'held-out ' if self.held_out else ''}pictures"
-        between = (
-            ""
-            if value.low is None or value.high is None
-            else f", between {value.low:.1%} and {value.high:.1%}"
-        )
+        shown = "{:.1%}" if self.task == "classification" else "{:.3f}"
+        between = ""
+        if value.low is not None and value.high is not None:
+            between = f", between {shown.format(value.low)} and {shown.format(value.high)}"
         seen = f"; seen {self.seen} times" if self.seen > 1 else ""
-        return f"{value.value:.1%} of {pictures} right{between}{seen}"
+        figure = shown.format(value.value)
+        if self.task == "classification":
+            return f"{figure} of {pictures} right{between}{seen}"
+        if self.task == "multilabel":
+            return f"mean average precision {figure} on {pictures}{between}{seen}"
+        known = f" (always saying the median: {self.baseline:.3f})" if self.baseline is not None else ""
+        return f"off by {figure} on average over {pictures}{between}{known}{seen}"
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form, with each figure under its own name."""
@@ -106,10 +114,18 @@ def report_from(facts: dict[str, Any]) -> Report:
     """A `Report` from its JSON form."""
 
     def value(one: dict[str, Any]) -> Value:
-        return Value(one["value"], one["low"], one["high"], one["count"], one.get("why", ""))
+        figure = math.nan if one["value"] is None else one["value"]
+        return Value(figure, one["low"], one["high"], one["count"], one.get("why", ""))
 
     per_class = [
-        ClassFigures(c["name"], c["count"], value(c["recall"]), value(c["precision"]), c["f1"])
+        ClassFigures(
+            c["name"],
+            c["count"],
+            value(c["recall"]),
+            value(c["precision"]),
+            c["f1"],
+            c.get("average_precision"),
+        )
         for c in facts["per_class"]
     ]
     values = {name: value(one) for name, one in facts.items() if isinstance(one, dict) and "value" in one}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib.util
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,13 @@ from torch import nn
 
 from lensmith.errors import UsageError
 from lensmith.models.convnet import ConvNet
+from lensmith.models.lite0 import Lite0
+from lensmith.models.tutorial import TutorialNet
 
 OURS: dict[str, Callable[[int, int], nn.Module]] = {
     "convnet": ConvNet,
+    "efficientnet_lite0": Lite0,
+    "tutorial_net": TutorialNet,
 }
 
 
@@ -49,9 +55,10 @@ def build(name: str, outputs: int, image_size: int) -> nn.Module:
 
 
 def _torchvision_names() -> list[str]:
+    from torchvision import models
     from torchvision.models import list_models
 
-    names: list[str] = [n for n in list_models() if "/" not in n and not n.startswith("quantized_")]
+    names: list[str] = list_models(module=models)  # no detection, segmentation, video
     return names
 
 
@@ -64,22 +71,37 @@ def _timm_names() -> list[str]:
     return names
 
 
+@contextlib.contextmanager
+def _naming(name: str, what: str) -> Iterator[None]:
+    """What the user's own code raises is told with the place where it was asked for."""
+    try:
+        yield
+    except Exception as error:
+        raise UsageError(
+            f"--model {name}: {what} failed ({type(error).__name__}: {error})",
+            hint="The function is called with the number of outputs.",
+        ) from error
+
+
 def _from_file(name: str, outputs: int) -> nn.Module:
     path, _, function = name.rpartition(":")
     if not Path(path).is_file():
         raise UsageError(f"--model {name}: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    spec = importlib.util.spec_from_file_location(f"lensmith_model_{Path(path).stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"--model {name}: {path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules[spec.name] = module  # dataclasses look for their module there
+    with _naming(name, path):
+        spec.loader.exec_module(module)
     make: Any = getattr(module, function, None)
     if not callable(make):
         made = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
         raise UsageError(
             f"--model {name}: {path} has no function {function}", hint=f"It has {', '.join(made) or 'none'}."
         )
-    model = make(outputs)
+    with _naming(name, f"{function}({outputs})"):
+        model = make(outputs)
     if not isinstance(model, nn.Module):
         raise UsageError(
             f"--model {name}: {function}({outputs}) gave a {type(model).__name__}, not an nn.Module"

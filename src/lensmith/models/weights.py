@@ -20,9 +20,11 @@ def weights_bytes(model: nn.Module) -> bytes:
 def load_weights(model: nn.Module, content: bytes | Path, name: str = "weights") -> None:
     """Put a state into a model, strictly. Raises `ModelFileError` with the first names that do not fit."""
     if isinstance(content, Path):
-        name, content = str(content), content.read_bytes()
+        name = str(content)
     try:
-        state = load(content)
+        state = load(content.read_bytes() if isinstance(content, Path) else content)
+    except OSError as error:
+        raise ModelFileError(f"{name}: cannot be read ({error.strerror})") from error
     except SafetensorError as error:
         raise ModelFileError(f"{name}: not safetensors, or damaged ({error})") from error
     wanted = model.state_dict()

@@ -10,64 +10,47 @@ from collections.abc import Iterable, Sequence
 class Html(str):
     """Text that is markup already."""
 
-    __slots__ = ()
-
 
 def join(*parts: object) -> Html:
     """The parts one after the other, each escaped unless it is `Html`."""
-    return Html("".join(p if isinstance(p, Html) else html.escape(str(p)) for p in parts))
+    return Html("".join(part if isinstance(part, Html) else html.escape(str(part)) for part in parts))
 
 
-def tag(name: str, *children: object, **attributes: object) -> Html:
-    """An element. `class_` becomes class, `aria_label` aria-label; an attribute that is None is left out."""
+def tag(name: str, /, *children: object, **attributes: object) -> Html:
+    """An element; `class_` becomes class, `aria_label` aria-label; an attribute that is None is left out."""
     words = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    end = "" if name in ("meta", "link", "br") else f"</{name}>"
-    return Html(f"<{name}{words}>{join(*children)}{end}")
+    return Html(f"<{name}{words}>{join(*children)}</{name}>")
 
 
 def number(value: float, form: str = ",") -> Html:
-    """A figure in words, which carries the whole value with it; one that is not a number is a dash."""
-    shown = format(value, form) if math.isfinite(value) else "–"
-    return tag("data", shown, value=repr(value))
+    """A figure as people read it, which carries its exact value; what is not a number is a dash."""
+    return tag("data", format(value, form) if math.isfinite(value) else "–", value=repr(value))
 
 
-def table(
-    head: Sequence[str], rows: Iterable[Sequence[object]], caption: str, foot: Sequence[object] = ()
-) -> Html:
-    """A table that scrolls by itself where it is too wide; the first cell of a row names the row.
-
-    Columns whose cells are numbers (`int`, or made by `number`) stand to the right.
-    """
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str) -> Html:
+    """A table, or nothing without rows. A row's first cell names it; those made by `number` stand right."""
     rows = list(rows)
-    sides = [_side(cell) for cell in rows[0]] if rows else [None] * len(head)
-    columns = [tag("th", name, scope="col", class_=side) for name, side in zip(head, sides, strict=True)]
-    whole = tag(
-        "table",
-        tag("caption", caption),
-        tag("thead", tag("tr", *columns)),
-        tag("tbody", *[_row(row) for row in rows]),
-        tag("tfoot", _row(foot)) if foot else "",
-    )
-    return scrolling(whole, caption)
+    if not rows:
+        return Html()
+    columns = [
+        tag("th", name, scope="col", class_=_side(cell)) for name, cell in zip(head, rows[0], strict=True)
+    ]
+    lines = [
+        tag("tr", tag("th", row[0], scope="row"), *[tag("td", cell, class_=_side(cell)) for cell in row[1:]])
+        for row in rows
+    ]
+    return frame(caption, tag("thead", tag("tr", *columns)), tag("tbody", *lines))
 
 
-def scrolling(content: Html, label: str) -> Html:
-    """A box around something wide or long, which the keyboard can reach and scroll."""
-    return tag("div", content, class_="scroll", role="region", aria_label=label, tabindex=0)
-
-
-def _row(cells: Sequence[object]) -> Html:
-    named = tag("th", cells[0], scope="row")
-    return tag("tr", named, *[tag("td", _shown(cell), class_=_side(cell)) for cell in cells[1:]])
+def frame(caption: str, *parts: Html, class_: str | None = None) -> Html:
+    """The parts of a table, in a box that scrolls where they are too wide or long, by keyboard too."""
+    inside = tag("table", tag("caption", caption), *parts, class_=class_)
+    return tag("div", inside, class_="scroll", role="region", aria_label=caption, tabindex=0)
 
 
 def _side(cell: object) -> str | None:
-    return "right" if isinstance(cell, int) or (isinstance(cell, Html) and cell.startswith("<data")) else None
-
-
-def _shown(cell: object) -> object:
-    return number(cell) if isinstance(cell, int) else cell
+    return "right" if isinstance(cell, Html) and cell.startswith("<data") else None

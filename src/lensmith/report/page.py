@@ -1,67 +1,54 @@
-"""`RUN/report.html`: one file that asks for nothing, opens anywhere, and says what `report.json` says."""
+"""`RUN/report.html`: one file that requests nothing, opens anywhere, and says what `report.json` says."""
 
 from __future__ import annotations
 
+import tomllib
 from importlib import resources
+from string import Template
+from typing import Any
 
+from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
-from lensmith.report.contents import Contents, read_contents
 from lensmith.report.markup import Html, join, tag
 from lensmith.runs.directory import RunDirectory
-from lensmith.runs.files import write_text
-
-SECTIONS = {
-    "Figures": sections.figures,
-    "Classes": sections.classes,
-    "Confusion": sections.confusion,
-    "Data": sections.data,
-    "Training": sections.training,
-    "Choices": sections.choices,
-    "Machine": sections.machine,
-    "Repeat": sections.repeat,
-}
-"""Title -> what makes the section, in the order of the page."""
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""The browser itself then refuses scripts and requests, whatever a class is called."""
+from lensmith.runs.files import read_json, read_json_lines, write_text
 
 
 def write_page(run: RunDirectory) -> None:
-    """Write the page of a run from the files that it has; a section whose file is missing is left out."""
-    write_text(run.page_file, render_page(run))
+    """Write the page of a run. A section whose file is missing is left out; no model is loaded.
 
-
-def render_page(run: RunDirectory) -> str:
-    """The page of a run, as text. No model is loaded."""
-    contents = read_contents(run)
-    name = run.path.resolve().name
-    style = resources.files("lensmith.report").joinpath("page.css").read_text(encoding="utf-8")
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("link", rel="icon", href="data:,"),
-        tag("title", f"{name}: lensmith report"),
-        tag("style", Html(style)),
+    Raises `DataError` for a file of the run that is damaged.
+    """
+    said: dict[str, Any] = read_json(run.report_file) if run.report_file.exists() else {}
+    facts = run.facts() if run.facts_file.exists() else {}
+    # The recipe as it stands, not as a `Recipe`: it is only shown, whatever version wrote it.
+    recipe = tomllib.loads(run.recipe_file.read_text(encoding="utf-8")) if run.recipe_file.exists() else {}
+    data, name = facts.get("data", {}), run.path.resolve().name
+    about = (name, recipe.get("model"), data.get("name"), facts.get("started", "")[:10])
+    report = report_from(said) if said else Report("classification", 0, {}, [])
+    parts = {
+        "Figures": sections.figures(report),
+        "Classes": sections.classes(report),
+        "Confusion": sections.confusion(report),
+        "Data": sections.data(data),
+        "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
+        "Choices": sections.choices(recipe, facts.get("choices", {})),
+        "Machine": sections.machine(facts),
+        "Repeat": sections.repeat(data.get("source", "DATA"), run.recipe_file),
+    }
+    page = Template(_packaged("page.html")).substitute(
+        name=join(name),
+        style=_packaged("page.css"),
+        about=join(*[tag("span", word) for word in about if word]),
+        verdict=join(said.get("verdict", "Not measured: this run has no report.json")),
+        sections="\n".join(_section(title, part) for title, part in parts.items() if part),
     )
-    made = [(title, make(contents)) for title, make in SECTIONS.items()]
-    parts = [_section(title, content) for title, content in made if content]
-    version = contents.facts.get("versions", {}).get("lensmith", "")
-    foot = tag("footer", tag("p", f"lensmith {version}. The same figures are in report.json."))
-    body = tag("body", _header(name, contents), tag("main", *parts), foot)
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _header(name: str, contents: Contents) -> Html:
-    facts = contents.facts
-    started = str(facts.get("started", "")).replace("T", " ").replace("+00:00", " UTC")
-    about = [name, contents.recipe.get("model"), contents.data.get("name"), started]
-    words = [tag("span", word) for word in about if word]
-    return tag("header", tag("p", *words, class_="about"), tag("h1", contents.verdict))
+    write_text(run.page_file, page)
 
 
 def _section(title: str, content: Html) -> Html:
-    key = title.lower()
-    return tag("section", join(tag("h2", title, id=key), content), aria_labelledby=key)
+    return tag("section", tag("h2", title, id=title), content, aria_labelledby=title)
+
+
+def _packaged(file: str) -> str:
+    return resources.files("lensmith.report").joinpath(file).read_text(encoding="utf-8")

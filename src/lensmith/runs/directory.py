@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lensmith.errors import ModelFileError, UsageError
-from lensmith.runs.files import read_json, write_json, write_text
+from lensmith.runs.files import read_json, write_bytes, write_json
 from lensmith.runs.recipe import Recipe, read_recipe
 
 LAST = "last"
@@ -58,6 +59,11 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def tensorboard(self) -> Path:
+        """`tensorboard/`: event files."""
+        return self.path / "tensorboard"
+
+    @property
     def crash_file(self) -> Path:
         """`crash.txt`: the traceback of a fault of ours."""
         return self.path / "crash.txt"
@@ -98,7 +104,7 @@ def new_run(name: str, out: Path | None = None) -> RunDirectory:
     # A pointer, not the newest time stamp: clocks jump and copies lose their times.
     # It is a convenience, so a folder that cannot take it does not stop the run.
     with contextlib.suppress(OSError):
-        write_text(RUNS / LAST, f"{path.absolute()}\n")
+        write_bytes(RUNS / LAST, os.fsencode(path.absolute()) + b"\n")
     return RunDirectory(path)
 
 
@@ -111,6 +117,7 @@ def _make(out: Path) -> Path:
 
 def _make_next(runs: Path, name: str) -> Path:
     runs.mkdir(parents=True, exist_ok=True)
+    name = name.replace("/", "-").replace("\\", "-")
     for number in itertools.count(1):
         path = runs / f"{name}-{number:03d}"
         with contextlib.suppress(FileExistsError):
@@ -138,8 +145,8 @@ def _last(runs: Path) -> RunDirectory:
             f"'last' stands for the newest run under {runs.absolute()}, and there is none",
             hint="Train one: lensmith train DATA",
         )
-    path = Path(pointer.read_text(encoding="utf-8").strip())
-    if not path.is_dir():
+    path = Path(os.fsdecode(pointer.read_bytes().removesuffix(b"\n")))
+    if not (path / "recipe.toml").exists():
         raise ModelFileError(f"{path}: the last run is no longer there", hint=_known_runs(runs))
     return RunDirectory(path)
 

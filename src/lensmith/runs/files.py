@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lensmith.errors import DataError
 
 
-@contextmanager
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a neighbour of `path` for writing; it takes the name `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,22 +45,25 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_bytes(path, _utf8(json.dumps(value, indent=2, ensure_ascii=False) + "\n"))
 
 
 def read_json(path: Path) -> Any:
     """Read a JSON file; a file that is not JSON is a `DataError` that names it."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as JSON ({error})") from error
 
 
 def append_json_line(path: Path, value: Any) -> None:
-    """Add one JSON object as a line, in a single write."""
+    """Add one JSON object as a line, in a single write. A last line that was cut off is ended first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(value, ensure_ascii=False) + "\n"
-    with path.open("a", encoding="utf-8") as file:
+    line = _utf8(json.dumps(value, ensure_ascii=False) + "\n")
+    with path.open("a+b", buffering=0) as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else b"\n" + line
         file.write(line)
 
 
@@ -69,12 +72,17 @@ def read_json_lines(path: Path) -> list[Any]:
     if not path.exists():
         return []
     values = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             values.append(json.loads(line))
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
     return values
+
+
+def _utf8(text: str) -> bytes:
+    """Names of files that are not UTF-8 come as lone surrogates, which JSON can write as escapes."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def sha256_of(path: Path) -> str:
@@ -87,8 +95,9 @@ def _sync_folder(folder: Path) -> None:
     """Make a rename itself survive a power cut, where the system has a way (Windows has none)."""
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError):  # some network file systems refuse it for folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

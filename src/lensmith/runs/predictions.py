@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,10 @@ class Predictions:
 def read_predictions(path: Path) -> Predictions:
     """Read what `Predictions.write` wrote; nothing in the file is unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            columns = (arrays[name] for name in ("id", "target", "logits", "split", "path"))
-            return Predictions(*columns)
-    except (OSError, ValueError, KeyError) as error:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as arrays:
+            columns = [arrays[name] for name in ("id", "target", "logits", "split", "path")]
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError("its columns differ in length")
+        return Predictions(*columns)
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"{path}: no predictions can be read there ({error})") from error

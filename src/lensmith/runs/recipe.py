@@ -76,10 +76,13 @@ class Recipe:
             seconds_of(self.budget)
 
     def changed(self, **fields: Any) -> Recipe:
-        """The same recipe with some fields set; an unknown name suggests the nearest."""
+        """The same recipe with some fields set, `"auto"` to choose; an unknown name suggests the nearest."""
         for name in fields:
             _known(name)
-        return dataclasses.replace(self, **fields)
+        said: dict[str, Any] = {
+            name: None if isinstance(v, str) and v == AUTO else v for name, v in fields.items()
+        }
+        return dataclasses.replace(self, **said)
 
     def unset(self) -> list[str]:
         """Names of the fields that are still to be chosen (a budget need not be)."""
@@ -136,12 +139,12 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
 def read_recipe(path: Path) -> Recipe:
     """A recipe from a TOML file as `Recipe.write` makes it; `"auto"` leaves a field to be chosen."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors put a mark in front
     except OSError as error:
         raise UsageError(f"{path}: no recipe can be read there ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not a TOML file ({error})") from error
-    return Recipe().changed(**{name: None if value == AUTO else value for name, value in table.items()})
+    return Recipe().changed(**table)
 
 
 def parse_words(words: list[str]) -> dict[str, Any]:
@@ -154,6 +157,8 @@ def parse_words(words: list[str]) -> dict[str, Any]:
                 f"'{word}' is not a recipe field", hint="Fields are written name=value, such as lr=0.01."
             )
         _known(name)
+        if name in fields:
+            raise UsageError(f"{name} is given twice", hint=f"Keep one of them; the second is {word}.")
         fields[name] = None if text == AUTO else _read_value(name, text)
     return fields
 
@@ -189,7 +194,7 @@ def seconds_of(budget: str) -> float:
             rest = tail
     if rest:
         seconds += _number(rest, budget)
-    if seconds <= 0:
+    if not 0 < seconds < float("inf"):
         raise UsageError(f"budget={budget} is not a time", hint="Write it like 90s, 2m or 1h30m.")
     return seconds
 
@@ -210,15 +215,17 @@ def _known(name: str) -> None:
     raise UsageError(f"no recipe field is called '{name}'", hint=hint)
 
 
+def _options(name: str) -> tuple[Any, ...]:
+    """The types that a field may have, None's among them where it can be left to be chosen."""
+    hint = typing.get_type_hints(Recipe)[name]
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return typing.get_args(hint)
+    return (hint,)
+
+
 def _choices(name: str) -> tuple[type, tuple[str, ...]]:
     """The type of a field without its None, and its words where only some are allowed."""
-    hint = typing.get_type_hints(Recipe)[name]
-    options = (
-        typing.get_args(hint)
-        if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
-        else (hint,)
-    )
-    kind = next(option for option in options if option is not type(None))
+    kind = next(option for option in _options(name) if option is not type(None))
     if typing.get_origin(kind) is Literal:
         return str, typing.get_args(kind)
     return kind, ()
@@ -239,7 +246,11 @@ def _read_value(name: str, text: str) -> Any:
 def _check(name: str, value: Any) -> None:
     """Refuse at the door what the type of a field does not allow; a whole number passes for a fraction."""
     if value is None:
-        return
+        if type(None) in _options(name):
+            return
+        raise UsageError(
+            f"{name}={AUTO}: nothing chooses it", hint=f"It is {getattr(Recipe, name)} by default."
+        )
     kind, words = _choices(name)
     if words and value not in words:
         near = difflib.get_close_matches(str(value), words, n=1)

@@ -46,6 +46,33 @@ class Epoch:
         return f"epoch {self.index}  loss {self.train_loss:.4f}  {self.seconds:.1f} s"
 
 
+class Pass:
+    """One epoch while it is trained: iterate it for its steps; `finish()` trains what is left of it."""
+
+    def __init__(self, index: int, steps: Iterator[Step]) -> None:
+        self.index = index
+        self._steps = steps
+        self._losses: list[Tensor] = []
+        self._lr = 0.0
+        self._seconds = 0.0
+
+    def __iter__(self) -> Iterator[Step]:
+        start = time.perf_counter()
+        for step in self._steps:
+            self._seconds += time.perf_counter() - start
+            self._losses.append(step.loss)
+            self._lr = step.lr
+            yield step
+            start = time.perf_counter()
+
+    def finish(self) -> Epoch:
+        """Train what is left; returns the epoch."""
+        for _ in self:
+            pass
+        mean = float(torch.stack(self._losses).mean())
+        return Epoch(self.index, mean, self._lr, self._seconds, len(self._losses))
+
+
 def fit(
     model: nn.Module,
     batches: Passes,
@@ -65,8 +92,8 @@ def fit(
 
     `.run()` goes through all epochs and returns them; `.steps()` iterates single updates instead.
     """
-    if not epochs > 0:
-        raise UsageError(f"epochs={epochs}: there is nothing to train")
+    if not 0 < epochs < math.inf:
+        raise UsageError(f"epochs={epochs} is no number of passes")
     owned = {id(p) for p in model.parameters()}
     if not any(id(p) in owned for group in optimizer.param_groups for p in group["params"]):
         raise UsageError(
@@ -79,6 +106,8 @@ def fit(
 class Training:
     """What `fit` returns: iterate it once, by epochs or by `.steps()`."""
 
+    _begun = True  # until it is whole, there is nothing to warn of
+
     def __init__(
         self,
         model: nn.Module,
@@ -89,17 +118,17 @@ class Training:
         schedule: Schedule | None,
         device: str | torch.device | None,
     ) -> None:
-        self._begun = False
         place = next((p.device for p in model.parameters()), torch.device("cpu"))
         self._device = torch.device(device) if device is not None else place
         self._model = model.to(self._device)
         self._batches = batches
         self._loss = self._on_device(loss)
         self._optimizer = optimizer
-        self._epochs = epochs
+        self._epochs = max(1e-6, round(epochs, 6))  # 0.1 * 30 is three passes, not a step of a fourth
         self._schedule = schedule
         self._rates = [group["lr"] for group in optimizer.param_groups]
         self._done = 0
+        self._begun = False
 
     def _on_device(self, loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """A loss with class weights must lie where the model does; the user's own object is left alone."""
@@ -108,22 +137,25 @@ class Training:
         return loss
 
     def __iter__(self) -> Iterator[Epoch]:
-        self._begin()
-        for epoch in range(math.ceil(self._epochs)):
-            start = time.perf_counter()
-            losses = [step.loss for step in self._pass(epoch)]
-            if not losses:
-                raise UsageError(
-                    "the loader gave no batch", hint="Is the data set empty, or drop_last=True too strict?"
-                )
-            mean = float(torch.stack(losses).mean())
-            yield Epoch(epoch + 1, mean, self._rate(), time.perf_counter() - start, len(losses))
+        for running in self.passes():
+            yield running.finish()
+
+    def passes(self) -> Iterator[Pass]:
+        """The epochs before they are trained: iterate each for its steps, then `finish()` it."""
+        if self._begun:
+            raise UsageError("this training was already iterated", hint="Call fit again to go on from here.")
+        self._begun = True
+        try:
+            for epoch in range(math.ceil(self._epochs)):
+                yield Pass(epoch + 1, self._steps(epoch))
+        finally:
+            if self._schedule is not None:
+                self._multiply_rates(1.0)  # so that fit, called again, starts from the user's own rates
 
     def steps(self) -> Iterator[Step]:
         """Single updates of all epochs, each yielded right after it was made."""
-        self._begin()
-        for epoch in range(math.ceil(self._epochs)):
-            yield from self._pass(epoch)
+        for running in self.passes():
+            yield from running
 
     def run(self) -> list[Epoch]:
         """Train to the end; returns the epochs."""
@@ -133,24 +165,30 @@ class Training:
         if not self._begun:
             warnings.warn("fit trains while you iterate it: nothing was trained", stacklevel=2)
 
-    def _begin(self) -> None:
-        if self._begun:
-            raise UsageError(
-                "this training was already iterated", hint="Call fit again to go on from these weights."
-            )
-        self._begun = True
-
-    def _pass(self, epoch: int) -> Iterator[Step]:
+    def _steps(self, epoch: int) -> Iterator[Step]:
         loader = self._batches(epoch) if callable(self._batches) else self._batches
-        length = _length(self._batches)
+        length = _length(self._batches) or _length(loader)
+        if length is None and self._epochs % 1:
+            raise UsageError(
+                f"epochs={self._epochs}: the loader has no length, so no part of a pass can be told",
+                hint="Give whole epochs, or a loader that has a length.",
+            )
         share = min(1.0, self._epochs - epoch)
-        limit = None if length is None else math.ceil(length * share)
+        # A whole pass goes to the loader's own end: torch's samplers draw once more from their generator there.
+        limit = None if length is None or share == 1 else math.ceil(round(length * share, 6))
         self._model.train()
+        number = -1
         for number, batch in enumerate(itertools.islice(loader, limit)):
             inside = number / length if length else 0.0
             self._set_rate((epoch + inside) / self._epochs)
             yield self._update(epoch, batch)
             self._model.train()  # whoever looked at the step may have measured in between
+        if number < 0:
+            raise UsageError(
+                "the loader gave no batch",
+                hint="Is the data set empty, drop_last=True too strict, or the loader a generator that is "
+                "spent after one pass?",
+            )
 
     def _update(self, epoch: int, batch: Any) -> Step:
         images, targets, mask = self._parts(batch)
@@ -163,14 +201,12 @@ class Training:
 
     def _parts(self, batch: Any) -> tuple[Any, Any, Tensor | None]:
         if isinstance(batch, Batch):
-            return (
-                _moved(batch.images, self._device),
-                _moved(batch.targets, self._device),
-                batch.mask.to(self._device),
-            )
+            mask = None if bool(batch.mask.all()) else batch.mask.to(self._device)
+            return _moved(batch.images, self._device), _moved(batch.targets, self._device), mask
         if not isinstance(batch, tuple | list) or len(batch) != 2:
+            size = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
             raise UsageError(
-                f"the loader gave a {type(batch).__name__}, not (images, targets)",
+                f"the loader gave a {type(batch).__name__}{size}, not (images, targets)",
                 hint="A data set for fit returns two things: the picture's tensor and its target.",
             )
         return _moved(batch[0], self._device), _moved(batch[1], self._device), None
@@ -181,6 +217,9 @@ class Training:
         factor = self._schedule(min(1.0, progress))
         if not math.isfinite(factor):
             raise UsageError(f"the schedule gave {factor} at progress {progress:.3f}")
+        self._multiply_rates(factor)
+
+    def _multiply_rates(self, factor: float) -> None:
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
 

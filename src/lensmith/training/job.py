@@ -29,11 +29,11 @@ from lensmith.data.preprocess import Preprocess
 from lensmith.data.sources import load_data
 from lensmith.data.splitting import Roles, assign_roles
 from lensmith.data.store import Column, open_column
-from lensmith.errors import DataError, LensmithError
+from lensmith.errors import DataError, LensmithError, PictureError, UsageError
 from lensmith.machine.runtime import find_runtime
 from lensmith.models.build import build
 from lensmith.report.page import write_page
-from lensmith.runs.directory import RunDirectory, new_run
+from lensmith.runs.directory import RUNS, RunDirectory, new_run
 from lensmith.runs.files import append_json_line, write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
@@ -93,6 +93,8 @@ def run_job(
     """
     clock = Clock(time.time() if began is None else began)
     clock.stages["import"] = round(clock.spent(), 3)
+    if isinstance(source, str | Path):
+        _keep_out_of(Path(source), out or RUNS, RUNS)
     prepared = yield from prepare_job(source, recipe, clock)
     run = new_run(prepared.data.name, out)
     facts = _facts(source, prepared)
@@ -112,6 +114,7 @@ def run_job(
             if issue.severity == "error":
                 yield Event("warning", f"{issue.name}: {issue.detail}")
         facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
+        facts["data"][measured.report.split] = _counts(measured.data)
         facts["data"]["skipped"] += [vars(s) for s in measured.skipped]
         run.write_facts(facts)
         write_page(run)
@@ -121,6 +124,16 @@ def run_job(
         write_text(run.crash_file, traceback.format_exc())
         raise
     return Run(run)
+
+
+def _keep_out_of(data: Path, *places: Path) -> None:
+    """Runs among the pictures would be taken for a class the next time."""
+    for place in places:
+        if data.is_dir() and place.resolve().is_relative_to(data.resolve()):
+            raise UsageError(
+                f"{place} lies under the data, {data}, where nothing is written",
+                hint="Start from another folder.",
+            )
 
 
 def prepare_job(source: Any, recipe: Recipe, clock: Clock) -> Generator[Event, None, Prepared]:
@@ -167,12 +180,16 @@ def _as_used(roles: Roles) -> ImageDataset:
 
 
 def _is_native(train: ImageDataset, preprocess: Preprocess) -> bool:
-    return train.pixels(0).shape[:2] == preprocess.size
+    for index in range(len(train)):
+        with contextlib.suppress(PictureError):  # the store says which and why
+            return train.pixels(index).shape[:2] == preprocess.size
+    return False
 
 
 def _train(prepared: Prepared, run: RunDirectory) -> Iterator[Event]:
     recipe = prepared.plan.recipe
     assert recipe.epochs is not None
+    torch.manual_seed(recipe.seed)  # sizing a budget has drawn from it
     training = fit(
         prepared.model,
         prepared.batches,
@@ -185,9 +202,10 @@ def _train(prepared: Prepared, run: RunDirectory) -> Iterator[Event]:
     told = math.ceil(total / _TOLD)
     try:
         for epoch in training:
-            if epoch.train_loss != epoch.train_loss:
+            if not math.isfinite(epoch.train_loss):
                 raise DataError(
-                    f"the loss became nan in epoch {epoch.index}", hint=f"Try a lower lr than {recipe.lr}."
+                    f"the loss became {epoch.train_loss} in epoch {epoch.index}",
+                    hint=f"Try a lower lr than {recipe.lr}.",
                 )
             append_json_line(run.metrics_file, vars(epoch))
             words = f"epoch {epoch.index}/{total}  loss {epoch.train_loss:.4f}  {epoch.seconds:.1f} s"
@@ -249,13 +267,18 @@ def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
             "task": data.task,
             "classes": data.classes,
             "split": roles.made,
-            "train": {"count": len(roles.train), "classes": roles.train.counts()},
-            roles.held_out_name: {"count": len(roles.held_out), "classes": roles.held_out.counts()},
+            "train": _counts(prepared.column.matching(roles.train)),
+            **({"val": _counts(roles.choice)} if roles.choice else {}),
+            roles.held_out_name: _counts(roles.held_out),
             "skipped": [vars(s) for s in (*data.skipped, *prepared.column.skipped)],
             "notes": list(data.notes),
         },
         "choices": prepared.plan.reasons,
     }
+
+
+def _counts(part: ImageDataset) -> dict[str, Any]:
+    return {"count": len(part), "classes": part.counts()}
 
 
 def _versions() -> dict[str, str]:

@@ -16,17 +16,20 @@ def batch_loss(
 ) -> Tensor:
     """The mean loss of a batch, a scalar.
 
-    `loss(outputs, targets)` gives one number per picture, [N], averaged over the real ones (`mask`), or a
-    scalar, taken as the batch's own mean. Raises `UsageError` where shapes would broadcast silently.
+    `loss(outputs, targets)` gives one number per picture, [N], which is averaged, or a scalar, taken as the
+    batch's own mean; it sees the real rows alone (`mask`). Raises `UsageError` where shapes would broadcast
+    silently.
     """
     _refuse_mismatch(outputs, targets)
+    if mask is not None:
+        outputs, targets = outputs[mask], targets[mask]
     value = loss(outputs, targets)
     if not isinstance(value, Tensor):
         raise UsageError(f"the loss gave a {type(value).__name__}, not a tensor")
     if value.ndim == 0:
         return value
     if value.ndim == 1 and len(value) == len(outputs):
-        return value.mean() if mask is None else (value * mask).sum() / mask.sum()
+        return value.mean()
     raise UsageError(
         f"the loss gave {list(value.shape)} for {len(outputs)} pictures",
         hint=f"Return one number per picture, [{len(outputs)}], or their mean.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+import re
 import statistics
 import time
 from dataclasses import dataclass
@@ -42,6 +44,8 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
         if getattr(recipe, name) is None:
             chosen[name] = (value, reason)
 
+    if recipe.task not in (None, train.task):
+        raise UsageError(f"task={recipe.task}, and the targets of {train.name} are for {train.task}")
     put("task", train.task, "what the targets are")
     put("device", runtime.device, runtime.reason)
     put("model", "convnet", "from scratch, for small pictures")
@@ -79,10 +83,10 @@ def fit_budget(plan: Plan, model: nn.Module, batches: Batches, loss: Any, spent:
         least = spent + _RESERVE + 10 * seconds
         raise UsageError(
             f"budget={recipe.budget} is too short for anything: one step takes {seconds:.2f} s here",
-            hint=f"The smallest that works is about {least:.0f}s.",
+            hint=f"The smallest that works is about {math.ceil(1.05 * least)}s.",
         )
     reason = f"{seconds * 1000:.0f} ms a step, measured; {left:.0f} s left for training"
-    return Plan(recipe.changed(epochs=round(epochs, 2)), {**plan.reasons, "epochs": reason})
+    return Plan(recipe.changed(epochs=round(epochs, 6)), {**plan.reasons, "epochs": reason})
 
 
 def time_step(recipe: Recipe, model: nn.Module, batches: Batches, loss: Any, steps: int = 5) -> float:
@@ -123,6 +127,6 @@ def _flip(train: ImageDataset) -> tuple[bool, str]:
     names = [name.lower() for name in train.classes]
     if any(len(name) == 1 and name.isalnum() for name in names):
         return False, "the classes are digits or letters, which mirroring changes"
-    if any("left" in name or "right" in name for name in names):
+    if any({"left", "right"} & set(re.split("[^a-z]+", name)) for name in names):
         return False, "the classes tell left from right"
     return True, "nothing in the class names speaks against mirroring"

@@ -9,6 +9,8 @@ import typer
 from lensmith.cli import show
 from lensmith.cli.progress import follow
 
+_SHOWN = 5
+
 
 def evaluate(
     run: Annotated[str, typer.Argument(help="A run, a bundle, or last.", metavar="RUN")],
@@ -27,10 +29,15 @@ def evaluate(
       lensmith evaluate last new-photos/ --json
     """
     if data is None:
-        from lensmith.runs.directory import find_run
-        from lensmith.runs.files import read_json
+        from lensmith.bundle.bundle import load_model
+        from lensmith.errors import ModelFileError
 
-        report = read_json(find_run(run).report_file)
+        report = load_model(run).facts.report
+        if not report:
+            raise ModelFileError(
+                f"{run}: this model was never measured",
+                hint=f"lensmith evaluate {run} DATA measures it on labelled pictures.",
+            )
         if as_json:
             show.data(report)
         else:
@@ -45,9 +52,12 @@ def evaluate(
     pictures = load_data(data)
     part = pictures.split(split) if split else pictures
     measured = follow(measure_bundle(load_model(run), part, split or "all"))
+    skipped = (*pictures.skipped, *measured.skipped)
     if as_json:
-        show.data(measured.report.as_dict())
+        show.data({**measured.report.as_dict(), "skipped": [vars(one) for one in skipped]})
     else:
         show.line(str(measured.report))
-    for one in (*pictures.skipped, *measured.skipped)[:5]:
+    for one in skipped[:_SHOWN]:
         show.say(f"skipped  {one.file}: {one.reason}")
+    if len(skipped) > _SHOWN:
+        show.say(f"         and {len(skipped) - _SHOWN:,} more")

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from lensmith.cli import show
+from lensmith.cli.places import writing_to
+from lensmith.errors import DataError, ModelFileError
 
 _CHECKED = 100
 
@@ -35,7 +37,9 @@ def export(
         require_torch("export")
     from lensmith.bundle.export import export as write
 
-    parity = write(bundle, out, _pictures(run, check))
+    pictures = _pictures(run, check)
+    with writing_to(out, "--out"):
+        parity = write(bundle, out, pictures)
     show.say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     if parity is not None and parity.count:
         show.say(f"same answers as its source on {parity.count} pictures, to {parity.largest:.1e}")
@@ -48,8 +52,10 @@ def _pictures(run: str, check: Path | None) -> list[Path]:
     from lensmith.data.sources import looks_like_picture
 
     if check is not None:
-        return [file for file in sorted(check.rglob("*")) if looks_like_picture(file)][:_CHECKED]
-    from lensmith.errors import ModelFileError
+        found = [file for file in sorted(check.rglob("*")) if looks_like_picture(file)]
+        if not found:
+            raise DataError(f"{check}: no pictures there", hint="--check takes a folder that holds some.")
+        return found[:_CHECKED]
     from lensmith.runs.directory import find_run
     from lensmith.runs.predictions import read_predictions
 

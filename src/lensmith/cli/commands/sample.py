@@ -8,14 +8,19 @@ from typing import Annotated
 import typer
 
 from lensmith.cli import show
+from lensmith.cli.places import writing_to
 
 
 def sample(
-    name: Annotated[str, typer.Argument(help="The set: digits.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="digits, digits-multi or digits-sum.", metavar="NAME")],
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.", metavar="DIR")],
 ) -> None:
     """Write a small sample set as ordinary picture files."""
     from lensmith.data.sample import write_sample
 
-    count = write_sample(name, folder)
-    show.say(f"{count:,} pictures in {folder}, a folder per class")
+    with writing_to(folder, "DIR"):
+        count = write_sample(name, folder)
+    table = folder / "labels.csv"
+    show.say(
+        f"{count:,} pictures in {folder}, {'told by labels.csv' if table.exists() else 'a folder per class'}"
+    )

@@ -1,0 +1,153 @@
+"""A CSV of pictures and what they show -> `ImageDataset`."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lensmith.data.dataset import SPLITS, Example, ImageDataset, Skipped, Target
+from lensmith.errors import DataError
+from lensmith.types import Task
+
+_PATH = ("path", "file", "filename", "file_name", "image", "picture", "img")
+_LABEL = ("label", "labels", "class", "classes", "target", "value", "y")
+_SPLIT = ("split", "subset", "fold", "set")
+_GROUP = ("group", "group_id")
+_SEPARATORS = (";", "|")
+_SPLIT_NAMES = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column holds what; `split` and `group` are "" where there is none."""
+
+    path: str
+    label: str
+    split: str
+    group: str
+
+
+def read_table(file: Path, task: Task | None = None) -> ImageDataset:
+    """Read a CSV with a header: a column of paths, taken from the CSV's folder, and one of labels.
+
+    Several labels in a cell are separated by `;` or `|`; numbers that are not all whole make a regression.
+    Columns called split and group are used where they are there. Raises `DataError`.
+    """
+    rows = _rows(file)
+    columns = _columns(file, list(rows[0]))
+    kept: list[dict[str, str]] = []
+    skipped: list[Skipped] = []
+    for row in rows:
+        place = file.parent / row[columns.path]
+        if place.is_file():
+            kept.append(row)
+        else:
+            skipped.append(Skipped(str(place), "named in the table, and not there"))
+    if len(kept) * 2 <= len(rows):
+        raise DataError(
+            f"{file}: {len(skipped)} of {len(rows)} pictures are not there, the first {skipped[0].file}",
+            hint=f"Column '{columns.path}' is taken from the table's folder, {file.parent.absolute()}.",
+        )
+    labels = [row[columns.label].strip() for row in kept]
+    found = task or _task(labels, columns.label)
+    classes, targets = _targets(labels, found, file)
+    examples = [
+        Example(file.parent / row[columns.path], target, _split(row, columns, file), _group(row, columns))
+        for row, target in zip(kept, targets, strict=True)
+    ]
+    return ImageDataset(examples, classes, task=found, name=file.stem, skipped=skipped)
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
+            start = opened.read(4096)
+            opened.seek(0)
+            delimiter = max(",;\t", key=start.split("\n")[0].count)
+            rows = [
+                {k.strip(): v or "" for k, v in row.items() if k}
+                for row in csv.DictReader(opened, delimiter=delimiter)
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"{file}: cannot be read as a table ({error})", hint="Save it as CSV in UTF-8."
+        ) from error
+    if not rows:
+        raise DataError(
+            f"{file}: no rows under its header", hint="The first line names the columns: path,label"
+        )
+    return rows
+
+
+def _columns(file: Path, names: Sequence[str]) -> Columns:
+    def find(wanted: Sequence[str]) -> str:
+        return next((name for name in names if name.lower() in wanted), "")
+
+    path, label = find(_PATH), find(_LABEL)
+    for wanted, found in (("path", path), ("label", label)):
+        if not found:
+            near = difflib.get_close_matches(wanted, names, n=1)
+            raise DataError(
+                f"{file}: no column called {wanted}; it has {', '.join(names)}",
+                hint=f"Rename {near[0] if near else 'the right one'} to {wanted}.",
+            )
+    return Columns(path, label, find(_SPLIT), find(_GROUP))
+
+
+def _task(labels: Sequence[str], column: str) -> Task:
+    if column.lower() in ("labels", "classes") or any(s in label for s in _SEPARATORS for label in labels):
+        return "multilabel"
+    numbers = [_number(label) for label in labels]
+    if any(number is None for number in numbers):
+        return "classification"
+    whole = all(number == int(number) for number in numbers if number is not None)
+    return "classification" if whole and column.lower() != "value" else "regression"
+
+
+def _targets(labels: Sequence[str], task: Task, file: Path) -> tuple[list[str], list[Target]]:
+    if task == "regression":
+        numbers = [_number(label) for label in labels]
+        for label, number in zip(labels, numbers, strict=True):
+            if number is None:
+                raise DataError(f"{file}: '{label}' is not a number, and the task is regression")
+        return [], [number for number in numbers if number is not None]
+    several = [_names(label) if task == "multilabel" else (label,) for label in labels]
+    if task == "classification" and "" in labels:
+        raise DataError(f"{file}: a picture without a label", hint="Every row needs one; several are a;b.")
+    classes = sorted({name for names in several for name in names})
+    index = {name: i for i, name in enumerate(classes)}
+    if task == "multilabel":
+        return classes, [tuple(sorted(index[name] for name in names)) for names in several]
+    return classes, [index[names[0]] for names in several]
+
+
+def _names(cell: str) -> tuple[str, ...]:
+    for separator in _SEPARATORS[1:]:
+        cell = cell.replace(separator, _SEPARATORS[0])
+    return tuple(name.strip() for name in cell.split(_SEPARATORS[0]) if name.strip())
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _split(row: dict[str, str], columns: Columns, file: Path) -> str:
+    if not columns.split:
+        return ""
+    word = row[columns.split].strip().lower()
+    name = _SPLIT_NAMES.get(word, word)
+    if name not in SPLITS:
+        raise DataError(
+            f"{file}: '{word}' in column {columns.split} is no split", hint="It is train, val or test."
+        )
+    return name
+
+
+def _group(row: dict[str, str], columns: Columns) -> str:
+    return row[columns.group].strip() if columns.group else ""

@@ -1,0 +1,77 @@
+"""Several labels a picture: average precision for each label and their mean, F1 at one half."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lensmith.evaluation.intervals import bootstrap, proportion
+from lensmith.evaluation.report import ClassFigures, Report
+
+Floats = NDArray[np.floating[Any]]
+
+
+def sigmoid(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Probabilities, float64, without overflow."""
+    halves: Floats = np.tanh(logits.astype(np.float64) / (2 * temperature))
+    return (halves + 1) / 2
+
+
+def measure_multilabel(logits: Floats, targets: NDArray[np.integer[Any]], classes: Sequence[str]) -> Report:
+    """logits: [N, L]; targets: 0 or 1, [N, L]."""
+    shown = targets.astype(bool)
+    said = logits >= 0
+    order = np.argsort(-logits, axis=0, kind="stable")
+    precisions = [average_precision(logits[:, i], shown[:, i]) for i in range(len(classes))]
+    known = [p for p in precisions if not np.isnan(p)]
+
+    def mean_ap(rows: NDArray[np.intp]) -> float:
+        times = np.bincount(rows, minlength=len(shown))
+        return float(np.nanmean(_weighted_precision(shown, order, times)))
+
+    values = {
+        "mean_ap": bootstrap(mean_ap, len(shown), float(np.mean(known)) if known else float("nan")),
+        "f1": bootstrap(lambda rows: _f1(shown[rows], said[rows]), len(shown), _f1(shown, said)),
+        "exact_match": proportion(int((shown == said).all(axis=1).sum()), len(shown)),
+    }
+    per_class = [_figures(name, shown[:, i], said[:, i], precisions[i]) for i, name in enumerate(classes)]
+    baseline = float(np.mean(shown.mean(axis=0)[shown.any(axis=0)])) if known else None
+    return Report("multilabel", len(shown), values, list(classes), per_class, [], baseline)
+
+
+def average_precision(scores: Floats, shown: NDArray[np.bool_]) -> float:
+    """Mean precision at the rank of each picture that shows the label; nan where none does."""
+    if not shown.any():
+        return float("nan")
+    ranked = shown[np.argsort(-scores, kind="stable")]
+    precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
+    return float(precision[ranked].mean())
+
+
+def _weighted_precision(shown: NDArray[np.bool_], order: NDArray[np.intp], times: NDArray[np.intp]) -> Floats:
+    """Average precision of each label where picture i counts `times[i]` times; scores are ranked once."""
+    weights = times[order].astype(np.float64)
+    positive = weights * np.take_along_axis(shown, order, axis=0)
+    right = np.cumsum(positive, axis=0)
+    precision = right / np.maximum(np.cumsum(weights, axis=0), 1e-12)
+    total = positive.sum(axis=0)
+    sums: Floats = (precision * positive).sum(axis=0)
+    return np.where(total > 0, sums / np.maximum(total, 1e-12), np.nan)
+
+
+def _f1(shown: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
+    """Mean over labels of F1; a label neither shown nor said is left out."""
+    both = (shown & said).sum(axis=0)
+    total = shown.sum(axis=0) + said.sum(axis=0)
+    known = total > 0
+    return float((2 * both[known] / total[known]).mean()) if known.any() else float("nan")
+
+
+def _figures(name: str, shown: NDArray[np.bool_], said: NDArray[np.bool_], precision: float) -> ClassFigures:
+    right, count, answers = int((shown & said).sum()), int(shown.sum()), int(said.sum())
+    f1 = 2 * right / (count + answers) if count + answers else 0.0
+    ap = None if np.isnan(precision) else precision
+    return ClassFigures(name, count, proportion(right, count), proportion(right, answers), f1, ap)

@@ -1,0 +1,37 @@
+"""Pictures -> embeddings, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lensmith.data.batches import normalised
+from lensmith.data.decode import Pixels
+from lensmith.data.preprocess import Preprocess
+from lensmith.types import Event
+
+Features = NDArray[np.float32]
+
+_BATCH = 32
+
+
+def embed(
+    backbone: Callable[[Tensor], Tensor], pixels: Pixels, preprocess: Preprocess, *, device: str = "cpu"
+) -> Generator[Event, None, Features]:
+    """Prepared pictures, uint8 [N, H, W, 3] -> embeddings, float32 [N, D]; a generator of progress.
+
+    `backbone` maps float images [B, 3, H, W] to [B, D] and is in eval mode.
+    """
+    found: list[Tensor] = []
+    for start in range(0, len(pixels), _BATCH):
+        with torch.inference_mode():
+            images = normalised(torch.from_numpy(pixels[start : start + _BATCH]).to(device), preprocess)
+            found.append(backbone(images).float().cpu())
+        done = min(start + _BATCH, len(pixels))
+        if done < len(pixels):
+            yield Event("features", "pictures", done, len(pixels))
+    return torch.cat(found).numpy()

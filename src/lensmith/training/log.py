@@ -1,0 +1,76 @@
+"""What a training leaves behind while it runs: `metrics.jsonl`, and the same for TensorBoard."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from lensmith.runs.directory import RunDirectory
+from lensmith.runs.files import append_json_line
+from lensmith.training.fit import Epoch, Step
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+_SHOWN = 16
+
+
+class RunLog:
+    """Writes as the training goes; `writer` is an ordinary SummaryWriter, for whatever else one draws."""
+
+    def __init__(self, run: RunDirectory, *, log_every: int = 20, histograms: int = 0) -> None:
+        self._run = run
+        self._log_every = log_every
+        self._histograms = histograms
+        self.writer = open_writer(run.tensorboard)
+
+    def step(self, step: Step, model: nn.Module) -> None:
+        """Loss and rate every `log_every` steps, the weights' distributions every `histograms` ones."""
+        if step.index % self._log_every == 1 or self._log_every == 1:
+            self.writer.add_scalar("step/loss", float(step.loss), step.index)
+            self.writer.add_scalar("step/lr", step.lr, step.index)
+        if self._histograms and step.index % self._histograms == 0:
+            for name, parameter in model.named_parameters():
+                self.writer.add_histogram(name, parameter.detach().float().cpu(), step.index)
+
+    def epoch(self, epoch: Epoch, figures: dict[str, float]) -> None:
+        """One line and one point per curve; `figures` are those of the split that choices are made on."""
+        append_json_line(self._run.metrics_file, vars(epoch) | figures)
+        self.writer.add_scalar("epoch/train_loss", epoch.train_loss, epoch.index)
+        for name, value in figures.items():
+            self.writer.add_scalar(f"epoch/{name}", value, epoch.index)
+        self.writer.flush()
+
+    def pictures(self, images: Tensor) -> None:
+        """Some training pictures as the model sees them, float [N, 3, H, W], brought back to 0 to 1."""
+        shown = images[:_SHOWN].detach().float().cpu()
+        low, high = shown.amin(), shown.amax()
+        self.writer.add_images("training pictures", (shown - low) / (high - low).clamp(min=1e-6), 0)
+
+    def graph(self, model: nn.Module, images: Tensor) -> None:
+        """The network as a graph, where torch can trace it."""
+        modes = [(part, part.training) for part in model.modules()]
+        try:
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore")  # tracing warns of every shape that Python looks at
+                self.writer.add_graph(model.eval(), images[:1])
+        except Exception as error:
+            self.writer.add_text("graph", f"torch could not trace this network: {error}")
+        finally:
+            for part, training in modes:
+                part.training = training
+
+    def close(self) -> None:
+        """Flush and close."""
+        self.writer.close()
+
+
+def open_writer(folder: Path) -> SummaryWriter:
+    """A SummaryWriter on a folder of event files."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))
