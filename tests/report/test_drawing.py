@@ -50,7 +50,7 @@ def test_one_epoch_is_a_dot() -> None:
     assert "<span>epoch 1</span>" in drawing
 
 
-@pytest.mark.parametrize(("low", "high", "value"), [(0, 1, 0), (0, 1, 1), (0.9036, 1, 1), (0.2, 0.4, 0.3)])
-def test_a_bar_stays_inside(low: float, high: float, value: float) -> None:
-    for x, width in re.findall(r'x="([\d.]+)"[^>]* width="([\d.]+)"', draw_bar(low, high, value)):
+@pytest.mark.parametrize(("value", "low", "high"), [(0, 0, 1), (1, 0, 1), (1, 0.9036, 1), (0.3, 0.2, 0.4)])
+def test_a_bar_stays_inside(value: float, low: float, high: float) -> None:
+    for x, width in re.findall(r'x="([\d.]+)"[^>]* width="([\d.]+)"', draw_bar(value, low, high)):
         assert 0 <= float(x) <= float(x) + float(width) <= 100.05

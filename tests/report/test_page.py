@@ -16,8 +16,11 @@ import pytest
 from runs_by_hand import facts_of, make_run
 
 from lensmith.errors import DataError
+from lensmith.evaluation.intervals import Value, proportion
+from lensmith.evaluation.report import ClassFigures, Report
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RunDirectory
+from lensmith.runs.files import write_json
 
 NAMES = ["ants", "bees", "中文"]
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;$name"
@@ -97,7 +100,7 @@ def test_the_figures_are_those_of_the_report(tmp_path: Path) -> None:
         assert [value for value, _ in shown] == numbers
         for value, text in shown:
             assert text in (f"{value:.1%}", f"{value:,.3f}", f"{value:,g}")
-    words = "Measured on 53 pictures of val (held out from training, looked at 3 times). "
+    words = "Measured on 53 pictures of val (held out from training, looks so far: 3). "
     assert any(text.startswith(words) for text in page.text("p"))
 
 
@@ -105,6 +108,32 @@ def test_a_figure_without_an_interval_says_why(tmp_path: Path) -> None:
     page = page_of(make_run(tmp_path / "run", NAMES, [[3, 0, 0], [0, 3, 0], [0, 0, 0]]))
     assert "too few pictures for an interval of a mean" in page.text("small")
     assert page.text("small").count("no pictures") == 2  # neither recall nor precision of 中文
+
+
+def test_other_tasks_show_their_own_figures(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", ["sky", "sea"])
+    share, plain = proportion(3, 4), Value(0.25, 0.125, 0.5, 4)
+    labels = [ClassFigures(name, 3, share, share, 0.75, ap) for name, ap in (("sky", 0.875), ("sea", None))]
+    report = Report(
+        "multilabel", 4, {"mean_ap": plain, "exact_match": share}, ["sky", "sea"], labels, [], None
+    )
+    write_json(run.report_file, report.as_dict())
+    page = page_of(run)
+    assert "Confusion" not in page.sections()
+    assert page.text("h3") == ["mean ap", "exact match"]
+    assert [words for section, _, words in page.figures if section == "Figures"][:4] == [
+        "–",
+        "0.250",
+        "0.125",
+        "0.500",
+    ]
+    singles = [words for section, _, words in page.figures if section == "Classes"]
+    assert singles[7:9] == ["0.750", "0.875"]
+    assert singles[-2:] == ["0.750", "–"]
+    write_json(run.report_file, Report("regression", 4, {"mae": plain}, [], [], [], 1234.5).as_dict())
+    page = page_of(run)
+    assert page.sections()[:2] == ["Figures", "Data"]
+    assert ("Figures", 1234.5, "1,234.500") in page.figures
 
 
 def test_nothing_is_requested(tmp_path: Path) -> None:

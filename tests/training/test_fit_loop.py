@@ -87,7 +87,9 @@ def test_steps_come_one_by_one_right_after_each_update() -> None:
     assert seen == [(i, 1 if i <= 10 else 2, 0.1) for i in range(1, 21)]
 
 
-@pytest.mark.parametrize("take", [iter, Training.steps, lambda training: training], ids=["iter", "steps", "no"])
+@pytest.mark.parametrize(
+    "take", [iter, Training.steps, lambda training: training], ids=["iter", "steps", "no"]
+)
 def test_a_training_that_is_dropped_says_so(take: Any) -> None:
     net = plain_net()
     before = copy.deepcopy(net)
@@ -143,7 +145,9 @@ def test_a_schedule_multiplies_the_rate_of_each_group() -> None:
 
     for step in plain_fit(net, 2, optimizer=optimizer, schedule=falling).steps():
         factor = 1 - (step.index - 1) / 20
-        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.5 * factor, 0.02 * factor])
+        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx(
+            [0.5 * factor, 0.02 * factor]
+        )
         assert step.lr == pytest.approx(0.5 * factor)
     assert asked == pytest.approx([i / 20 for i in range(20)])
 

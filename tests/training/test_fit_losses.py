@@ -111,7 +111,10 @@ def test_a_net_that_mixes_pictures_is_told_how_to_flatten(rows: int) -> None:
     ("loss", "words"),
     [
         (lambda outputs, targets: 0.5, "gave a float, not a tensor"),
-        (lambda outputs, targets: outputs, r"gave \[4, 3\] for 4 pictures\nReturn one number per picture, \[4\]"),
+        (
+            lambda outputs, targets: outputs,
+            r"gave \[4, 3\] for 4 pictures\nReturn one number per picture, \[4\]",
+        ),
         (lambda outputs, targets: outputs.sum(0), r"gave \[3\] for 4 pictures"),
     ],
 )

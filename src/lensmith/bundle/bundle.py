@@ -154,7 +154,10 @@ def _files_of(model: nn.Module, preprocess: Preprocess, name: str) -> dict[str, 
     except Exception as error:
         import warnings
 
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # the exporter wraps what it met in its own advice
+            cause = cause.__cause__
+        reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
         later = (
             f"torch will run it, as {name}" if name else "without a model name no file of it can be opened"
         )

@@ -42,6 +42,8 @@ _REFUSED = {
     errno.EIO: "The disk may be failing.",
 }
 """What the system refuses through no fault of ours, and what to do about it."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What no other name for the file would mend."""
 
 app = typer.Typer(
     name="lensmith",
@@ -103,9 +105,7 @@ def run(words: list[str]) -> int:
     except LensmithError as error:
         if debug:
             traceback.print_exc()
-        help_page = f"See lensmith {words[0]} --help." if error.exit_code == USAGE else ""
-        show.error(error.message, error.hint or help_page)
-        return error.exit_code
+        return _expected(error, words[0])
     except Exception as error:
         return _unexpected(error, debug)
 
@@ -135,6 +135,16 @@ def _exit_code(result: Any) -> int:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
+
+
+def _expected(error: LensmithError, command: str) -> int:
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno in _FULL:
+        show.error(error.message, _REFUSED[cause.errno])
+        return MACHINE
+    help_page = f"See lensmith {command} --help." if error.exit_code == USAGE else ""
+    show.error(error.message, error.hint or help_page)
+    return error.exit_code
 
 
 def _unexpected(error: Exception, debug: bool) -> int:

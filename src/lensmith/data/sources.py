@@ -6,6 +6,7 @@ import functools
 import operator
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -228,7 +229,10 @@ def _from_examples(owner: Any) -> ImageDataset:
     parts = _parts(owner)
     if len(parts) > 1 and all(_class_list(part) is not None for part in parts):
         return functools.reduce(operator.add, map(load_data, parts))
-    labels = _labels(owner)
+    with warnings.catch_warnings():
+        # A picture opened by Pillow and asked for its label alone is dropped unread, its file with it.
+        warnings.simplefilter("ignore", ResourceWarning)
+        labels = _labels(owner)
     classes = _own_classes(owner, labels)
     index: dict[Any, int] = {name: i for i, name in enumerate(classes)}
     targets = [index[label] if isinstance(label, str) else int(label) for label in labels]

@@ -45,13 +45,12 @@ def activations(model: nn.Module, picture: Tensor | NDArray[Any]) -> dict[str, T
     device, dtype = place_of(model)
     images = pixels[None].to(device, dtype) / (255 if pixels.dtype == torch.uint8 else 1)
     maps: dict[str, Tensor] = {}
+    runs: dict[str, int] = {}
 
     def keep(name: str, module: nn.Module, output: Any) -> None:
         if isinstance(module, _KINDS) and isinstance(output, Tensor) and output.ndim == 4:
-            again = 2
-            while name in maps:
-                name = f"{name.removesuffix(f' ({again - 1})')} ({again})"
-                again += 1
+            runs[name] = runs.get(name, 0) + 1
+            name = f"{name} ({runs[name]})" if runs[name] > 1 else name
             # A copy: the next layer may work in place.
             maps[name] = output[0].detach().to("cpu", torch.float32, copy=True)
 
@@ -93,16 +92,12 @@ def _band(name: str, layer: Tensor) -> Image.Image:
 
 
 def _tile(channel: NDArray[np.float32]) -> Image.Image:
-    values = np.nan_to_num(channel, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    grey = np.zeros(values.shape) if high <= low else (values - low) / (high - low) * 255
-    filter = Image.Resampling.NEAREST if max(values.shape) <= _TILE else Image.Resampling.BOX
-    picture = Image.fromarray(grey.astype(np.uint8))
-    picture.thumbnail((_TILE, _TILE), filter) if filter == Image.Resampling.BOX else None
-    return picture.resize(_fit(picture.size), filter)
-
-
-def _fit(size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) with the longer side as long as a tile."""
-    longest = max(size)
-    return max(1, size[0] * _TILE // longest), max(1, size[1] * _TILE // longest)
+    """One map as grey with the longer side as long as a tile."""
+    values = np.nan_to_num(channel, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
+    low, spread = values.min(), values.max() - values.min()
+    grey = (values - low) / (spread or 1) * 255
+    longest = max(values.shape)
+    size = (max(1, values.shape[1] * _TILE // longest), max(1, values.shape[0] * _TILE // longest))
+    # Small maps keep their squares; large ones are averaged.
+    way = Image.Resampling.NEAREST if longest <= _TILE else Image.Resampling.BOX
+    return Image.fromarray(grey.astype(np.uint8)).resize(size, way)

@@ -37,7 +37,12 @@ def build(name: str, outputs: int, image_size: int) -> nn.Module:
     if name in _torchvision_names():
         from torchvision.models import get_model
 
-        model: nn.Module = get_model(name, weights=None, num_classes=outputs)
+        try:
+            model: nn.Module = get_model(
+                name, weights=None, num_classes=outputs, **_options(name, image_size)
+            )
+        except (AssertionError, ValueError) as error:
+            raise UsageError(f"{name} cannot be made for pictures of {image_size}: {error}") from error
         return model
     if name in _timm_names():
         import timm
@@ -52,6 +57,17 @@ def build(name: str, outputs: int, image_size: int) -> nn.Module:
         if near
         else "Names are ours, torchvision's or timm's, or file.py:function.",
     )
+
+
+def _options(name: str, image_size: int) -> dict[str, Any]:
+    """What torchvision's networks of one picture size, or with a second output, have to be told."""
+    if name.startswith("vit_"):
+        return {"image_size": image_size}
+    if name == "maxvit_t":
+        return {"input_size": (image_size, image_size)}
+    if name in ("googlenet", "inception_v3"):
+        return {"aux_logits": False, "init_weights": True}
+    return {}
 
 
 def _torchvision_names() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeGuard
 
 from torch import nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
@@ -33,7 +33,57 @@ def replace_head(model: nn.Module, outputs: int) -> nn.Module:
 
 
 def append_head(model: nn.Module, outputs: int) -> nn.Sequential:
-    """`model` as it is, and a linear layer from its outputs to `outputs`: the other way to fit it to a task."""
+    """`model` as it is, followed by a linear layer from its outputs to `outputs`.
+
+    The other way to fit a network of 1000 classes to a task of 10. Raises `UsageError` where the number of its
+    outputs cannot be told.
+    """
+    if outputs < 1:
+        raise UsageError(f"a network with {outputs} outputs answers nothing")
     if callable(getattr(model, "reset_classifier", None)):
-        before = int(model.num_classes)  # type: ignore[arg-type]
-    ...
+        before = int(model.num_classes or model.num_features)  # type: ignore[arg-type]
+        weight = next(model.parameters())
+    else:
+        _, last = find_head(model)
+        before, weight = _outputs(last), last.weight
+    return nn.Sequential(model, nn.Linear(before, outputs, device=weight.device, dtype=weight.dtype))
+
+
+def find_head(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
+    """The layer that gives the outputs, and its name: the last `Linear` or 1x1 convolution.
+
+    Looked for in the part that is called fc, classifier, head or heads, and where there is none in all of the
+    network, in the order in which its layers were made. Raises `UsageError` where there is none.
+    """
+    parts = [name for name in _NAMES if isinstance(getattr(model, name, None), nn.Module)]
+    for part in (*parts, ""):
+        for name, layer in reversed(list(model.get_submodule(part).named_modules(prefix=part))):
+            if name and _gives_outputs(layer):
+                return name, layer
+    raise UsageError(
+        f"{type(model).__name__} has no Linear or 1x1 convolution that could be its last layer",
+        hint="Put one behind it: nn.Sequential(net, nn.Flatten(), nn.LazyLinear(outputs)).",
+    )
+
+
+def _gives_outputs(layer: nn.Module) -> TypeGuard[nn.Linear | nn.Conv2d]:
+    if isinstance(layer, NonDynamicallyQuantizableLinear):  # the inside of an attention
+        return False
+    return isinstance(layer, nn.Linear) or (
+        isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1
+    )
+
+
+def _outputs(layer: nn.Linear | nn.Conv2d) -> int:
+    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+
+
+def _like(layer: nn.Linear | nn.Conv2d, outputs: int) -> nn.Linear | nn.Conv2d:
+    """An untrained layer of the same kind with another number of outputs."""
+    weight, bias = layer.weight, layer.bias is not None
+    new: nn.Linear | nn.Conv2d
+    if isinstance(layer, nn.Linear):
+        new = nn.Linear(layer.in_features, outputs, bias, device=weight.device, dtype=weight.dtype)
+    else:
+        new = nn.Conv2d(layer.in_channels, outputs, 1, bias=bias, device=weight.device, dtype=weight.dtype)
+    return new.train(layer.training)

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from lensmith.report.markup import Html, tag
 
 
-def draw_bar(low: float, high: float, value: float | None = None) -> Html:
-    """A range on a line from 0 to 1, with a tick at `value`. For eyes only: it repeats numbers."""
-    shapes = [
+def draw_bar(value: float, low: float, high: float) -> Html:
+    """A value and its range on a line from 0 to 1. For eyes only: it repeats numbers."""
+    x = min(max(0, 100 * value - 0.7), 98.6)  # so that all of the tick is seen
+    shapes = (
         tag("rect", class_="track", y=4, width=100, height=4),
         tag("rect", class_="range", x=f"{100 * low:.1f}", y=2, width=f"{100 * (high - low):.1f}", height=8),
-    ]
-    if value is not None:
-        x = min(max(0, 100 * value - 1), 98)  # so that all of it is seen
-        shapes.append(tag("rect", class_="value", x=f"{x:.1f}", width=2, height=12))
+        tag("rect", class_="value", x=f"{x:.1f}", width=1.4, height=12),
+    )
     box = {"viewBox": "0 0 100 12", "preserveAspectRatio": "none", "aria_hidden": "true"}
     return tag("svg", *shapes, class_="bar", **box)
 
@@ -24,11 +23,9 @@ def draw_bar(low: float, high: float, value: float | None = None) -> Html:
 def draw_curve(points: Sequence[tuple[float, float]], x_name: str, label: str) -> Html:
     """A line through `(x, y)` points, x rising, with round numbers up its side; `label` says it in words."""
     ticks = round_ticks(min(y for _, y in points), max(y for _, y in points))
-    (first, _), (last, _), height = points[0], points[-1], ticks[-1] - ticks[0]
-    placed = [
-        f"{100 * (x - first) / ((last - first) or 1):.2f} {100 * (ticks[-1] - y) / height:.2f}"
-        for x, y in points
-    ]
+    (first, _), (last, _) = points[0], points[-1]
+    wide, tall = (last - first) or 1, ticks[-1] - ticks[0]
+    placed = [f"{100 * (x - first) / wide:.2f} {100 * (ticks[-1] - y) / tall:.2f}" for x, y in points]
     grid = "".join(f"M0 {100 * i / (len(ticks) - 1):.2f}h100" for i in range(len(ticks)))
     drawing = tag(
         "svg",

@@ -26,8 +26,9 @@ def tag(name: str, /, *children: object, **attributes: object) -> Html:
     return Html(f"<{name}{words}>{join(*children)}</{name}>")
 
 
-def number(value: float, form: str = ",") -> Html:
+def number(value: float | None, form: str = ",") -> Html:
     """A figure as people read it, which carries its exact value; what is not a number is a dash."""
+    value = math.nan if value is None else value
     return tag("data", format(value, form) if math.isfinite(value) else "–", value=repr(value))
 
 
@@ -36,14 +37,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str) -
     rows = list(rows)
     if not rows:
         return Html()
-    columns = [
-        tag("th", name, scope="col", class_=_side(cell)) for name, cell in zip(head, rows[0], strict=True)
-    ]
+    top = [tag("th", name, scope="col", class_=_side(cell)) for name, cell in zip(head, rows[0], strict=True)]
     lines = [
         tag("tr", tag("th", row[0], scope="row"), *[tag("td", cell, class_=_side(cell)) for cell in row[1:]])
         for row in rows
     ]
-    return frame(caption, tag("thead", tag("tr", *columns)), tag("tbody", *lines))
+    return frame(caption, tag("thead", tag("tr", *top)), tag("tbody", *lines))
 
 
 def frame(caption: str, *parts: Html, class_: str | None = None) -> Html:

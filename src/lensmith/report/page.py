@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from string import Template
-from typing import Any
 
 from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
@@ -19,7 +18,7 @@ def write_page(run: RunDirectory) -> None:
 
     Raises `DataError` for a file of the run that is damaged.
     """
-    said: dict[str, Any] = read_json(run.report_file) if run.report_file.exists() else {}
+    said = read_json(run.report_file) if run.report_file.exists() else {}
     facts = run.facts() if run.facts_file.exists() else {}
     # The recipe as it stands, not as a `Recipe`: it is only shown, whatever version wrote it.
     recipe = tomllib.loads(run.recipe_file.read_text(encoding="utf-8")) if run.recipe_file.exists() else {}
@@ -30,7 +29,7 @@ def write_page(run: RunDirectory) -> None:
         "Figures": sections.figures(report),
         "Classes": sections.classes(report),
         "Confusion": sections.confusion(report),
-        "Data": sections.data(data),
+        "Data": sections.data(data) if data else Html(),
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
         "Choices": sections.choices(recipe, facts.get("choices", {})),
         "Machine": sections.machine(facts),

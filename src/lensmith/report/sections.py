@@ -13,8 +13,10 @@ from lensmith.report.markup import Html, frame, join, number, table, tag
 from lensmith.runs.recipe import field_help
 
 _SHARE, _PLAIN = ".1%", ",.3f"
-_SHARES = ("accuracy", "balanced_accuracy")
+_SHARES = ("accuracy", "balanced_accuracy", "exact_match")
 """Figures shown in percent, on a line from 0 to 1."""
+_GUESSES = {"classification": "the commonest class", "multilabel": "chance", "regression": "the median"}
+"""What a report's baseline answers, instead of a model."""
 _MATRIX, _SKIPPED = 20, 200
 """Of more classes no matrix can be read, and the most confused pairs stand for it; files listed by name."""
 
@@ -27,29 +29,30 @@ def figures(report: Report) -> Html:
         tag("div", tag("h3", name.replace("_", " ")), _ranged(value, name in _SHARES), class_="card")
         for name, value in report.values.items()
     ]
-    looks = "once" if report.seen == 1 else f"{report.seen} times"
-    held_out = f"held out from training, looked at {looks}" if report.held_out else "not held out"
+    held_out = f"held out from training, looks so far: {report.seen}" if report.held_out else "not held out"
     words = f"Measured on {report.count:,} pictures of {report.split} ({held_out}). Ranges are 95% intervals."
-    baseline = join(" Always saying the commonest class: ", number(report.baseline or 0, _SHARE), " right.")
-    return join(tag("p", words, baseline if report.baseline else ""), tag("div", *cards, class_="cards"))
+    form, main = _SHARE if report.main in _SHARES else _PLAIN, report.main.replace("_", " ")
+    guess = join(f" For comparison, {_GUESSES[report.task]}: {main} ", number(report.baseline, form), ".")
+    return join(tag("p", words, guess), tag("div", *cards, class_="cards"))
 
 
 def _ranged(value: Value, is_share: bool = True) -> Html:
     form, bar, between = _SHARE if is_share else _PLAIN, Html(), join(value.why or "no interval")
     if value.low is not None and value.high is not None:
-        bar = draw_bar(value.low, value.high, value.value) if is_share else bar
+        bar = draw_bar(value.value, value.low, value.high) if is_share else bar
         between = join(number(value.low, form), " to ", number(value.high, form))
     return tag("div", number(value.value, form), bar, tag("small", between), class_="ranged")
 
 
 def classes(report: Report) -> Html:
     """Recall and precision per class, with intervals."""
-    rows = [
-        [c.name, number(c.count), _ranged(c.recall), _ranged(c.precision), number(c.f1, _PLAIN)]
-        for c in report.per_class
-    ]
+    end = 6 if report.task == "multilabel" else 5
+    rows = []
+    for c in report.per_class:
+        single = number(c.f1, _PLAIN), number(c.average_precision, _PLAIN)
+        rows.append([c.name, number(c.count), _ranged(c.recall), _ranged(c.precision), *single][:end])
     caption = "Recall: share of a class that was found. Precision: share of its answers that were right."
-    return table(("class", "pictures", "recall", "precision", "F1"), rows, caption)
+    return table(("class", "pictures", "recall", "precision", "F1", "AP")[:end], rows, caption)
 
 
 def confusion(report: Report) -> Html:
@@ -82,8 +85,6 @@ def _cell(count: int, of_row: int, is_right: bool) -> Html:
 def data(facts: dict[str, Any]) -> Html:
     """Pictures per class and split, and the files that were skipped, with reasons."""
     splits = {name: part for name, part in facts.items() if isinstance(part, dict) and "count" in part}
-    if not splits:
-        return Html()
     rows = [["all", *[number(part["count"]) for part in splits.values()]]]
     for name in facts["classes"]:
         rows.append([name, *[number(part["classes"].get(name, 0)) for part in splits.values()]])
@@ -123,7 +124,7 @@ def machine(facts: dict[str, Any]) -> Html:
     """How long each stage took, where, and with which versions."""
     seconds: dict[str, float] = facts.get("seconds", {})
     most = max(seconds.values(), default=0) or 1
-    stages = [(name, number(s, ",.1f"), draw_bar(0, s / most)) for name, s in seconds.items()]
+    stages = [(name, number(s, ",.1f"), draw_bar(s / most, 0, s / most)) for name, s in seconds.items()]
     places = {**facts.get("machine", {}), **facts.get("versions", {})}
     times = table(("stage", "seconds", "share"), stages, "Seconds by stage")
     return join(times, table(("part", "version"), places.items(), "Machine and versions"))

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from lensmith.cli import show
-from lensmith.cli.places import writing_to
 from lensmith.errors import DataError, ModelFileError
 
 _CHECKED = 100
@@ -37,9 +36,7 @@ def export(
         require_torch("export")
     from lensmith.bundle.export import export as write
 
-    pictures = _pictures(run, check)
-    with writing_to(out, "--out"):
-        parity = write(bundle, out, pictures)
+    parity = write(bundle, out, _pictures(run, check))
     show.say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     if parity is not None and parity.count:
         show.say(f"same answers as its source on {parity.count} pictures, to {parity.largest:.1e}")

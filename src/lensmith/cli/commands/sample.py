@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lensmith.cli import show
-from lensmith.cli.places import writing_to
+from lensmith.errors import UsageError
 
 
 def sample(
@@ -18,8 +18,12 @@ def sample(
     """Write a small sample set as ordinary picture files."""
     from lensmith.data.sample import write_sample
 
-    with writing_to(folder, "DIR"):
+    try:
         count = write_sample(name, folder)
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: cannot be written ({error.strerror or error})", hint="Give another DIR."
+        ) from error
     table = folder / "labels.csv"
     show.say(
         f"{count:,} pictures in {folder}, {'told by labels.csv' if table.exists() else 'a folder per class'}"

@@ -1,0 +1,163 @@
+"""What a recipe leaves open is chosen once, with a reason, and what cannot work is refused first."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from painted import paint, paint_folder
+from PIL import Image
+from torch import nn
+
+from lensmith.data.augment import Augment
+from lensmith.data.batches import Batches
+from lensmith.data.dataset import ImageDataset
+from lensmith.data.preprocess import Preprocess
+from lensmith.data.sources import load_data
+from lensmith.errors import UsageError
+from lensmith.machine.runtime import find_runtime
+from lensmith.runs.recipe import Recipe
+from lensmith.training.plan import choose, fit_budget
+
+
+class Painted:
+    """Two pictures of each class."""
+
+    def __init__(self, classes: Sequence[str], sizes: Sequence[tuple[int, int]] = ((20, 20),)) -> None:
+        self.classes, self.sizes = list(classes), sizes
+
+    def __len__(self) -> int:
+        return 2 * len(self.classes)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, str]:
+        size = self.sizes[index % len(self.sizes)]
+        return Image.new("RGB", size, (index, 0, 0)), self.classes[index // 2]
+
+
+def chosen(data: ImageDataset, **fields: Any) -> tuple[Recipe, dict[str, str]]:
+    plan = choose(Recipe(**{"device": "cpu", **fields}), data, find_runtime("cpu"))
+    return plan.recipe, plan.reasons
+
+
+def painted(*classes: str, sizes: Sequence[tuple[int, int]] = ((20, 20),)) -> ImageDataset:
+    return load_data(Painted(classes or ("ant", "bee"), sizes))
+
+
+def test_nothing_stays_open_and_every_choice_has_its_reason() -> None:
+    recipe, reasons = chosen(painted(), device=None)
+    open_fields = set(Recipe().unset())
+    assert recipe.unset() == []
+    assert set(reasons) == open_fields
+    assert all(len(words) > 5 for words in reasons.values()), reasons
+
+
+def test_what_is_given_stays_and_needs_no_reason() -> None:
+    given = {
+        "model": "resnet18",
+        "task": "classification",
+        "epochs": 3.5,
+        "batch_size": 3,
+        "lr": 0.5,
+        "image_size": 40,
+        "fit": "pad",
+        "flip": False,
+        "device": "cpu",
+    }
+    assert set(given) == set(Recipe().unset())
+    recipe, reasons = chosen(painted(), **given)
+    assert recipe == Recipe(**given)
+    assert reasons == {}
+
+
+@pytest.mark.parametrize(
+    ("classes", "mirrored"),
+    [
+        (("ant", "bee"), True),
+        (("6", "9"), False),
+        (("b", "d"), False),
+        (("left hand", "right hand"), False),
+        (("turn_Left", "straight"), False),
+        (("arrow-right", "stop"), False),
+        (("bright", "dark"), True),
+        (("cleft", "whole"), True),
+    ],
+)
+def test_pictures_are_mirrored_only_where_that_keeps_their_meaning(
+    classes: tuple[str, ...], mirrored: bool
+) -> None:
+    assert chosen(painted(*classes))[0].flip is mirrored
+    assert chosen(painted(*classes), flip=not mirrored)[0].flip is not mirrored
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size"), [([(20, 20)], 20), ([(28, 20)], 20), ([(20, 20), (30, 30)], 128), ([(200, 200)], 128)]
+)
+def test_small_pictures_that_are_alike_keep_their_size(sizes: list[tuple[int, int]], size: int) -> None:
+    assert chosen(painted(sizes=sizes))[0].image_size == size
+
+
+def test_a_damaged_picture_does_not_decide_the_size(tmp_path: Path) -> None:
+    data = paint_folder(tmp_path / "set", ant=3, bee=3)
+    for file in data.rglob("*.png"):
+        paint("ant", 0).save(file)
+    (data / "ant" / "00.png").write_bytes(b"\x89PNG\r\n\x1a\nhalf a file")
+    assert chosen(load_data(data))[0].image_size == 20
+
+
+def test_another_task_than_the_targets_have_is_refused() -> None:
+    with pytest.raises(
+        UsageError, match="task=regression, and the targets of Painted are for classification"
+    ):
+        chosen(painted(), task="regression")
+
+
+def sized(budget: str, spent: float = 0.0, count: int = 40, **fields: Any) -> Recipe:
+    """The recipe after sizing it to a budget; training takes under a millisecond a step."""
+    pixels, targets = torch.zeros(count, 4, 4, 3, dtype=torch.uint8), torch.zeros(count, dtype=torch.int64)
+    batches = Batches(pixels, targets, Preprocess(4), 1, Augment(False, 0.0))
+    net = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
+    plan = choose(Recipe(budget=budget, device="cpu", **fields), painted(), find_runtime("cpu"))
+    assert plan.recipe.epochs is None or "epochs" in fields
+    return fit_budget(plan, net, batches, nn.CrossEntropyLoss(), spent).recipe
+
+
+def test_a_budget_becomes_epochs_and_more_time_more_of_them() -> None:
+    short, long = sized("20s"), sized("120s")
+    assert short.unset() == long.unset() == []
+    assert short.epochs is not None and long.epochs is not None
+    assert 1 < short.epochs < long.epochs
+
+
+def test_a_budget_for_a_small_part_of_much_data_still_trains() -> None:
+    epochs = sized("8.6s", count=300_000).epochs
+    assert epochs is not None and 0 < epochs < 0.1
+
+
+def test_epochs_that_are_written_down_are_not_timed_again() -> None:
+    """As when a run with a budget is repeated from its recipe."""
+    assert sized("1s", epochs=2.5).epochs == 2.5
+
+
+@pytest.mark.parametrize("spent", [0.0, 3.3])
+def test_a_budget_too_small_names_the_smallest_that_works(spent: float) -> None:
+    with pytest.raises(UsageError, match="budget=1s is too short") as caught:
+        sized("1s", spent)
+    named = caught.value.hint.split()[-1].rstrip(".")
+    assert 8 + spent < float(named.rstrip("s")) < 15 + spent
+    assert sized(named, spent).epochs
+
+
+def test_sizing_a_budget_leaves_the_network_as_it_was() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(48), nn.Linear(48, 2))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    pixels = torch.randint(0, 256, (40, 4, 4, 3), dtype=torch.uint8)
+    batches = Batches(pixels, torch.zeros(40, dtype=torch.int64), Preprocess(4), 8, Augment())
+    plan = choose(Recipe(budget="20s", device="cpu"), painted(), find_runtime("cpu"))
+    sized_plan = fit_budget(plan, net, batches, nn.CrossEntropyLoss(), 0.0)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert dataclasses.replace(sized_plan.recipe, epochs=None) == plan.recipe
+    assert "measured" in sized_plan.reasons["epochs"]
