@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,9 @@ from typing import Any
 import lensmith
 
 COMMAND = (sys.executable, "-m", "lensmith")
+
+Ask = Callable[..., "Done"]
+"""`ask("predict", "last", ...)`: a command line run in the process of the tests."""
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import Done, tree
+from command_line import Ask, Done, tree
 from painted import paint_folder
 
 from lensmith.cli.main import run
-
-Ask = Callable[..., Done]
 
 _GROWS = ("runs/last", "runs/looks.jsonl")
 

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lensmith.data.dataset import ImageDataset
+
 
 def noise(height: int = 24, width: int = 32, seed: int = 0, channels: int = 3) -> NDArray[np.uint8]:
     """Random pixels: no two places are alike, so that nothing can be turned or shifted unseen."""
@@ -62,3 +64,16 @@ def tree_hash(root: Path) -> str:
             path = Path(folder, name)
             digest.update(f"{path} {path.lstat().st_mtime_ns}".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def accounted(data: ImageDataset, root: Path) -> bool:
+    """used + skipped = files found, by a walk of our own; nothing twice."""
+    found = sorted(str(Path(top, name)) for top, _, names in os.walk(root) for name in names)
+    told = sorted([str(e.source) for e in data.examples] + [s.file for s in data.skipped])
+    assert told == found
+    assert all(skipped.reason for skipped in data.skipped)
+    return True
+
+
+def reasons(data: ImageDataset, root: Path) -> dict[str, str]:
+    return {str(Path(s.file).relative_to(root)): s.reason for s in data.skipped}

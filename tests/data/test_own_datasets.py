@@ -130,7 +130,7 @@ def test_other_targets_are_refused_with_their_place(target: Any, told: str) -> N
 def test_what_is_no_data_set_is_refused() -> None:
     for thing in (5, None, iter([]), print):
         with pytest.raises(UsageError, match="is no data set"):
-            load_data(thing)  # type: ignore[arg-type]
+            load_data(thing)
     with pytest.raises(DataError, match="empty"):
         load_data(Rows([]))
     with pytest.raises(DataError, match=r"Rows\[0\] is not \(picture, target\) but ndarray"):
@@ -237,7 +237,7 @@ def test_a_picture_that_its_owner_cannot_read_is_skipped_with_its_reason(tmp_pat
     assert [s.reason[:7] for s in column_of(lazy).skipped] == ["damaged"]
     assert len(set(lazy.ids)) == 4
     eager = Reads(tmp_path, "ants")
-    eager.targets = [eager.label] * 4  # type: ignore[assignment]
+    eager.targets = [eager.label] * 4
     column = column_of(load_data(eager))
     assert column.rows.tolist() == [0, 2, 3]
     assert "cannot be read" in column.skipped[0].reason

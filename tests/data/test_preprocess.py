@@ -29,7 +29,7 @@ MODES = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.InterpolationM
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("short", "side"), [(None, 64), (73, 64), (40, 33), (20, 32)])
 def test_crop_is_torchvisions_resize_and_centre_crop(mode: Any, short: int | None, side: int) -> None:
-    ours = Preprocess(side, "crop", short, mode)  # type: ignore[arg-type]
+    ours = Preprocess(side, "crop", short, mode)
     modern = v2.Compose([v2.Resize(short or side, MODES[mode]), v2.CenterCrop(side)])
     for seed, (height, width) in enumerate(SIZES):
         picture = noise(height, width, seed)
@@ -75,7 +75,7 @@ def test_a_picture_of_the_right_size_is_left_alone() -> None:
 
 def test_the_size_before_the_crop_is_the_one_of_the_pixels() -> None:
     for fit in ("crop", "pad", "squish"):
-        steps = Preprocess((31, 47), fit)  # type: ignore[arg-type]
+        steps = Preprocess((31, 47), fit)
         for height, width in SIZES:
             tall, wide = steps.resized_to(height, width)
             assert min(tall, wide) >= 1
@@ -96,7 +96,7 @@ def test_enlarged_pictures_have_room_to_move_in() -> None:
         Preprocess(
             224, resize=256, interpolation="bicubic", mean=(0.485, 0.456, 0.406), std=(0.1, 0.2, 1 / 3)
         ),
-        Preprocess(8, mean=np.array([0.1, 0.2, 0.3], np.float32), std=[1, 1, 1], fill=np.zeros(3, int)),  # type: ignore[arg-type]
+        Preprocess(8, mean=np.array([0.1, 0.2, 0.3], np.float32), std=[1, 1, 1], fill=np.zeros(3, int)),
     ],
 )
 def test_through_json_and_back(steps: Preprocess) -> None:

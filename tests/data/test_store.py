@@ -114,7 +114,7 @@ def test_unreadable_pictures_are_left_out_and_rows_stay_with_their_pictures(root
         assert len(used) + len(column.skipped) == len(data)
         for row, example in enumerate(used.examples):
             assert (column.pixels[row] == STEPS(used.pixels(row))).all()
-            assert data.classes[int(example.target)] == Path(str(example.source)).parent.name  # type: ignore[arg-type]
+            assert data.classes[int(example.target)] == Path(str(example.source)).parent.name
         told = {Path(s.file).name: s.reason for s in column.skipped}
         assert told["0.png"] == "empty file"
         assert "web page" in told["3.png"]
@@ -226,7 +226,7 @@ def test_two_processes_at_once_both_succeed(tmp_path: Path) -> None:
     root = draw_classes(tmp_path / "pets", cats=200, dogs=200)
     command = [sys.executable, "-W", "error", "-c", BUILD, str(root)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    both = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]  # type: ignore[call-overload]
+    both = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]
     said = [process.communicate("go\n") for process in both]
     column = opened(load_data(root), Preprocess(64))
     wanted = f"{int(column.pixels.astype('int64').sum())} 400\n"
@@ -256,7 +256,7 @@ def test_a_damaged_column_is_made_again_once(damage: object, root: Path) -> None
     data = load_data(root)
     wanted = opened(data, store=False)
     opened(data)
-    damage(entries()[0].path)  # type: ignore[operator]
+    damage(entries()[0].path)
     again = opened(data)
     assert not again.from_store
     assert same(again, wanted)

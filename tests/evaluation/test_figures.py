@@ -135,18 +135,13 @@ def test_a_report_comes_back_from_json_as_it_was() -> None:
     [
         ({}, "55.6% of 9 pictures right, between 26.7% and 81.1%"),
         ({"held_out": True, "seen": 1}, "55.6% of 9 held-out pictures right, between 26.7% and 81.1%"),
-        (
-            {"held_out": True, "seen": 4},
-            "of 9 held-out pictures right, between 26.7% and 81.1%; seen 4 times",
-        ),
-        ({"count": 12345}, "of 12,345 pictures"),
+        ({"held_out": True, "seen": 4}, "right, between 26.7% and 81.1%; seen 4 times"),
+        ({"count": 12345}, "of 12,345 pictures right, between 26.7% and 81.1%"),
         ({"values": {"accuracy": Value(0.5, None, None, 9, "folds")}}, "50.0% of 9 pictures right"),
     ],
 )
 def test_the_verdict_is_one_sentence(changes: dict[str, Any], words: str) -> None:
-    assert (
-        replace(nine(), **changes).verdict().endswith(words) or words in replace(nine(), **changes).verdict()
-    )
+    assert replace(nine(), **changes).verdict().endswith(words)
 
 
 def test_a_report_shows_itself_and_its_names_are_no_markup() -> None:

@@ -52,7 +52,7 @@ class Bundle:
         # What answers now is what will answer from the file, whoever goes on training this network.
         engine = None if GRAPH in files else torch_engine(copy.deepcopy(model), preprocess)
         self._begin(replace(facts, files=digests(files)), engine, files, None)
-        _check_outputs(self)
+        self.logits(np.zeros((2, *preprocess.size, 3), np.uint8))
 
     def _begin(
         self, facts: BundleFacts, engine: Engine | None, files: dict[str, bytes], path: Path | None
@@ -95,8 +95,10 @@ class Bundle:
         """Prepared pictures, uint8 [N, H, W, 3] -> the network's outputs, float32 [N, outputs]."""
         if self._engine is None:
             self._engine = open_engine(self.facts, self._files)
-        chunks = [self._engine(pixels[start : start + _CHUNK]) for start in range(0, len(pixels), _CHUNK)]
-        return np.concatenate(chunks) if chunks else np.empty((0, len(self.classes)), np.float32)
+        wanted = max(1, len(self.classes))
+        parts = [pixels[start : start + _CHUNK] for start in range(0, len(pixels), _CHUNK)]
+        outputs = [_checked(self._engine(part), len(part), wanted) for part in parts]
+        return np.concatenate(outputs) if outputs else np.empty((0, wanted), np.float32)
 
     def predict_prepared(self, pixels: Pixels) -> list[Prediction]:
         """Prepared pictures, uint8 [N, H, W, 3] -> one `Prediction` each."""
@@ -165,13 +167,14 @@ def _files_of(model: nn.Module, preprocess: Preprocess, name: str) -> dict[str, 
         return {WEIGHTS: weights}
 
 
-def _check_outputs(bundle: Bundle) -> None:
-    outputs = bundle.logits(np.zeros((2, *bundle.preprocess.size, 3), np.uint8))
-    wanted = max(1, len(bundle.classes))
-    if outputs.ndim != 2 or len(outputs) != 2:
-        raise ModelFileError(f"the network gives {outputs.shape} for 2 pictures, and [2, {wanted}] is needed")
+def _checked(outputs: Logits, count: int, wanted: int) -> Logits:
+    if outputs.ndim != 2 or len(outputs) != count:
+        raise ModelFileError(
+            f"the network gives {outputs.shape} for {count} pictures, and [{count}, {wanted}] is needed"
+        )
     if outputs.shape[1] != wanted:
         raise UsageError(
             f"the network has {outputs.shape[1]} outputs and {wanted} class names are given",
             hint="Give one name per output, in their order.",
         )
+    return outputs

@@ -68,7 +68,10 @@ def onnx_engine(graph: bytes, weights: bytes | None = None) -> Engine:
         raise ModelFileError(f"ONNX Runtime cannot load the graph ({error})") from error
 
     def run(pixels: Pixels) -> Logits:
-        logits: Logits = session.run(["logits"], {"images": pixels})[0]
+        try:
+            logits: Logits = session.run(["logits"], {"images": pixels})[0]
+        except Exception as error:
+            raise ModelFileError(f"ONNX Runtime cannot run the graph ({error})") from error
         return logits
 
     return run

@@ -98,11 +98,16 @@ def _point_to(graph: onnx.ModelProto, weights: bytes) -> None:
 @contextlib.contextmanager
 def _silence() -> Any:
     """The exporter prints and warns about its own workings; what matters it raises."""
-    logger = logging.getLogger("torch.onnx")
+    logger = logging.getLogger("torch")
     level = logger.level
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    nowhere = io.StringIO()
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
         warnings.simplefilter("ignore")
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)
         try:
             yield
         finally:

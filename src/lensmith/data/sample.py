@@ -58,7 +58,7 @@ def write_sample(name: str, folder: Path) -> int:
     """Write a sample set as PNG files into a new or empty folder; returns how many pictures."""
     if name not in NAMES:
         raise UsageError(f"no sample set is called '{name}'", hint=f"There are {', '.join(NAMES)}.")
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} already holds something", hint="Give a new or empty folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Written beside and renamed, so that a half-written set is never taken for a whole one.

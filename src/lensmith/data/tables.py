@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def read_table(file: Path, task: Task | None = None) -> ImageDataset:
     skipped: list[Skipped] = []
     for row in rows:
         place = file.parent / row[columns.path]
-        if place.is_file():
+        if _is_there(place):
             kept.append(row)
         else:
             skipped.append(Skipped(str(place), "named in the table, and not there"))
@@ -58,7 +59,30 @@ def read_table(file: Path, task: Task | None = None) -> ImageDataset:
         Example(file.parent / row[columns.path], target, _split(row, columns, file), _group(row, columns))
         for row, target in zip(kept, targets, strict=True)
     ]
-    return ImageDataset(examples, classes, task=found, name=file.stem, skipped=skipped)
+    data = ImageDataset(examples, classes, task=found, name=file.stem, skipped=skipped)
+    _refuse_unlearnt(data, file)
+    return data
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except OSError:  # a cell too long for a name
+        return False
+
+
+def _refuse_unlearnt(data: ImageDataset, file: Path) -> None:
+    """A held-out class that training never sees is an error, as it is in folders."""
+    if data.task == "regression" or "train" not in data.splits:
+        return
+    learnt = data.split("train").counts()
+    for split in data.splits:
+        for name, count in data.split(split).counts().items():
+            if count and not learnt[name]:
+                raise DataError(
+                    f"{file}: class '{name}' is in {split} but not in train",
+                    hint=f"Train has {', '.join(c for c, n in learnt.items() if n) or 'none'}.",
+                )
 
 
 def _rows(file: Path) -> list[dict[str, str]]:
@@ -68,7 +92,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
             opened.seek(0)
             delimiter = max(",;\t", key=start.split("\n")[0].count)
             rows = [
-                {k.strip(): v or "" for k, v in row.items() if k}
+                {k.strip(): (v or "").strip() for k, v in row.items() if k}
                 for row in csv.DictReader(opened, delimiter=delimiter)
             ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -100,11 +124,12 @@ def _columns(file: Path, names: Sequence[str]) -> Columns:
 def _task(labels: Sequence[str], column: str) -> Task:
     if column.lower() in ("labels", "classes") or any(s in label for s in _SEPARATORS for label in labels):
         return "multilabel"
+    if column.lower() == "value":
+        return "regression"
     numbers = [_number(label) for label in labels]
-    if any(number is None for number in numbers):
+    if None in numbers or all(number is not None and number.is_integer() for number in numbers):
         return "classification"
-    whole = all(number == int(number) for number in numbers if number is not None)
-    return "classification" if whole and column.lower() != "value" else "regression"
+    return "regression"
 
 
 def _targets(labels: Sequence[str], task: Task, file: Path) -> tuple[list[str], list[Target]]:
@@ -120,7 +145,7 @@ def _targets(labels: Sequence[str], task: Task, file: Path) -> tuple[list[str], 
     classes = sorted({name for names in several for name in names})
     index = {name: i for i, name in enumerate(classes)}
     if task == "multilabel":
-        return classes, [tuple(sorted(index[name] for name in names)) for names in several]
+        return classes, [tuple(sorted({index[name] for name in names})) for names in several]
     return classes, [index[names[0]] for names in several]
 
 
@@ -132,9 +157,10 @@ def _names(cell: str) -> tuple[str, ...]:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _split(row: dict[str, str], columns: Columns, file: Path) -> str:

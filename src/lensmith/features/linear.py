@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,11 +32,17 @@ class LinearHead:
 
 
 def fit_linear(
-    features: Features, targets: NDArray[np.generic], outputs: int, task: Task, seed: int = 0
+    features: Features,
+    targets: NDArray[np.generic],
+    outputs: int,
+    task: Task,
+    pictures: NDArray[np.integer[Any]],
+    seed: int = 0,
 ) -> LinearHead:
     """Fit a head, choosing its penalty on pictures that each fit did not see, then on all of them.
 
-    features: [N, D]; targets: class indices [N], 0/1 [N, outputs] or numbers [N].
+    features: [N, D]; targets: class indices [N], 0/1 [N, outputs] or numbers [N]; pictures: [N], which
+    picture each row is a view of (views of one are never on both sides of a fold).
     """
     x = torch.from_numpy(features).to(torch.float32)
     mean, spread = x.mean(0), x.std(0).clamp(min=1e-6)
@@ -45,15 +52,15 @@ def fit_linear(
     shift, scale = _units(y, task)
     if shift is not None:
         y = (y - shift) / scale
-    losses = {s: _left_out_loss(x, y, outputs, task, s, seed) for s in STRENGTHS}
+    folds = _folds(torch.from_numpy(pictures), seed)
+    losses = {s: _left_out_loss(x, y, outputs, task, s, folds) for s in STRENGTHS}
     strength = min(losses, key=lambda s: losses[s])
     weight, bias = _solve(x, y, outputs, task, strength)
     if shift is not None:
         weight, bias = weight * scale[:, None], bias * scale + shift
     weight = weight / spread
-    how = (
-        f"{_FOLDS}-fold on the training pictures" if len(x) <= _MANY else "on a part of the training pictures"
-    )
+    how = f"in {len(folds)} folds" if len(folds) > 1 else "on a part"
+    how += " of the training pictures"
     return LinearHead(weight, bias - weight @ mean, strength, f"L2 penalty {strength:g}, chosen {how}")
 
 
@@ -64,21 +71,24 @@ def _units(y: Tensor, task: Task) -> tuple[Tensor | None, Tensor]:
     return y.mean(0), y.std(0).clamp(min=1e-6)
 
 
-def _left_out_loss(x: Tensor, y: Tensor, outputs: int, task: Task, strength: float, seed: int) -> float:
+def _folds(pictures: Tensor, seed: int) -> list[Tensor]:
+    """For each fold, bool [N]: the rows that are left out of it."""
+    different = torch.unique(pictures)
+    order = different[torch.randperm(len(different), generator=torch.Generator().manual_seed(seed))]
+    if len(order) > _MANY:
+        return [torch.isin(pictures, order[: min(_MANY, len(order) // 10)])]
+    return [torch.isin(pictures, part) for part in order.tensor_split(min(_FOLDS, len(order)))]
+
+
+def _left_out_loss(
+    x: Tensor, y: Tensor, outputs: int, task: Task, strength: float, folds: list[Tensor]
+) -> float:
     """Mean loss on pictures that the fit did not see."""
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-    if len(x) > _MANY:
-        parts = [order[: min(_MANY, len(x) // 10)]]
-    else:
-        parts = list(order.tensor_split(min(_FOLDS, len(x))))
-    total = count = 0.0
-    for part in parts:
-        kept = torch.ones(len(x), dtype=torch.bool)
-        kept[part] = False
-        weight, bias = _solve(x[kept], y[kept], outputs, task, strength)
-        total += float(_loss(x[part] @ weight.T + bias, y[part], task)) * len(part)
-        count += len(part)
-    return total / count
+    total = 0.0
+    for left_out in folds:
+        weight, bias = _solve(x[~left_out], y[~left_out], outputs, task, strength)
+        total += float(_loss(x[left_out] @ weight.T + bias, y[left_out], task)) * int(left_out.sum())
+    return total
 
 
 def _solve(x: Tensor, y: Tensor, outputs: int, task: Task, strength: float) -> tuple[Tensor, Tensor]:

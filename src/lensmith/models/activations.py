@@ -29,10 +29,10 @@ _PER_ROW, _ROWS, _TILE, _GAP, _LINE = 16, 2, 48, 2, 16
 def activations(model: nn.Module, picture: Tensor | NDArray[Any]) -> dict[str, Tensor]:
     """The maps after each convolution, pooling and activation layer -> name: float32 [C, H, W], on the CPU.
 
-    picture: [3, H, W], as the network takes it; uint8 is divided by 255. In the order in which the layers run;
-    a layer that runs again is counted, `relu (2)`. What a forward computes without a module, such as `F.relu`,
-    does not show. The network is left as it was. Raises `UsageError` for a picture of another shape, and where
-    the network fails on it.
+    picture: [3, H, W], as the network takes it; uint8 is divided by 255. In the order in which the layers
+    run; a layer that runs again is counted, `relu (2)`. What a forward computes without a module, such as
+    `F.relu`, does not show. The network is left as it was. Raises `UsageError` for a picture of another
+    shape, and where the network fails on it.
     """
     pixels = torch.as_tensor(picture)
     if pixels.ndim != 3:
@@ -40,7 +40,7 @@ def activations(model: nn.Module, picture: Tensor | NDArray[Any]) -> dict[str, T
     if pixels.shape[2] == 3 and pixels.shape[0] != 3:
         raise UsageError(
             f"activations takes a picture [3, H, W], and this is {list(pixels.shape)}",
-            hint="Channels last: picture.transpose(2, 0, 1) for an array, picture.permute(2, 0, 1) for a tensor.",
+            hint="Its channels are last: picture.transpose(2, 0, 1), or permute(2, 0, 1) of a tensor.",
         )
     device, dtype = place_of(model)
     images = pixels[None].to(device, dtype) / (255 if pixels.dtype == torch.uint8 else 1)
@@ -59,13 +59,15 @@ def activations(model: nn.Module, picture: Tensor | NDArray[Any]) -> dict[str, T
 
 
 def activation_sheet(maps: Mapping[str, Tensor]) -> Image.Image:
-    """The maps of `activations` as one grey picture: a line of words per layer, its first 32 channels below.
+    """The maps of `activations` as one grey picture: a line of words per layer, 32 channels below.
 
-    Each channel is spread from its least value (black) to its greatest (white). Raises `UsageError` where there
-    is nothing to show.
+    Each channel is spread from its least value (black) to its greatest (white). Raises `UsageError` where
+    there is nothing to show.
     """
     if not maps:
-        raise UsageError("there are no maps to show", hint="The net has no convolution, pooling or activation layer.")
+        raise UsageError(
+            "there are no maps to show", hint="The net has no convolution, pooling or activation layer."
+        )
     bands = [_band(name, layer) for name, layer in maps.items()]
     sheet = Image.new("L", (bands[0].width, sum(band.height for band in bands)), 32)
     top = 0

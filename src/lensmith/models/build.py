@@ -34,22 +34,15 @@ def build(name: str, outputs: int, image_size: int) -> nn.Module:
         return _from_file(name, outputs)
     if name in OURS:
         return OURS[name](outputs, image_size)
-    if name in _torchvision_names():
+    if name in torchvision_names():
         from torchvision.models import get_model
 
-        try:
-            model: nn.Module = get_model(
-                name, weights=None, num_classes=outputs, **_options(name, image_size)
-            )
-        except (AssertionError, ValueError) as error:
-            raise UsageError(f"{name} cannot be made for pictures of {image_size}: {error}") from error
-        return model
-    if name in _timm_names():
+        return _made(name, image_size, get_model, weights=None, num_classes=outputs)
+    if name in timm_names():
         import timm
 
-        made: nn.Module = timm.create_model(name, pretrained=False, num_classes=outputs)
-        return made
-    known = [*OURS, *_torchvision_names(), *_timm_names()]
+        return _made(name, image_size, timm.create_model, pretrained=False, num_classes=outputs)
+    known = [*OURS, *torchvision_names(), *timm_names()]
     near = difflib.get_close_matches(name, known, n=3)
     raise UsageError(
         f"no model is called '{name}'",
@@ -59,18 +52,25 @@ def build(name: str, outputs: int, image_size: int) -> nn.Module:
     )
 
 
-def _options(name: str, image_size: int) -> dict[str, Any]:
-    """What torchvision's networks of one picture size, or with a second output, have to be told."""
-    if name.startswith("vit_"):
+def options(name: str, image_size: int) -> dict[str, Any]:
+    """What a network has to be told that takes pictures of one size, or has a second output."""
+    if name in ("googlenet", "inception_v3"):
+        return {"aux_logits": False, "init_weights": True}
+    if name.startswith("vit_") and name in torchvision_names():
         return {"image_size": image_size}
     if name == "maxvit_t":
         return {"input_size": (image_size, image_size)}
-    if name in ("googlenet", "inception_v3"):
-        return {"aux_logits": False, "init_weights": True}
-    return {}
+    if name in torchvision_names() or name not in timm_names():
+        return {}
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    other = config and config.fixed_input_size and config.input_size[-1] != image_size
+    return {"img_size": image_size} if other else {}
 
 
-def _torchvision_names() -> list[str]:
+def torchvision_names() -> list[str]:
+    """The names of torchvision's classification networks."""
     from torchvision import models
     from torchvision.models import list_models
 
@@ -78,13 +78,21 @@ def _torchvision_names() -> list[str]:
     return names
 
 
-def _timm_names() -> list[str]:
+def timm_names() -> list[str]:
+    """The names of timm's networks; none where timm is not installed."""
     if importlib.util.find_spec("timm") is None:
         return []
     import timm
 
     names: list[str] = timm.list_models()
     return names
+
+
+def _made(name: str, image_size: int, make: Callable[..., nn.Module], **words: Any) -> nn.Module:
+    try:
+        return make(name, **words, **options(name, image_size))
+    except (AssertionError, TypeError, ValueError) as error:
+        raise UsageError(f"{name} cannot be made for pictures of {image_size}: {error}") from error
 
 
 @contextlib.contextmanager

@@ -20,8 +20,9 @@ _TIMEOUT = 30.0
 def fetch(url: str, path: Path, tell: Callable[[Event], None] | None = None) -> Path:
     """Download `url` to `path` and return it; `tell` hears of each MiB.
 
-    A name such as `resnet18-f37072fd.pth` holds the beginning of the file's sha256, as torch.hub has it, and is
-    held to it. Raises `ModelFileError` that says which file to put where if it cannot be had whole.
+    A name such as `resnet18-f37072fd.pth` holds the beginning of the file's sha256, as torch.hub has it,
+    and is held to it. Raises `ModelFileError` that says which file to put where if it cannot be had
+    whole.
     """
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "lensmith"})

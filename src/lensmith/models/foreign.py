@@ -1,8 +1,9 @@
 """Weights of unknown origin: the tensors come out, and nothing that the file names is imported or run.
 
-A `.pt` file is a program for a small machine, pickle's. It is read by torch's weights-only unpickler alone, which
-knows tensors and plain containers. Whatever else a file names, such as the classes of a network that was saved
-whole, is replaced by a stand-in: a class without abilities that keeps the state it is given.
+A `.pt` file is a program for a small machine, pickle's. It is read by torch's weights-only unpickler
+alone, which knows tensors and plain containers. Whatever else a file names, such as the classes of a
+network that was saved whole, is replaced by a stand-in: a class without abilities that keeps the state it
+is given.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ _ALONE = threading.Lock()
 
 
 def read_state(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
-    """The tensors of a weights file by their dotted names, on the CPU, and the foreign names that it mentions.
+    """The tensors of a weights file by their dotted names, on the CPU, and the foreign names in it.
 
-    Takes safetensors, a `state_dict` saved by torch (bare, or in a checkpoint under state_dict, model_state_dict,
-    model, net or model_ema) and a network saved whole; what `DataParallel` and `torch.compile` put before the
-    names is taken off. A plain state mentions no foreign names. Raises `ModelFileError` that names the file for
-    anything else, and for a file that is damaged; `MachineError` under a torch before 2.10, whose unpickler can
-    be broken out of (CVE-2026-24747). safetensors, and what torch wrote before 1.6, carry no checksum: there a
-    flipped bit within the numbers is not seen.
+    Takes safetensors, a `state_dict` saved by torch (bare, or in a checkpoint under state_dict,
+    model_state_dict, model, net or model_ema) and a network saved whole; what `DataParallel` and
+    `torch.compile` put before the names is taken off. A plain state mentions no foreign names. Raises
+    `ModelFileError` that names the file for anything else, and for a file that is damaged; `MachineError`
+    under a torch before 2.10, whose unpickler can be broken out of (CVE-2026-24747). safetensors, and
+    what torch wrote before 1.6, carry no checksum: there a flipped bit within the numbers is not seen.
     """
     path = Path(path)
     try:
@@ -64,7 +65,9 @@ def read_state(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:
         # Whatever a damaged or hostile stream makes the unpickler stumble over.
-        raise ModelFileError(f"{path}: no weights can be read from it ({_reason(error)})", hint=_HINT) from error
+        raise ModelFileError(
+            f"{path}: no weights can be read from it ({_reason(error)})", hint=_HINT
+        ) from error
 
 
 def _read_zip(path: Path) -> tuple[Any, list[str]]:
@@ -147,7 +150,7 @@ def _load(file: BinaryIO | io.BytesIO, names: list[str]) -> Any:
 
 @contextlib.contextmanager
 def _nothing_else_allowed() -> Iterator[None]:
-    """Take off what the process has allowed so far: those are real classes, and this file's may not be made."""
+    """Take off what the process has allowed so far: those are real classes, and none may be made."""
     with _ALONE:
         allowed = torch.serialization.get_safe_globals()
         torch.serialization.clear_safe_globals()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from torch import nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from lensmith.errors import UsageError
+from lensmith.models.probe import place_of
 
 _NAMES = ("fc", "classifier", "head", "heads", "last_linear")
 """What torchvision, timm and most papers' code call the part that gives the classes."""
 
 
 def replace_head(model: nn.Module, outputs: int) -> nn.Module:
-    """Give `model` a new, untrained last layer with `outputs` outputs. Works on the model itself, and returns it.
+    """Give `model` a new, untrained last layer with `outputs` outputs, in place, and return it.
 
     timm's networks do it by their `reset_classifier`; in others it is what `find_head` finds. Raises
     `UsageError` where nothing is found.
@@ -24,29 +25,30 @@ def replace_head(model: nn.Module, outputs: int) -> nn.Module:
     if callable(reset := getattr(model, "reset_classifier", None)):
         reset(outputs)
         return model
+    known: Any = model
     name, last = find_head(model)
     parent, _, own = name.rpartition(".")
     setattr(model.get_submodule(parent), own, _like(last, outputs))
     if isinstance(getattr(model, "num_classes", None), int):
-        setattr(model, "num_classes", outputs)  # noqa: B010  a Module's attributes are declared as tensors
+        known.num_classes = outputs
     return model
 
 
 def append_head(model: nn.Module, outputs: int) -> nn.Sequential:
     """`model` as it is, followed by a linear layer from its outputs to `outputs`.
 
-    The other way to fit a network of 1000 classes to a task of 10. Raises `UsageError` where the number of its
-    outputs cannot be told.
+    The other way to fit a network of 1000 classes to a task of 10. Raises `UsageError` where the number
+    of its outputs cannot be told.
     """
     if outputs < 1:
         raise UsageError(f"a network with {outputs} outputs answers nothing")
+    known: Any = model
     if callable(getattr(model, "reset_classifier", None)):
-        before = int(model.num_classes or model.num_features)  # type: ignore[arg-type]
-        weight = next(model.parameters())
+        before = int(known.num_classes or known.num_features)
     else:
-        _, last = find_head(model)
-        before, weight = _outputs(last), last.weight
-    return nn.Sequential(model, nn.Linear(before, outputs, device=weight.device, dtype=weight.dtype))
+        before = _outputs(find_head(model)[1])
+    device, dtype = place_of(model)
+    return nn.Sequential(model, nn.Linear(before, outputs, device=device, dtype=dtype))
 
 
 def find_head(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:

@@ -1,8 +1,8 @@
 """The files of torch.save before 1.6, taken apart without being run.
 
-Such a file is four pickles (a magic number, a version, the machine, the object), a fifth with the keys of the
-storages, and their numbers. The object's pickle of a network that was saved whole holds the source of each of its
-classes, in a form that the weights-only unpickler refuses.
+Such a file is four pickles (a magic number, a version, the machine, the object), a fifth with the keys of
+the storages, and their numbers. The object's pickle of a network that was saved whole holds the source of
+each of its classes, in a form that the weights-only unpickler refuses.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _PUTS = ("BINPUT", "LONG_BINPUT")
 def object_pickle(file: BinaryIO) -> tuple[int, bytes, bytes]:
     """Where the object's pickle begins, its bytes, and its bytes without the sources of classes.
 
-    In the latter each `("module", class, file, source)` is replaced by its class. Raises `ValueError` for what is
-    no pickle.
+    In the latter each `("module", class, file, source)` is replaced by its class. Raises `ValueError` for
+    what is no pickle.
     """
     for _ in range(3):
         for _instruction in pickletools.genops(file):

@@ -58,7 +58,7 @@ class Lite0(nn.Module):
         """float [N, 3, H, W] -> [N, 1280], the mean over all positions."""
         x = self.act(self.bn1(self.conv_stem(images)))
         x = self.act(self.bn2(self.conv_head(self.blocks(x))))
-        return x.mean(dim=(2, 3))
+        return torch.mean(x, dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
         """float [N, 3, H, W] -> [N, outputs]."""
@@ -128,9 +128,9 @@ class SameConv(nn.Conv2d):
 def load_lite0(model: Lite0, state: Mapping[str, Tensor]) -> list[str]:
     """Put weights of EfficientNet-Lite0 into `model`; returns the names of the tensors that were left out.
 
-    Names are ours or timm's; under other names the tensors are taken in the order of the layers, as the packaged
-    file has them. A head of another number of classes is left out, and one that lacks leaves the model's own.
-    Raises `ModelFileError` with the first tensor that does not fit.
+    Names are ours or timm's; under other names the tensors are taken in the order of the layers, as the
+    packaged file has them. A head of another number of classes is left out, and one that lacks leaves the
+    model's own. Raises `ModelFileError` with the first tensor that does not fit.
     """
     own = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(_COUNT)}
     given = {_OURS.get(name, name): tensor for name, tensor in state.items() if not name.endswith(_COUNT)}

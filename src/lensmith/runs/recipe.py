@@ -17,6 +17,8 @@ from lensmith.runs.files import write_text
 from lensmith.types import Task
 
 AUTO = "auto"
+OPTIONAL = ("budget", "weights")
+"""Fields that may stay without a value."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,14 @@ class Recipe:
     """classification, multilabel or regression"""
     budget: str | None = None
     """Time to spend, such as 90s, 2m or 1h30m"""
+    pretrained: bool | None = None
+    """Start from trained weights of this network"""
+    freeze: bool | None = None
+    """Leave the trained part as it is and fit a linear head to its features"""
+    weights: str | None = None
+    """A file of weights to start from, in the place of the published ones"""
+    loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "l1"] | None = None
+    """cross_entropy, binary_cross_entropy, mse or l1"""
     epochs: float | None = None
     """Passes over the training pictures"""
     batch_size: int | None = None
@@ -44,14 +54,18 @@ class Recipe:
     """Momentum of sgd"""
     weight_decay: float = 0.01
     """Weight decay; not applied to biases and norms"""
-    schedule: Literal["constant", "step", "cosine", "onecycle"] = "onecycle"
-    """How the rate goes over the run: constant, step, cosine or onecycle"""
+    schedule: Literal["constant", "step", "cosine", "onecycle", "plateau"] = "onecycle"
+    """How the rate goes over the run: constant, step, cosine, onecycle or plateau"""
+    warmup: float = 0.0
+    """Share of the run over which the rate rises from 0"""
     label_smoothing: float = 0.1
     """Share of each target spread over all classes"""
     image_size: int | None = None
     """Height and width, in pixels, of what the model sees"""
     fit: Literal["crop", "pad", "squish"] | None = None
     """How a picture of another shape is made square: crop, pad or squish"""
+    normalize: Literal["none", "half", "imagenet", "pretrained"] | None = None
+    """Values that the model sees: none (0 to 1), half (-1 to 1), imagenet, or as it was pretrained"""
     flip: bool | None = None
     """Mirror training pictures at random; off where left and right carry meaning"""
     shift: float = 0.125
@@ -60,6 +74,14 @@ class Recipe:
     """Share held out where the data bring no split of their own"""
     store: bool = True
     """Keep decoded pictures in the cache folder"""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Arithmetic of the training"""
+    keep: Literal["best", "last", "all"] = "best"
+    """Weights to keep: those of the best epoch on val where test is held out, the last, or all"""
+    log_every: int = 20
+    """Steps between two points of TensorBoard's loss curve"""
+    histograms: int = 0
+    """Steps between two histograms of the weights in TensorBoard; 0 for none"""
     seed: int = 0
     """Decides order, augmentation, first weights and split"""
     device: str | None = None
@@ -87,7 +109,9 @@ class Recipe:
     def unset(self) -> list[str]:
         """Names of the fields that are still to be chosen (a budget need not be)."""
         return [
-            f.name for f in dataclasses.fields(self) if getattr(self, f.name) is None and f.name != "budget"
+            f.name
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) is None and f.name not in OPTIONAL
         ]
 
     def as_toml(self) -> str:
@@ -95,7 +119,7 @@ class Recipe:
         lines = []
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is None and field.name == "budget":
+            if value is None and field.name in OPTIONAL:
                 continue
             # JSON's strings, numbers and booleans are TOML's too.
             lines.append(f"{field.name} = {json.dumps(AUTO if value is None else value, ensure_ascii=False)}")
@@ -127,6 +151,9 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("batch_size", 1, 1_000_000),
     ("lr", 0, 1_000),
     ("momentum", 0, 1),
+    ("warmup", 0, 0.9),
+    ("log_every", 1, 1_000_000),
+    ("histograms", 0, 1_000_000),
     ("weight_decay", 0, 100),
     ("label_smoothing", 0, 0.99),
     ("image_size", 4, 4096),
@@ -134,6 +161,41 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("val_fraction", 0.01, 0.9),
     ("seed", 0, 2**63 - 1),
 )
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "tutorial": {
+        "model": "tutorial_net",
+        "image_size": 32,
+        "fit": "squish",
+        "normalize": "none",
+        "epochs": 10.0,
+        "batch_size": 64,
+        "optimizer": "sgd",
+        "lr": 0.01,
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "label_smoothing": 0.0,
+        "flip": False,
+        "shift": 0.0,
+    },
+    "scratch": {"pretrained": False},
+    "transfer": {"model": "efficientnet_lite0", "pretrained": True, "freeze": True},
+    "fast": {"epochs": 4.0},
+}
+"""What `--recipe NAME` stands for: the fields that it sets."""
+
+
+def named_recipe(word: str | Path) -> Recipe:
+    """A recipe by name, or from a TOML file."""
+    if str(word) in RECIPES and not Path(word).exists():
+        return Recipe().changed(**RECIPES[str(word)])
+    if not Path(word).exists() and Path(word).suffix != ".toml":
+        near = difflib.get_close_matches(str(word), RECIPES, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(RECIPES)}, or a recipe.toml."
+        raise UsageError(f"no recipe is called '{word}'", hint=hint)
+    return read_recipe(Path(word))
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -253,7 +315,7 @@ def _check(name: str, value: Any) -> None:
         )
     kind, words = _choices(name)
     if words and value not in words:
-        near = difflib.get_close_matches(str(value), words, n=1)
+        near = difflib.get_close_matches(str(value).lower(), words, n=1)
         raise UsageError(
             f"{name}={value} is not one of {', '.join(words)}",
             hint=f"Did you mean {near[0]}?" if near else "",

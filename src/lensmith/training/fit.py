@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -82,13 +82,15 @@ def fit(
     epochs: float,
     schedule: Schedule | None = None,
     device: str | torch.device | None = None,
+    precision: Literal["float32", "bfloat16"] = "float32",
 ) -> Training:
     """Train while it is iterated: `for epoch in fit(...)`. Leaving the loop is early stopping.
 
     batches: a plain DataLoader of `(images, targets)`, or a function of the epoch's number.
     loss: `(outputs, targets)` -> one number per picture or their mean; torch's loss objects as they are.
     epochs: passes; a fraction ends inside one. schedule: progress in [0, 1] -> what each group's rate is
-    multiplied by. device: where to train; where the model lies, if not given.
+    multiplied by. device: where to train; where the model lies, if not given. precision: bfloat16 runs the
+    network under autocast, its weights and their updates staying in float32.
 
     `.run()` goes through all epochs and returns them; `.steps()` iterates single updates instead.
     """
@@ -100,7 +102,7 @@ def fit(
             "the optimizer holds none of the model's parameters",
             hint="Build it from this model: torch.optim.SGD(model.parameters(), lr=0.01).",
         )
-    return Training(model, batches, loss, optimizer, epochs, schedule, device)
+    return Training(model, batches, loss, optimizer, epochs, schedule, device, precision)
 
 
 class Training:
@@ -117,6 +119,7 @@ class Training:
         epochs: float,
         schedule: Schedule | None,
         device: str | torch.device | None,
+        precision: str,
     ) -> None:
         place = next((p.device for p in model.parameters()), torch.device("cpu"))
         self._device = torch.device(device) if device is not None else place
@@ -124,6 +127,7 @@ class Training:
         self._batches = batches
         self._loss = self._on_device(loss)
         self._optimizer = optimizer
+        self._low_precision = precision == "bfloat16"
         self._epochs = max(1e-6, round(epochs, 6))  # 0.1 * 30 is three passes, not a step of a fourth
         self._schedule = schedule
         self._rates = [group["lr"] for group in optimizer.param_groups]
@@ -193,7 +197,11 @@ class Training:
     def _update(self, epoch: int, batch: Any) -> Step:
         images, targets, mask = self._parts(batch)
         self._optimizer.zero_grad(set_to_none=True)
-        loss = batch_loss(self._loss, self._model(images), targets, mask)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
+            outputs = self._model(images)
+        if self._low_precision and isinstance(outputs, Tensor):
+            outputs = outputs.float()
+        loss = batch_loss(self._loss, outputs, targets, mask)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._done += 1

@@ -3,85 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import dataclasses
 import platform
 import sys
 import time
 import traceback
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from lensmith.audit.inspect import inspect
 from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.measure import Measurement, measure_bundle
 from lensmith.bundle.storage import update_facts
-from lensmith.data.augment import Augment
-from lensmith.data.batches import Batches
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.preprocess import Preprocess
-from lensmith.data.sources import load_data
-from lensmith.data.splitting import Roles, assign_roles
-from lensmith.data.store import Column, open_column
-from lensmith.errors import DataError, LensmithError, PictureError, UsageError
-from lensmith.machine.runtime import find_runtime
-from lensmith.models.build import build
+from lensmith.data.splitting import Roles
+from lensmith.errors import LensmithError, UsageError
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
-from lensmith.runs.files import append_json_line, write_json, write_text
+from lensmith.runs.files import write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
-from lensmith.training.fit import fit
-from lensmith.training.optim import SCHEDULES, make_optimizer
-from lensmith.training.plan import Plan, choose, fit_budget
+from lensmith.training.clock import Clock
+from lensmith.training.epochs import train_epochs
+from lensmith.training.prepare import Prepared, prepare_job
 from lensmith.training.run import Run
+from lensmith.training.transfer import fit_head
 from lensmith.types import Event
-
-_TOLD = 8
-"""About how many epochs get a line of their own."""
-_SPARE = 1.15
-"""Training pictures are stored this much larger than the input, so that windows can move in them."""
-
-
-@dataclass
-class Clock:
-    """Seconds by stage, since the process began if `began` says when (time.time)."""
-
-    began: float = field(default_factory=time.time)
-    stages: dict[str, float] = field(default_factory=dict)
-
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count what runs inside under a name."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.stages[name] = round(self.stages.get(name, 0.0) + time.perf_counter() - start, 3)
-
-    def spent(self) -> float:
-        """Seconds since the beginning."""
-        return time.time() - self.began
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What stands before the first step: data, plan, network, batches."""
-
-    data: ImageDataset
-    roles: Roles
-    plan: Plan
-    preprocess: Preprocess
-    column: Column
-    model: nn.Module
-    batches: Batches
-    loss: nn.Module
 
 
 def run_job(
@@ -102,7 +54,7 @@ def run_job(
         prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
         with clock.stage("train"):
-            yield from _train(prepared, run)
+            yield from _train(prepared, run, facts)
         with clock.stage("save"):
             bundle = save_bundle(prepared, run)
         with clock.stage("measure"):
@@ -136,90 +88,29 @@ def _keep_out_of(data: Path, *places: Path) -> None:
             )
 
 
-def prepare_job(source: Any, recipe: Recipe, clock: Clock) -> Generator[Event, None, Prepared]:
-    """Load and split the data, choose what is open, decode the training column, build the network."""
-    with clock.stage("data"):
-        data = load_data(source)
-        roles = assign_roles(data, recipe.val_fraction, recipe.seed)
-        yield Event("data", _data_words(data, roles))
-        prepared = yield from _prepare(data, recipe, roles, clock)
-    yield Event("plan", _plan_words(prepared))
-    return prepared
-
-
-def _prepare(
-    data: ImageDataset, recipe: Recipe, roles: Roles, clock: Clock
-) -> Generator[Event, None, Prepared]:
-    runtime = find_runtime(recipe.device)
-    plan = choose(recipe, roles.train, runtime)
-    recipe = plan.recipe
-    assert recipe.image_size and recipe.fit and recipe.model and recipe.batch_size and recipe.device
-    preprocess = Preprocess((recipe.image_size, recipe.image_size), recipe.fit)
-    spare = preprocess if _is_native(roles.train, preprocess) else preprocess.enlarged(_SPARE)
-    column = yield from open_column(roles.train, spare, store=recipe.store)
-    train = column.matching(roles.train)
-    torch.manual_seed(recipe.seed)
-    model = build(recipe.model, len(train.classes), recipe.image_size).to(recipe.device)
-    batches = Batches(
-        torch.from_numpy(column.pixels).to(recipe.device),
-        torch.tensor(train.targets).to(recipe.device),
-        preprocess,
-        recipe.batch_size,
-        Augment(bool(recipe.flip), recipe.shift),
-        recipe.seed,
-    )
-    loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    plan = fit_budget(plan, model, batches, loss, clock.spent())
-    return Prepared(data, roles, plan, preprocess, column, model, batches, loss)
-
-
 def _as_used(roles: Roles) -> ImageDataset:
     """The data with the splits that this run used."""
     parts = [part for part in (roles.train, roles.choice, roles.held_out) if part is not None]
     return roles.train.with_examples([example for part in parts for example in part.examples])
 
 
-def _is_native(train: ImageDataset, preprocess: Preprocess) -> bool:
-    for index in range(len(train)):
-        with contextlib.suppress(PictureError):  # the store says which and why
-            return train.pixels(index).shape[:2] == preprocess.size
-    return False
-
-
-def _train(prepared: Prepared, run: RunDirectory) -> Iterator[Event]:
+def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Generator[Event, None, None]:
+    """Fit the head or train the network; interrupted, keep what was learned so far, unmeasured."""
     recipe = prepared.plan.recipe
-    assert recipe.epochs is not None
     torch.manual_seed(recipe.seed)  # sizing a budget has drawn from it
-    training = fit(
-        prepared.model,
-        prepared.batches,
-        loss=prepared.loss,
-        optimizer=make_optimizer(prepared.model, recipe),
-        epochs=recipe.epochs,
-        schedule=SCHEDULES[recipe.schedule],
-    )
-    total = math.ceil(recipe.epochs)
-    told = math.ceil(total / _TOLD)
     try:
-        for epoch in training:
-            if not math.isfinite(epoch.train_loss):
-                raise DataError(
-                    f"the loss became {epoch.train_loss} in epoch {epoch.index}",
-                    hint=f"Try a lower lr than {recipe.lr}.",
-                )
-            append_json_line(run.metrics_file, vars(epoch))
-            words = f"epoch {epoch.index}/{total}  loss {epoch.train_loss:.4f}  {epoch.seconds:.1f} s"
-            ends = epoch.index == total
-            yield (
-                Event("train", words)
-                if ends or epoch.index % told == 0
-                else Event("train", f"epochs, loss {epoch.train_loss:.4f}", epoch.index, total)
-            )
+        if recipe.freeze:
+            head = yield from fit_head(prepared)
+            facts["choices"]["weight_decay"] = head.reason
+            yield Event("train", f"linear head on {head.weight.shape[1]:,} features; {head.reason}")
+        else:
+            kept = yield from train_epochs(prepared, run)
+            facts["choices"]["keep"] = kept
     except Exception:
         raise
-    except BaseException:
-        # Interrupted: what was learned so far is kept, unmeasured.
+    except BaseException as stop:
         save_bundle(prepared, run)
+        stop.add_note(f"the weights so far, not measured: {run.model}")
         raise
 
 
@@ -229,16 +120,22 @@ def save_bundle(prepared: Prepared, run: RunDirectory) -> Bundle:
         prepared.model,
         preprocess=prepared.preprocess,
         classes=prepared.roles.train.classes,
+        task=prepared.data.task,
         name=prepared.plan.recipe.model or "",
-        provenance={"lensmith": version("lensmith"), "run": run.path.name, "data": prepared.roles.train.name},
+        provenance={
+            "lensmith": version("lensmith"),
+            "run": run.path.name,
+            "data": prepared.roles.train.name,
+            "weights": {
+                k: prepared.weights[k] for k in ("source", "url", "licence") if k in prepared.weights
+            },
+        },
     )
     bundle.save(run.model)
     return load_model(run.model)
 
 
 def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator[Event, None, Measurement]:
-    import dataclasses
-
     roles = prepared.roles
     measured = yield from measure_bundle(
         bundle, roles.held_out, roles.held_out_name, store=prepared.plan.recipe.store
@@ -287,19 +184,3 @@ def _versions() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _data_words(data: ImageDataset, roles: Roles) -> str:
-    skipped = f", {len(data.skipped)} files skipped" if data.skipped else ""
-    return (
-        f"{len(data):,} pictures of {len(data.classes)} classes{skipped}; {len(roles.train):,} to train on, "
-        f"{len(roles.held_out):,} held out as {roles.held_out_name} ({roles.made})"
-    )
-
-
-def _plan_words(prepared: Prepared) -> str:
-    recipe = prepared.plan.recipe
-    return (
-        f"{recipe.model} at {recipe.image_size} px on {recipe.device}, {recipe.epochs:g} epochs, "
-        f"batches of {recipe.batch_size}, {recipe.optimizer} lr {recipe.lr:g}"
-    )

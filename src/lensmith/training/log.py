@@ -45,13 +45,18 @@ class RunLog:
             self.writer.add_scalar(f"epoch/{name}", value, epoch.index)
         self.writer.flush()
 
-    def pictures(self, images: Tensor) -> None:
+    def start(self, model: nn.Module, images: Tensor) -> None:
+        """What there is before the first step: some pictures, and the network."""
+        self._pictures(images)
+        self._graph(model, images)
+
+    def _pictures(self, images: Tensor) -> None:
         """Some training pictures as the model sees them, float [N, 3, H, W], brought back to 0 to 1."""
         shown = images[:_SHOWN].detach().float().cpu()
         low, high = shown.amin(), shown.amax()
         self.writer.add_images("training pictures", (shown - low) / (high - low).clamp(min=1e-6), 0)
 
-    def graph(self, model: nn.Module, images: Tensor) -> None:
+    def _graph(self, model: nn.Module, images: Tensor) -> None:
         """The network as a graph, where torch can trace it."""
         modes = [(part, part.training) for part in model.modules()]
         try:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lensmith.errors import UsageError
+from lensmith.runs.recipe import Recipe
 
 
 def batch_loss(
@@ -54,3 +55,26 @@ def _refuse_mismatch(outputs: Any, targets: Any) -> None:
         f"outputs are {list(outputs.shape)} and targets {list(targets.shape)}: they would broadcast",
         hint=f"Make them the same shape: outputs.squeeze(1) or targets.reshape({list(outputs.shape)}).",
     )
+
+
+class InUnits(nn.Module):
+    """A loss of numbers, taken in units of the targets' own spread: one learning rate then fits all scales."""
+
+    def __init__(self, loss: nn.Module, unit: float) -> None:
+        super().__init__()
+        self.loss, self.unit = loss, unit
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of both, divided by the unit."""
+        value: Tensor = self.loss(outputs / self.unit, targets / self.unit)
+        return value
+
+
+def make_loss(recipe: Recipe, targets: Tensor) -> nn.Module:
+    """The loss that a recipe names. targets: all of the training's, whose spread regression is measured in."""
+    if recipe.loss == "cross_entropy":
+        return nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    if recipe.loss == "binary_cross_entropy":
+        return nn.BCEWithLogitsLoss()
+    unit = float(targets.float().std()) if len(targets) > 1 else 1.0
+    return InUnits(nn.L1Loss() if recipe.loss == "l1" else nn.MSELoss(), unit or 1.0)

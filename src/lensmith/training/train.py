@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lensmith.runs.recipe import Recipe, read_recipe
+from lensmith.runs.recipe import Recipe, named_recipe
 from lensmith.training.job import run_job
 from lensmith.training.run import Run
 
@@ -22,11 +22,12 @@ def train(
     """Train on labelled pictures, measure on those held out, write a run directory.
 
     data: a folder, an `ImageDataset`, or any object with `__len__` and `__getitem__`.
-    recipe: a `Recipe` or a TOML file; `fields` are recipe fields that win over it, such as `budget="2m"`.
+    recipe: a `Recipe`, a name (tutorial, transfer, scratch, fast) or a TOML file; `fields` are recipe fields
+    that win over it, such as `budget="2m"`.
     out: the run's directory; `./runs/NAME-001` and on, if not given. Words on progress go to stderr.
     """
     if not isinstance(recipe, Recipe):
-        recipe = Recipe() if recipe is None else read_recipe(Path(recipe))
+        recipe = Recipe() if recipe is None else named_recipe(recipe)
     job = run_job(data, recipe.changed(**fields), out=None if out is None else Path(out))
     while True:
         try:

@@ -46,7 +46,7 @@ def export(
 
 def _pictures(run: str, check: Path | None) -> list[Path]:
     """Real pictures: of the folder named, else those that the run was measured on, if still there."""
-    from lensmith.data.sources import looks_like_picture
+    from lensmith.data.folders import looks_like_picture
 
     if check is not None:
         found = [file for file in sorted(check.rglob("*")) if looks_like_picture(file)]

@@ -64,13 +64,15 @@ def _words(file: Path, answer: Prediction, top: int) -> str:
 
 def _files(named: list[Path]) -> Iterator[Path]:
     """The files named, and below folders those that look like pictures."""
-    from lensmith.data.sources import looks_like_picture
+    from lensmith.data.folders import looks_like_picture
 
     for path in named:
         if path.is_dir():
-            yield from (
-                file for file in sorted(path.rglob("*")) if file.is_file() and looks_like_picture(file)
-            )
+            for file in sorted(path.rglob("*")):
+                # .ipynb_checkpoints and the like hold copies, __MACOSX holds no pictures at all.
+                hidden = any(part.startswith((".", "__MACOSX")) for part in file.relative_to(path).parts)
+                if not hidden and looks_like_picture(file) and file.is_file():
+                    yield file
         else:
             yield path
 

@@ -9,7 +9,7 @@ import typer
 
 from lensmith.cli import show
 from lensmith.cli.progress import follow
-from lensmith.runs.recipe import Recipe, field_help, parse_words, read_recipe
+from lensmith.runs.recipe import Recipe, field_help, named_recipe, parse_words
 
 if TYPE_CHECKING:
     from lensmith.training.run import Run
@@ -41,7 +41,9 @@ def train(
     task: Annotated[str | None, typer.Option(help="classification; as task=NAME.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time to spend, such as 90s or 5m.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the training pictures.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe.toml to start from.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="tutorial, transfer, scratch, fast, or a recipe.toml.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's directory [runs/NAME-001].")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides every draw.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = None,
@@ -58,13 +60,15 @@ def train(
         "device": device,
     }
     chosen = _merged(parse_words(words or []), {k: v for k, v in options.items() if v is not None})
-    base = read_recipe(recipe) if recipe is not None else Recipe()
+    base = named_recipe(recipe) if recipe is not None else Recipe()
     wanted = base.changed(**chosen)
     from lensmith.cli.torch import require_torch
 
     require_torch("train")
     from lensmith.cli.main import BEGAN
-    from lensmith.training.job import Clock, prepare_job, run_job
+    from lensmith.training.clock import Clock
+    from lensmith.training.job import run_job
+    from lensmith.training.prepare import prepare_job
 
     if dry_run:
         prepared = follow(prepare_job(data, wanted, Clock(BEGAN)))
@@ -113,7 +117,8 @@ def _summary(run: Run, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show_end(run: Run, facts: dict[str, Any]) -> None:
-    skipped = facts["data"]["skipped"]
+    # What a person may want to mend comes before what the system left there.
+    skipped = sorted(facts["data"]["skipped"], key=lambda one: "of the system" in one["reason"])
     for one in skipped[:5]:
         show.say(f"{'skipped':>9}  {one['file']}: {one['reason']}")
     if len(skipped) > 5:

@@ -1,0 +1,185 @@
+"""A folder of pictures -> `ImageDataset`: a folder per class, splits on top or not, or one class alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lensmith.data.dataset import SPLITS, Example, ImageDataset, Skipped
+from lensmith.data.decode import FORMATS, format_of
+from lensmith.errors import DataError
+
+_SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+_SUFFIXES = {
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+}
+_LEFT_OUT = {
+    "GIF": "GIF, which training leaves out (predict takes its first frame)",
+    "AVIF": "AVIF, which training leaves out (predict takes its first frame)",
+    "HEIC": "HEIC, which cannot be read here",
+}
+_LOOSE = "not in a class folder"
+_SYSTEM_NAMES = {"__macosx", "thumbs.db", "desktop.ini", "@eadir"}
+
+
+def read_folder(root: Path) -> ImageDataset:
+    """Read a folder of pictures; where all lie loose in it, the folder is one class, to be added to others.
+
+    Raises `DataError` where it holds none, and for a class that train lacks.
+    """
+    folders = _folders(root)
+    # Of two names for one split, such as val and dev, the plain one is taken; the other is told as not used.
+    plain_last = sorted(folders, key=lambda folder: folder.name.lower() in SPLITS)
+    tops = {_SPLIT_NAMES[f.name.lower()]: f for f in plain_last if f.name.lower() in _SPLIT_NAMES}
+    tops = tops if "train" in tops else {}
+    notes: list[str] = []
+    others = [f.name for f in folders if f not in tops.values()] if tops else []
+    if others:
+        notes.append(f"beside the splits, not used: {', '.join(others)}")
+    split_of = {folder.name: split for split, folder in tops.items()}
+    rows: list[tuple[str, str, Path]] = []
+    skipped: list[Skipped] = []
+    for above, file, trouble in _files_below(root, links_down_to=2 if tops else 1):
+        split, inside = (split_of.get(above[0] if above else ""), above[1:]) if tops else ("", above)
+        reason = _system((*above, file.name)) or trouble
+        if not reason and split is None:
+            reason = "beside the splits"
+        if not reason and not inside:
+            reason = _LOOSE
+        reason = reason or _reason_to_skip(file)
+        if reason or split is None:
+            skipped.append(Skipped(str(file), reason))
+        else:
+            rows.append((split, inside[0], file))
+    if not rows and not tops:
+        rows = [("", root.resolve().name, Path(one.file)) for one in skipped if one.reason == _LOOSE]
+        rows = [row for row in rows if not _reason_to_skip(row[2])]
+        taken = {str(file) for _, _, file in rows}
+        skipped = [one for one in skipped if one.file not in taken]
+    if not rows:
+        raise DataError(f"{root}: no pictures in it", hint=_layout_hint(root, skipped))
+    rows.sort(key=lambda row: ("", *SPLITS).index(row[0]))
+    classes = _class_names(rows, root)
+    empty = {folder.name for top in tops.values() or [root] for folder in _folders(top)} - set(classes)
+    if empty:
+        notes.append(f"class folders without a picture that can be used: {', '.join(sorted(empty))}")
+    index = {name: i for i, name in enumerate(classes)}
+    examples = [Example(file, index[name], split) for split, name, file in rows]
+    return ImageDataset(examples, classes, name=root.resolve().name, skipped=skipped, notes=notes)
+
+
+def _class_names(rows: Sequence[tuple[str, str, Path]], root: Path) -> list[str]:
+    """Classes are those of the training pictures; a held-out class that training never sees is an error."""
+    trained = {name for split, name, _ in rows if split in ("", "train")}
+    for split, name, _ in rows:
+        if name not in trained:
+            raise DataError(
+                f"{root}: class '{name}' is in {split} but not in train",
+                hint=f"Classes are matched by folder name; train has {', '.join(sorted(trained)) or 'none'}.",
+            )
+    return sorted(trained)
+
+
+def _folders(root: Path) -> list[Path]:
+    """The folders in a folder that may be splits or classes."""
+    try:
+        return sorted(Path(e.path) for e in os.scandir(root) if _is_folder(e) and not _system((e.name,)))
+    except OSError as error:
+        raise DataError(f"{root}: cannot be opened ({error.strerror})") from error
+
+
+def _files_below(root: Path, links_down_to: int) -> Iterator[tuple[tuple[str, ...], Path, str]]:
+    """`(names of the folders above it, file, why it cannot be read)` of everything that is no folder.
+
+    The order is fixed. Links to folders are followed where a split or a class may be one, `links_down_to`
+    levels down, and never back to where they lie.
+    """
+    waiting: list[tuple[tuple[str, ...], Path]] = [((), root)]
+    while waiting:
+        above, folder = waiting.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield above[:-1], folder, f"cannot be opened ({error.strerror})"
+            continue
+        inner = []
+        for entry in entries:
+            path = Path(entry.path)
+            if not _is_folder(entry):
+                yield above, path, "" if _is_file(entry) else "not an ordinary file"
+            elif entry.is_symlink() and (len(above) >= links_down_to or _leads_back(path)):
+                yield above, path, "a link to a folder, which is not followed"
+            else:
+                inner.append(((*above, entry.name), path))
+        waiting.extend(reversed(inner))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def _leads_back(link: Path) -> bool:
+    return link.parent.resolve().is_relative_to(link.resolve())
+
+
+def _system(names: Sequence[str]) -> str:
+    if any(name.startswith(".") or name.lower() in _SYSTEM_NAMES for name in names):
+        return "a file of the system, not a picture"
+    return ""
+
+
+def _reason_to_skip(file: Path) -> str:
+    """`""` for what looks like a picture; whether it can be read is found when it is decoded."""
+    if file.suffix.lower() in _SUFFIXES:
+        return ""
+    try:
+        with file.open("rb") as opened:
+            kind = format_of(opened.read(32))
+    except OSError as error:
+        return f"cannot be opened ({error.strerror})"
+    return "" if kind in FORMATS else _LEFT_OUT.get(kind, "not a picture")
+
+
+def looks_like_picture(file: Path) -> bool:
+    """Whether a file's name says that it is a picture that `predict` can read."""
+    return file.suffix.lower() in _SUFFIXES | {".gif", ".avif"} and not file.name.startswith(".")
+
+
+def _layout_hint(root: Path, skipped: Sequence[Skipped]) -> str:
+    loose = [s for s in skipped if s.reason == _LOOSE]
+    if any(Path(s.file).suffix.lower() in _SUFFIXES for s in loose):
+        return (
+            f"Its pictures lie loose. Put them in a folder per class, such as {root}/cats/ and {root}/dogs/."
+        )
+    return f"Expected a folder per class, such as {root}/cats/1.jpg, with train/ and val/ on top or not."

@@ -1,0 +1,139 @@
+"""Any object with `__len__` and `__getitem__(i) -> (picture, target)` -> `ImageDataset`."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lensmith.data.dataset import Example, ImageDataset, Item, Target
+from lensmith.errors import DataError, UsageError
+from lensmith.types import Task
+
+Label = str | int | float | list[Any]
+
+
+def read_examples(owner: Any, join: Callable[[Any], ImageDataset], task: Task | None = None) -> ImageDataset:
+    """Somebody's own data set: its pictures stay where they are, its targets are read once.
+
+    Targets are class names or indices, lists of labels, or numbers. `join` reads the parts of a concatenation.
+    """
+    if not hasattr(owner, "__len__") or not hasattr(owner, "__getitem__"):
+        raise UsageError(
+            f"a {type(owner).__name__} is no data set",
+            hint="Give a folder, or an object with __len__ and __getitem__(i) -> (picture, target).",
+        )
+    if len(owner) == 0:
+        raise DataError(f"{type(owner).__name__}: it is empty")
+    parts = _parts(owner)
+    if len(parts) > 1 and all(_class_list(part) is not None for part in parts):
+        return functools.reduce(operator.add, map(join, parts))
+    with warnings.catch_warnings():
+        # A picture opened by Pillow and asked for its label alone is dropped unread, its file with it.
+        warnings.simplefilter("ignore", ResourceWarning)
+        labels = _labels(owner)
+    found = _task(labels, task)
+    classes, targets = _targets(owner, labels, found)
+    examples = [Example(Item(owner, i), target) for i, target in enumerate(targets)]
+    return ImageDataset(examples, classes, task=found, name=type(owner).__name__)
+
+
+def _task(labels: Sequence[Label], task: Task | None) -> Task:
+    if any(isinstance(label, list) for label in labels):
+        return "multilabel"
+    numbers = any(isinstance(label, float) for label in labels)
+    return task or ("regression" if numbers else "classification")
+
+
+def _targets(owner: Any, labels: Sequence[Label], task: Task) -> tuple[list[str], list[Target]]:
+    if task == "regression":
+        words = [label for label in labels if not isinstance(label, int | float)]
+        if words:
+            raise DataError(f"{type(owner).__name__} has target {words[0]!r}, and the task is regression")
+        return [], [float(label) for label in labels if isinstance(label, int | float)]
+    if task == "multilabel":
+        rows = [_names_or_indices(label) for label in labels]
+        classes = _own_classes(owner, [one for row in rows for one in row])
+        index = {name: i for i, name in enumerate(classes)}
+        return classes, [tuple(sorted({index[o] if isinstance(o, str) else o for o in row})) for row in rows]
+    single = [label for label in labels if isinstance(label, str | int)]
+    classes = _own_classes(owner, single)
+    index = {name: i for i, name in enumerate(classes)}
+    return classes, [index[label] if isinstance(label, str) else label for label in single]
+
+
+def _names_or_indices(label: Label) -> list[str | int]:
+    """A list of names or indices as it is; a row of zeros and ones as the indices of its ones."""
+    if not isinstance(label, list):
+        return [label] if isinstance(label, str | int) else [int(label)]
+    if len(label) > 1 and all(isinstance(one, int | float) and one in (0, 1) for one in label):
+        return [i for i, one in enumerate(label) if one]
+    return [one if isinstance(one, str) else int(one) for one in label]
+
+
+def _parts(owner: Any) -> list[Any]:
+    """What torch's ConcatDataset joins, however nested: it knows indices alone, we join by class name."""
+    concatenation = getattr(sys.modules.get("torch.utils.data"), "ConcatDataset", None)
+    if type(owner) is not concatenation:
+        return [owner]
+    return [part for joined in owner.datasets for part in _parts(joined)]
+
+
+def _class_list(owner: Any) -> Any:
+    """The names that a data set has for its indices; torch's Subset leaves them with what it is a part of."""
+    while not hasattr(owner, "classes") and hasattr(owner, "dataset"):
+        owner = owner.dataset
+    return getattr(owner, "classes", None)
+
+
+def _labels(owner: Any) -> list[Label]:
+    """Every target. `owner.targets` spares reading the pictures, where it says the same as `owner[i]`."""
+    count = len(owner)
+    listed = getattr(owner, "targets", None)
+    if listed is not None and len(listed) == count and getattr(owner, "target_transform", None) is None:
+        labels = [_label(owner, i, (None, listed[i])) for i in range(count)]
+        if all(labels[i] == _label(owner, i, _row(owner, i)) for i in {0, count // 2, count - 1}):
+            return labels
+    return [_label(owner, i, _row(owner, i)) for i in range(count)]
+
+
+def _row(owner: Any, index: int) -> Any:
+    try:
+        return owner[index]
+    except OSError as error:
+        raise DataError(
+            f"{type(owner).__name__}[{index}] cannot be read ({error})",
+            hint="Leave it out of the data set: without it, nothing tells its target.",
+        ) from error
+
+
+def _label(owner: Any, index: int, row: Any) -> Label:
+    name = f"{type(owner).__name__}[{index}]"
+    if not isinstance(row, tuple | list) or len(row) != 2:
+        raise DataError(f"{name} is not (picture, target) but {type(row).__name__}")
+    label = row[1].tolist() if hasattr(row[1], "tolist") else row[1]
+    label = list(label) if isinstance(label, tuple | set) else label
+    if not isinstance(label, str | int | float | list) or (isinstance(label, int) and label < 0):
+        raise DataError(
+            f"{name} has target {label!r}",
+            hint="Targets are class names, indices, lists of them, or numbers.",
+        )
+    return label
+
+
+def _own_classes(owner: Any, labels: Sequence[str | int]) -> list[str]:
+    words = sorted({label for label in labels if isinstance(label, str)})
+    if words and any(not isinstance(label, str) for label in labels):
+        raise DataError(
+            f"{type(owner).__name__} mixes names and indices as targets", hint="Use one of the two."
+        )
+    if words:
+        return words
+    highest = max((int(label) for label in labels), default=0)
+    named = _class_list(owner)
+    if named is not None and len(named) > highest:
+        return [str(name) for name in named]
+    return [str(i) for i in range(highest + 1)]

@@ -1,0 +1,124 @@
+"""torchvision's preprocessing, v1 or v2, read as a `Preprocess`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lensmith.data.preprocess import Preprocess
+from lensmith.errors import UsageError
+
+_PASSED = {"ToTensor", "PILToTensor", "ToImage", "ToDtype", "ConvertImageDtype", "ToPureTensor", "Identity"}
+"""Steps that change the type alone."""
+
+
+def preprocess_of(transform: Any) -> Preprocess:
+    """A `Preprocess` that does what a Compose of Resize, CenterCrop, ToTensor and Normalize does.
+
+    Also takes the transforms that come with torchvision's weights. Raises `UsageError` with the name of the
+    first step that cannot be translated.
+    """
+    if isinstance(transform, Preprocess):
+        return transform
+    if hasattr(transform, "crop_size") and hasattr(transform, "resize_size"):
+        return _of_weights(transform)
+    found: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+    for step in _steps(transform):
+        _READ.get(type(step).__name__, _refuse)(step, found)
+    if "crop" not in found and "resize" not in found:
+        raise UsageError(
+            "these transforms fix no size", hint="Add Resize((height, width)) or CenterCrop(size)."
+        )
+    return _made(found)
+
+
+def _made(found: dict[str, Any]) -> Preprocess:
+    resize, crop = found.get("resize"), found.get("crop")
+    rest = {name: found[name] for name in ("mean", "std", "interpolation") if name in found}
+    if isinstance(resize, tuple):
+        if crop not in (None, resize):
+            raise UsageError(
+                f"Resize({resize}) followed by CenterCrop({crop}) distorts and then crops: no fit for that"
+            )
+        return Preprocess(resize, "squish", **rest)
+    if crop is None:
+        raise UsageError(
+            f"Resize({resize}) leaves the long side open",
+            hint=f"Add CenterCrop({resize}), or Resize(({resize}, {resize})).",
+        )
+    return Preprocess(crop, "crop", resize, **rest)
+
+
+def _steps(transform: Any) -> Sequence[Any]:
+    steps = getattr(transform, "transforms", None)
+    if steps is None:
+        return [transform]
+    return [inner for step in steps for inner in _steps(step)]
+
+
+def _of_weights(transform: Any) -> Preprocess:
+    """torchvision's ImageClassification preset: resize, centre crop, normalise."""
+    return Preprocess(
+        _pair(_one(transform.crop_size)),
+        "crop",
+        int(_one(transform.resize_size)),
+        _filter(transform),
+        tuple(transform.mean),
+        tuple(transform.std),
+    )
+
+
+def _resize(step: Any, found: dict[str, Any]) -> None:
+    if getattr(step, "max_size", None) is not None:
+        raise UsageError("Resize(max_size=...) cannot be translated", hint="Use Preprocess(size, fit='pad').")
+    size = step.size
+    whole = size if isinstance(size, int) else (size[0] if len(size) == 1 else None)
+    found["resize"] = int(whole) if whole is not None else (int(size[0]), int(size[1]))
+    found["interpolation"] = _filter(step)
+
+
+def _centre_crop(step: Any, found: dict[str, Any]) -> None:
+    found["crop"] = _pair(step.size)
+
+
+def _normalize(step: Any, found: dict[str, Any]) -> None:
+    for name in ("mean", "std"):
+        values = tuple(float(v) for v in getattr(step, name))
+        found[name] = values * 3 if len(values) == 1 else values
+
+
+def _pass(step: Any, found: dict[str, Any]) -> None:
+    if type(step).__name__ == "ToDtype" and not getattr(step, "scale", False):
+        raise UsageError(
+            "ToDtype without scale=True leaves values in 0 to 255",
+            hint="Write ToDtype(torch.float32, scale=True).",
+        )
+
+
+def _refuse(step: Any, found: dict[str, Any]) -> None:
+    raise UsageError(
+        f"{type(step).__name__} cannot be part of preprocessing",
+        hint="Resize, CenterCrop, ToTensor and Normalize can; random steps belong to augmentation.",
+    )
+
+
+_READ = {"Resize": _resize, "CenterCrop": _centre_crop, "Normalize": _normalize} | dict.fromkeys(
+    _PASSED, _pass
+)
+
+
+def _one(size: Any) -> int:
+    return int(size if isinstance(size, int) else size[0])
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    if isinstance(size, int):
+        return size, size
+    return int(size[0]), int(size[-1])
+
+
+def _filter(step: Any) -> Any:
+    name = getattr(step.interpolation, "value", step.interpolation)
+    if name not in ("nearest", "bilinear", "bicubic", "lanczos"):
+        raise UsageError(f"interpolation {name} is not one of nearest, bilinear, bicubic, lanczos")
+    return name

@@ -1,0 +1,138 @@
+"""The passes of a training: logged, measured on val where test is held out, the wanted weights kept."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Generator, Iterator
+
+import torch
+from torch import Tensor
+
+from lensmith.data.batches import normalised
+from lensmith.data.store import open_column
+from lensmith.errors import DataError
+from lensmith.evaluation.evaluate import gather
+from lensmith.evaluation.metrics import measure
+from lensmith.models.weights import weights_bytes
+from lensmith.runs.directory import RunDirectory
+from lensmith.runs.files import write_bytes
+from lensmith.training.fit import Epoch, Pass, fit
+from lensmith.training.log import RunLog
+from lensmith.training.optim import SCHEDULES, make_optimizer, warmed_up
+from lensmith.training.prepare import Prepared, target_array
+from lensmith.types import Batch, Event
+
+_TOLD = 8
+"""About how many epochs get a line of their own."""
+_BATCH = 256
+_LOWER_IS_BETTER = {"mae"}
+
+
+def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, str]:
+    """Train by the recipe; the network ends with the weights to keep. Returns which those are, in words."""
+    recipe, model = prepared.plan.recipe, prepared.model
+    assert recipe.epochs is not None and recipe.precision is not None
+    optimizer = make_optimizer(model, recipe)
+    plateau = None
+    if recipe.schedule == "plateau":
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
+    training = fit(
+        model,
+        prepared.batches,
+        loss=prepared.loss,
+        optimizer=optimizer,
+        epochs=recipe.epochs,
+        schedule=None if plateau else warmed_up(SCHEDULES[recipe.schedule], recipe.warmup),
+        precision=recipe.precision,
+    )
+    choose = yield from _chooser(prepared)
+    log = RunLog(run, log_every=recipe.log_every, histograms=recipe.histograms)
+    log.start(model, next(iter(prepared.batches(0))).images)
+    total, best = math.ceil(recipe.epochs), Best()
+    for running in training.passes():
+        epoch = _logged(running, prepared, log)
+        figures = choose()
+        log.epoch(epoch, figures)
+        best.look(epoch, figures, prepared)
+        if plateau is not None:
+            plateau.step(epoch.train_loss)
+        if recipe.keep == "all":
+            write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(model))
+        yield _event(epoch, figures, total)
+    log.close()
+    return best.put_back(prepared) if recipe.keep == "best" else f"epoch {total}, the last"
+
+
+class Best:
+    """The best epoch so far by the split that choices are made on; without one, nothing is kept back."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.score = -math.inf
+        self.state: dict[str, Tensor] | None = None
+
+    def look(self, epoch: Epoch, figures: dict[str, float], prepared: Prepared) -> None:
+        """Keep a copy of the weights where this epoch is better than all before it."""
+        if not figures:
+            return
+        name = next(iter(figures))
+        score = -figures[name] if name.removeprefix("val_") in _LOWER_IS_BETTER else figures[name]
+        if score > self.score:
+            self.epoch, self.score = epoch.index, score
+            self.state = copy.deepcopy(prepared.model.state_dict())
+
+    def put_back(self, prepared: Prepared) -> str:
+        """Give the network the best weights; says which they are."""
+        if self.state is None:
+            return "the last epoch: no split was set apart to choose on"
+        prepared.model.load_state_dict(self.state)
+        return f"epoch {self.epoch}, the best on val"
+
+
+def _logged(running: Pass, prepared: Prepared, log: RunLog) -> Epoch:
+    for step in running:
+        log.step(step, prepared.model)
+    epoch = running.finish()
+    if not math.isfinite(epoch.train_loss):
+        raise DataError(
+            f"the loss became {epoch.train_loss} in epoch {epoch.index}",
+            hint=f"Try a lower lr than {prepared.plan.recipe.lr}.",
+        )
+    return epoch
+
+
+def _chooser(prepared: Prepared) -> Generator[Event, None, Callable[[], dict[str, float]]]:
+    """A function that measures the network as it is on the split for choices; {} where there is none."""
+    choice = prepared.roles.choice
+    if choice is None:
+        return dict
+    recipe = prepared.plan.recipe
+    column = yield from open_column(choice, prepared.preprocess, store=recipe.store)
+    used = column.matching(choice)
+    targets = torch.from_numpy(target_array(used))
+    pixels = torch.from_numpy(column.pixels)
+
+    def batches() -> Iterator[Batch]:
+        for start in range(0, len(pixels), _BATCH):
+            images = normalised(pixels[start : start + _BATCH].to(recipe.device), prepared.preprocess)
+            part = targets[start : start + _BATCH]
+            yield Batch(images, part, torch.ones(len(part), dtype=torch.bool))
+
+    def figures() -> dict[str, float]:
+        outputs, found = gather(prepared.model, batches())
+        if used.task == "regression":
+            found = found[:, 0]
+        report = measure(outputs, found, used.classes, used.task)
+        return {f"val_{report.main}": report[report.main].value}
+
+    return figures
+
+
+def _event(epoch: Epoch, figures: dict[str, float], total: int) -> Event:
+    measured = "".join(f"  {name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
+    told = math.ceil(total / _TOLD)
+    if epoch.index == total or epoch.index % told == 0:
+        words = f"epoch {epoch.index}/{total}  loss {epoch.train_loss:.4f}{measured}  {epoch.seconds:.1f} s"
+        return Event("train", words)
+    return Event("train", f"epochs, loss {epoch.train_loss:.4f}{measured}", epoch.index, total)

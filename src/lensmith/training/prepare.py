@@ -1,0 +1,182 @@
+"""Everything that stands before the first step: data, plan, network, batches."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lensmith.data.augment import Augment
+from lensmith.data.batches import Batches
+from lensmith.data.dataset import ImageDataset
+from lensmith.data.preprocess import Preprocess
+from lensmith.data.sources import load_data
+from lensmith.data.splitting import Roles, assign_roles
+from lensmith.data.store import Column, open_column
+from lensmith.errors import PictureError, UsageError
+from lensmith.machine.runtime import find_runtime
+from lensmith.models.build import build
+from lensmith.models.heads import find_head
+from lensmith.models.pretrained import load_pretrained
+from lensmith.runs.recipe import Recipe
+from lensmith.training.clock import Clock
+from lensmith.training.losses import make_loss
+from lensmith.training.plan import Plan, choose
+from lensmith.training.timing import choose_precision, fit_budget
+from lensmith.types import Event
+
+_SPARE = 1.15
+"""Training pictures are stored this much larger than the input, so that windows can move in them."""
+
+_NORMALS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+"""Mean and standard deviation of values in 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training starts from. weights: where the network's first weights come from, as facts."""
+
+    data: ImageDataset
+    roles: Roles
+    plan: Plan
+    preprocess: Preprocess
+    column: Column
+    model: nn.Module
+    batches: Batches
+    loss: nn.Module
+    weights: dict[str, Any] = field(default_factory=dict)
+
+
+def prepare_job(source: Any, recipe: Recipe, clock: Clock) -> Generator[Event, None, Prepared]:
+    """Load and split the data, choose what is open, decode the training column, build the network."""
+    with clock.stage("data"):
+        data = load_data(source, task=recipe.task)
+        roles = assign_roles(data, recipe.val_fraction, recipe.seed)
+        yield Event("data", _data_words(data, roles))
+        prepared = yield from _prepare(data, recipe, roles, clock)
+    yield Event("plan", plan_words(prepared))
+    return prepared
+
+
+def _prepare(
+    data: ImageDataset, recipe: Recipe, roles: Roles, clock: Clock
+) -> Generator[Event, None, Prepared]:
+    runtime = find_runtime(recipe.device)
+    plan = choose(recipe, roles.train, runtime)
+    recipe = plan.recipe
+    torch.manual_seed(recipe.seed)
+    model, weights = _network(recipe, max(1, len(roles.train.classes)))
+    preprocess = _preprocess(recipe, weights)
+    # A head on features sees pictures as measuring will; a trained network sees windows that move.
+    same = recipe.freeze or _is_native(roles.train, preprocess)
+    spare = preprocess if same else preprocess.enlarged(_SPARE)
+    column = yield from open_column(roles.train, spare, store=recipe.store)
+    train = column.matching(roles.train)
+    targets = _on(target_array(train), recipe)
+    if train.task == "regression":
+        _start_from_mean(model, targets)
+    assert recipe.batch_size
+    batches = Batches(
+        torch.from_numpy(column.pixels).to(recipe.device),
+        targets,
+        preprocess,
+        recipe.batch_size,
+        Augment(bool(recipe.flip), recipe.shift),
+        recipe.seed,
+    )
+    loss = make_loss(recipe, targets)
+    if not recipe.freeze:
+        plan = choose_precision(plan, model, batches, loss)
+        plan = fit_budget(plan, model, batches, loss, clock.spent())
+    return Prepared(data, roles, plan, preprocess, column, model, batches, loss, weights)
+
+
+def _network(recipe: Recipe, outputs: int) -> tuple[nn.Module, dict[str, Any]]:
+    assert recipe.model and recipe.image_size
+    if recipe.pretrained:
+        model, weights = load_pretrained(recipe.model, outputs, recipe.image_size, recipe.weights)
+    else:
+        model, weights = build(recipe.model, outputs, recipe.image_size), {}
+    # Pictures come with their channels last; convolutions are fastest where the weights do too.
+    return model.to(device=recipe.device, memory_format=torch.channels_last), weights  # type: ignore[call-overload]
+
+
+def _preprocess(recipe: Recipe, weights: dict[str, Any]) -> Preprocess:
+    assert recipe.image_size and recipe.fit and recipe.normalize
+    size = (recipe.image_size, recipe.image_size)
+    if recipe.normalize != "pretrained":
+        mean, std = _NORMALS[recipe.normalize]
+        return Preprocess(size, recipe.fit, mean=mean, std=std)
+    if not weights:
+        raise UsageError("normalize=pretrained, and nothing is pretrained", hint="Add pretrained=true.")
+    resize = weights["resize"] if recipe.fit == "crop" and recipe.image_size == weights["size"] else None
+    return Preprocess(size, recipe.fit, resize, weights["interpolation"], weights["mean"], weights["std"])
+
+
+def target_array(data: ImageDataset) -> NDArray[Any]:
+    """Targets as arrays: indices [N], 0 and 1 [N, L], or numbers [N, 1]."""
+    if data.task == "classification":
+        return np.array(data.targets, np.int64)
+    if data.task == "regression":
+        return np.array(data.targets, np.float32).reshape(-1, 1)
+    shown = np.zeros((len(data), len(data.classes)), np.float32)
+    for row, labels in zip(shown, data.targets, strict=True):
+        assert isinstance(labels, tuple)
+        row[list(labels)] = 1
+    return shown
+
+
+def _on(targets: NDArray[Any], recipe: Recipe) -> Tensor:
+    return torch.from_numpy(targets).to(recipe.device)
+
+
+def _start_from_mean(model: nn.Module, targets: Tensor) -> None:
+    """A network of numbers starts at the mean, its first guesses as far apart as the targets are."""
+    with contextlib.suppress(UsageError):  # a network without such a layer finds its way from zero
+        _, head = find_head(model)
+        spread = targets.std() if len(targets) > 1 else torch.tensor(1.0)
+        with torch.no_grad():
+            head.weight.mul_(spread)
+            if head.bias is not None:
+                head.bias.fill_(float(targets.mean()))
+
+
+def _is_native(train: ImageDataset, preprocess: Preprocess) -> bool:
+    for index in range(len(train)):
+        with contextlib.suppress(PictureError):  # the store says which and why
+            return train.pixels(index).shape[:2] == preprocess.size
+    return False
+
+
+def _data_words(data: ImageDataset, roles: Roles) -> str:
+    skipped = f", {len(data.skipped)} files skipped" if data.skipped else ""
+    kinds = {"classification": "classes", "multilabel": "labels"}
+    of = f" of {len(data.classes)} {kinds[data.task]}" if data.task in kinds else " with a number each"
+    return (
+        f"{len(data):,} pictures{of}{skipped}; {len(roles.train):,} to train on, "
+        f"{len(roles.held_out):,} held out as {roles.held_out_name} ({roles.made})"
+    )
+
+
+def plan_words(prepared: Prepared) -> str:
+    """The plan in one line."""
+    recipe = prepared.plan.recipe
+    what = f"{recipe.model} at {recipe.image_size} px on {recipe.device}"
+    why = prepared.plan.reasons.get("model")
+    what += f" ({why})" if why else ""
+    if recipe.freeze:
+        return f"{what}; its features once, then a linear head"
+    return (
+        f"{what}, {recipe.epochs:g} epochs, batches of {recipe.batch_size}, "
+        f"{recipe.optimizer} lr {recipe.lr:g}, {recipe.precision}"
+    )
