@@ -117,7 +117,7 @@ def test_every_file_beside_the_splits_is_told(tmp_path: Path) -> None:
     draw_classes(tmp_path / "old", cats=1)
     draw(tmp_path / "cover.png")
     draw(tmp_path / "train" / "loose.png")
-    (tmp_path / "labels.csv").write_text("a,b\n")
+    (tmp_path / "notes.csv").write_text("a,b\n")
     (tmp_path / ".DS_Store").write_bytes(b"x")
     data = load_data(tmp_path)
     assert len(data) == 8
@@ -125,7 +125,7 @@ def test_every_file_beside_the_splits_is_told(tmp_path: Path) -> None:
     assert reasons(data, tmp_path) == {
         ".DS_Store": "a file of the system, not a picture",
         "cover.png": "beside the splits",
-        "labels.csv": "beside the splits",
+        "notes.csv": "beside the splits",
         str(Path("old/cats/0.png")): "beside the splits",
         str(Path("train/loose.png")): "not in a class folder",
     }
@@ -217,14 +217,24 @@ def test_markup_in_a_class_name_is_text(tmp_path: Path) -> None:
     assert "<img" not in load_data(tmp_path)._repr_html_()
 
 
-def test_loose_pictures_get_the_hint_that_helps(tmp_path: Path) -> None:
-    root = tmp_path / ".config" / "photos"  # the place is hidden, its pictures are not
-    for name in ("a.png", "b.jpg"):
+def test_loose_pictures_are_one_class_to_be_joined_to_others(tmp_path: Path) -> None:
+    root = tmp_path / ".config" / "ants"  # the place is hidden, its pictures are not
+    for name in ("a.png", "b.jpg", ".hidden.png"):
         draw(root / name)
+    (root / "notes.txt").write_text("x")
+    data = load_data(root)
+    assert (data.classes, len(data)) == (["ants"], 2)
+    assert accounted(data, root)
+    both = data + load_data(draw_classes(tmp_path, bees=2) / "bees")
+    assert [both.words(target) for target in both.targets] == ["ants", "ants", "bees", "bees"]
+
+
+def test_pictures_loose_in_a_split_get_the_hint_that_helps(tmp_path: Path) -> None:
+    draw(tmp_path / "train" / "a.png")
     with pytest.raises(DataError, match="no pictures in it") as caught:
-        load_data(root)
+        load_data(tmp_path)
     assert "lie loose" in caught.value.hint
-    assert f"{root}/cats/" in caught.value.hint
+    assert f"{tmp_path}/cats/" in caught.value.hint
 
 
 def test_nothing_there_says_what_was_expected(tmp_path: Path) -> None:
@@ -255,8 +265,8 @@ def test_no_such_folder_names_the_nearest(tmp_path: Path) -> None:
     assert f"There is no {tmp_path / 'yyy'}" in caught.value.hint
 
 
-def test_a_file_is_no_folder_of_pictures(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="a file, not a folder"):
+def test_a_picture_is_no_data_set(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.png: "):
         load_data(draw(tmp_path / "a.png"))
 
 

@@ -116,15 +116,42 @@ def test_names_in_every_form(words: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
-    [(-1, "-1"), (1.5, "1.5"), (None, "None"), (torch.tensor([0, 1]), "tensor"), ([1], "[1]")],
+    "target", [-1, None, float("nan"), float("inf"), [-1], [0.5], [[1]], torch.tensor([0.3, 0.7]), Image]
 )
-def test_other_targets_are_refused_with_their_place(target: Any, told: str) -> None:
+def test_other_targets_are_refused_with_their_place(target: Any) -> None:
     with pytest.raises(DataError) as caught:
         load_data(labelled(0, 1, target))
     assert "Rows[2] has target " in caught.value.message
-    assert told in caught.value.message
-    assert "class names or indices" in caught.value.hint
+    assert "Targets" in caught.value.hint
+
+
+def test_numbers_make_a_regression() -> None:
+    for targets in ([1.5, -2, 3], torch.tensor([[1.5], [-2.0], [3.0]]), np.array([1.5, -2, 3], np.float32)):
+        data = load_data(labelled(*targets))
+        assert (data.task, data.targets, data.classes) == ("regression", [1.5, -2.0, 3.0], [])
+    assert load_data(labelled(1, -2, 3), task="regression").targets == [1.0, -2.0, 3.0]
+    assert load_data(labelled(1.0, 0.0), task="classification").targets == [1, 0]
+    with pytest.raises(DataError, match=r"Rows\[1\] has target 0.5"):
+        load_data(labelled(1.0, 0.5), task="classification")
+    with pytest.raises(DataError, match="'ant', and the task is regression"):
+        load_data(labelled(1.5, "ant"))
+
+
+@pytest.mark.parametrize(
+    ("targets", "wanted", "classes"),
+    [
+        ([["sea"], [], ("day", "sea")], [(1,), (), (0, 1)], ["day", "sea"]),
+        ([[0, 1], [2], []], [(0, 1), (2,), ()], ["0", "1", "2"]),
+        ([[0, 1], [2, 3], [1, 1]], [(0, 1), (2, 3), (1,)], ["0", "1", "2", "3"]),
+        ([[0, 1, 0], [1, 1, 0], [0, 0, 0]], [(1,), (0, 1), ()], ["0", "1", "2"]),
+        (torch.tensor([[0.0, 1.0], [0.0, 0.0], [1.0, 1.0]]), [(1,), (), (0, 1)], ["0", "1"]),
+        (np.array([[True, False], [False, False], [True, True]]), [(0,), (), (0, 1)], ["0", "1"]),
+    ],
+)
+def test_several_labels_a_picture(targets: Any, wanted: list[tuple[int, ...]], classes: list[str]) -> None:
+    """Lists of two indices are not rows of zeros and ones, whatever the first of them looks like."""
+    data = load_data(labelled(*targets))
+    assert (data.task, data.targets, data.classes) == ("multilabel", wanted, classes)
 
 
 def test_what_is_no_data_set_is_refused() -> None:

@@ -21,7 +21,8 @@ from lensmith.data.sources import load_data
 from lensmith.errors import UsageError
 from lensmith.machine.runtime import find_runtime
 from lensmith.runs.recipe import Recipe
-from lensmith.training.plan import choose, fit_budget
+from lensmith.training.plan import choose
+from lensmith.training.timing import fit_budget
 
 
 class Painted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import sys
 import warnings
@@ -54,24 +55,33 @@ def _targets(owner: Any, labels: Sequence[Label], task: Task) -> tuple[list[str]
         if words:
             raise DataError(f"{type(owner).__name__} has target {words[0]!r}, and the task is regression")
         return [], [float(label) for label in labels if isinstance(label, int | float)]
+    for i, label in enumerate(labels):
+        if not all(map(_is_index, label if isinstance(label, list) else [label])):
+            raise DataError(
+                f"{type(owner).__name__}[{i}] has target {label!r}",
+                hint=f"Targets of {task} are class names or indices, from 0 on.",
+            )
     if task == "multilabel":
-        rows = [_names_or_indices(label) for label in labels]
-        classes = _own_classes(owner, [one for row in rows for one in row])
+        rows, width = _rows_of_labels(labels)
+        classes = _own_classes(owner, [one for row in rows for one in row], width)
         index = {name: i for i, name in enumerate(classes)}
         return classes, [tuple(sorted({index[o] if isinstance(o, str) else o for o in row})) for row in rows]
-    single = [label for label in labels if isinstance(label, str | int)]
-    classes = _own_classes(owner, single)
+    single, _ = _rows_of_labels(labels)
+    classes = _own_classes(owner, [one for row in single for one in row])
     index = {name: i for i, name in enumerate(classes)}
-    return classes, [index[label] if isinstance(label, str) else label for label in single]
+    return classes, [index[one] if isinstance(one, str) else one for (one,) in single]
 
 
-def _names_or_indices(label: Label) -> list[str | int]:
-    """A list of names or indices as it is; a row of zeros and ones as the indices of its ones."""
-    if not isinstance(label, list):
-        return [label] if isinstance(label, str | int) else [int(label)]
-    if len(label) > 1 and all(isinstance(one, int | float) and one in (0, 1) for one in label):
-        return [i for i, one in enumerate(label) if one]
-    return [one if isinstance(one, str) else int(one) for one in label]
+def _rows_of_labels(labels: Sequence[Label]) -> tuple[list[list[str | int]], int]:
+    """Names or indices of each picture, and of how many classes the rows themselves tell.
+
+    Where all rows are equally long and of zeros and ones, they are marks, one a class; else indices.
+    """
+    rows = [label if isinstance(label, list) else [label] for label in labels]
+    width = len(rows[0])
+    if width > 1 and all(len(row) == width and set(row) <= {0, 1} for row in rows):
+        return [[i for i, mark in enumerate(row) if mark] for row in rows], width
+    return [[one if isinstance(one, str) else int(one) for one in row] for row in rows], 0
 
 
 def _parts(owner: Any) -> list[Any]:
@@ -115,8 +125,10 @@ def _label(owner: Any, index: int, row: Any) -> Label:
     if not isinstance(row, tuple | list) or len(row) != 2:
         raise DataError(f"{name} is not (picture, target) but {type(row).__name__}")
     label = row[1].tolist() if hasattr(row[1], "tolist") else row[1]
+    if isinstance(label, list) and getattr(row[1], "shape", None) == (1,):
+        label = label[0]  # an array of one number is that number
     label = list(label) if isinstance(label, tuple | set) else label
-    if not isinstance(label, str | int | float | list) or (isinstance(label, int) and label < 0):
+    if not (isinstance(label, str | list) or (isinstance(label, int | float) and math.isfinite(label))):
         raise DataError(
             f"{name} has target {label!r}",
             hint="Targets are class names, indices, lists of them, or numbers.",
@@ -124,7 +136,11 @@ def _label(owner: Any, index: int, row: Any) -> Label:
     return label
 
 
-def _own_classes(owner: Any, labels: Sequence[str | int]) -> list[str]:
+def _is_index(one: Any) -> bool:
+    return isinstance(one, str) or (isinstance(one, int | float) and one >= 0 and one == one // 1)
+
+
+def _own_classes(owner: Any, labels: Sequence[str | int], least: int = 0) -> list[str]:
     words = sorted({label for label in labels if isinstance(label, str)})
     if words and any(not isinstance(label, str) for label in labels):
         raise DataError(
@@ -133,6 +149,7 @@ def _own_classes(owner: Any, labels: Sequence[str | int]) -> list[str]:
     if words:
         return words
     highest = max((int(label) for label in labels), default=0)
+    highest = max(highest, least - 1)
     named = _class_list(owner)
     if named is not None and len(named) > highest:
         return [str(name) for name in named]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from pathlib import Path
 
@@ -34,7 +35,10 @@ def load_data(
     path = Path(source)
     if path.is_dir():
         table = path / _TABLE
-        return read_table(table, task) if table.is_file() else read_folder(path)
+        with contextlib.suppress(PermissionError):  # read_folder has the words for it
+            if table.is_file():
+                return read_table(table, task)
+        return read_folder(path)
     if path.exists():
         return read_table(path, task)
     if str(source) == "digits":

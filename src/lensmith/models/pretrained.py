@@ -52,7 +52,7 @@ def load_pretrained(
     `UsageError` for a name that nobody has or that has no published weights.
     """
     facts = published(name, image_size)
-    path = Path(weights) if weights is not None else _file_of(name, facts, tell)
+    path = Path(weights) if weights is not None else weights_file(name, facts, tell)
     if weights is None and facts["library"] == "timm":
         return _from_timm(name, outputs, image_size, path, facts)
     model = build(name, outputs, image_size)
@@ -120,8 +120,11 @@ def place_of_weights(facts: Mapping[str, Any]) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / file
 
 
-def _file_of(name: str, facts: dict[str, Any], tell: Callable[[Event], None] | None) -> Path:
-    """The file with the published weights, fetched where it is not here."""
+def weights_file(name: str, facts: Mapping[str, Any], tell: Callable[[Event], None] | None = None) -> Path:
+    """The file with the weights that `facts` of `published` speak of, fetched where it is not here.
+
+    Raises `ModelFileError` that says what to put where, `UsageError` for a network without published weights.
+    """
     if name == "efficientnet_lite0":
         try:
             files = importlib.metadata.distribution(_LITE0_PACKAGE).files or []
