@@ -4,6 +4,8 @@
 #   make demo       train, ask, and export a model of handwritten digits
 #   make test       what has to pass before a change goes in
 #   make test-all   the same, with the tests that take minutes
+#   make test-oldest   the suite on the oldest torch that is supported
+#   make bench ROW=tutorial   a row of the benchmark
 #   make format     lay the code out, and mend what ruff can mend
 #   make lock       renew constraints.txt from this environment
 #   make clean      remove what these targets made
@@ -17,7 +19,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IS_NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 
-.PHONY: demo test test-all format lock clean
+.PHONY: demo test test-all test-oldest bench format lock clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -28,6 +30,17 @@ test: $(READY)
 
 test-all: $(READY)
 	@BIN=$(BIN) sh scripts/check.sh -m ''
+
+# The oldest torch that is supported, in an environment of its own that is removed afterwards.
+test-oldest:
+	@$(PYTHON) -m venv --clear .venv-oldest
+	@.venv-oldest/bin/python -m pip install --quiet --quiet --no-input --disable-pip-version-check \
+		--editable '.[dev]' torch==2.10.0 torchvision==0.25.0
+	@.venv-oldest/bin/python -m pytest -q; status=$$?; rm -rf .venv-oldest; exit $$status
+
+# LENSMITH_CIFAR10 names a folder with train/CLASS/*.png and test/CLASS/*.png.
+bench: $(READY)
+	@$(BIN)/python bench/compare.py $(ROW)
 
 format: $(READY)
 	$(BIN)/ruff check --fix --quiet --exit-zero .

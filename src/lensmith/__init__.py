@@ -19,12 +19,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lensmith.bundle.bundle import Bundle, load_model
     from lensmith.bundle.export import export
+    from lensmith.bundle.pack import pack
     from lensmith.data.dataset import ImageDataset
     from lensmith.data.preprocess import Preprocess
     from lensmith.data.sources import load_data
+    from lensmith.data.transforms import preprocess_of
     from lensmith.errors import LensmithError
     from lensmith.evaluation.evaluate import evaluate
     from lensmith.evaluation.report import Report
+    from lensmith.models.activations import activations
+    from lensmith.models.summary import summary
     from lensmith.runs.recipe import Recipe
     from lensmith.training.fit import fit
     from lensmith.training.run import Run, load_run
@@ -41,12 +45,16 @@ _HOME = {
     "Recipe": "runs.recipe",
     "Report": "evaluation.report",
     "Run": "training.run",
+    "activations": "models.activations",
     "evaluate": "evaluation.evaluate",
     "export": "bundle.export",
     "fit": "training.fit",
     "load_data": "data.sources",
     "load_model": "bundle.bundle",
     "load_run": "training.run",
+    "pack": "bundle.pack",
+    "preprocess_of": "data.transforms",
+    "summary": "models.summary",
     "train": "training.train",
 }
 
@@ -60,12 +68,16 @@ __all__ = [
     "Recipe",
     "Report",
     "Run",
+    "activations",
     "evaluate",
     "export",
     "fit",
     "load_data",
     "load_model",
     "load_run",
+    "pack",
+    "preprocess_of",
+    "summary",
     "train",
 ]
 

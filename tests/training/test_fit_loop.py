@@ -177,6 +177,21 @@ def test_a_rate_that_the_loop_sets_itself_is_kept() -> None:
     assert optimizer.param_groups[0]["lr"] == 0.1 / 4
 
 
+def test_bfloat16_keeps_weights_and_losses_in_float32() -> None:
+    net, seen = drawing_net(), []
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        seen.append(outputs.dtype)
+        return nn.functional.cross_entropy(outputs, targets)
+
+    epochs = plain_fit(net, 4, loss=loss, precision="bfloat16").run()
+    assert set(seen) == {torch.float32} == {p.dtype for p in net.parameters()}
+    assert epochs[-1].train_loss < epochs[0].train_loss
+    assert not same(net, plain_loop(drawing_net(), 4))  # it did compute otherwise
+    with pytest.raises(UsageError, match="precision=bf16 is not one of float32, bfloat16"):
+        plain_fit(plain_net(), precision="bf16")
+
+
 @pytest.mark.parametrize("factor", [math.nan, math.inf])
 def test_a_schedule_that_is_not_finite_is_refused(factor: float) -> None:
     net = plain_net()

@@ -20,17 +20,24 @@ from lensmith.runs.predictions import read_predictions
 from lensmith.runs.recipe import read_recipe
 from lensmith.training.job import run_job
 
-QUICK: dict[str, Any] = {"image_size": 16, "epochs": 2, "batch_size": 8, "device": "cpu"}
+QUICK: dict[str, Any] = {
+    "model": "convnet",
+    "image_size": 16,
+    "epochs": 2,
+    "batch_size": 8,
+    "precision": "float32",
+    "device": "cpu",
+}
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`set/train`, `set/val` and `set/test`: 64 pictures, 3 of them damaged, and 3 other files."""
+    """`set/train`, `set/val` and `set/test`: 64 pictures, 4 of them damaged, and 3 other files."""
     place = tmp_path_factory.mktemp("job")
     paint_folder(place / "set/train", ant=20, bee=20)
     paint_folder(place / "set/val", ant=2, bee=2)
     paint_folder(place / "set/test", ant=10, bee=10)
-    for broken in ("train/ant/00.png", "train/bee/07.png", "test/bee/03.png"):
+    for broken in ("train/ant/00.png", "train/bee/07.png", "val/ant/01.png", "test/bee/03.png"):
         (place / "set" / broken).write_bytes((place / "set" / broken).read_bytes()[:200])
     (place / "set/train/ant/notes.txt").write_text("of last summer")
     (place / "set/train/list.csv").write_text("a,b")
@@ -65,7 +72,7 @@ def test_used_and_skipped_are_the_files_found(run: lm.Run, place: Path) -> None:
     data = run.directory.facts()["data"]
     found = {str(path.relative_to(place)) for path in (place / "set").rglob("*") if path.is_file()}
     counts = [data[split]["count"] for split in ("train", "val", "test")]
-    assert (counts, len(data["skipped"]), len(found)) == ([38, 4, 19], 6, 38 + 4 + 19 + 6)
+    assert (counts, len(data["skipped"]), len(found)) == ([38, 3, 19], 7, 38 + 3 + 19 + 7)
     assert [sum(data[split]["classes"].values()) for split in ("train", "val", "test")] == counts
     assert {one["file"] for one in data["skipped"]} <= found
     assert all(one["reason"] for one in data["skipped"])
@@ -162,7 +169,7 @@ class Raising(nn.Sequential):
     calls = 0
 
     def forward(self, images):
-        self.calls += 1
+        self.calls += self.training
         return super().forward(images) if self.calls < 4 else [][self.calls]
 
 def make(outputs):
@@ -180,7 +187,9 @@ def make(outputs):
 def test_a_fault_in_the_middle_leaves_its_traceback(place: Path, tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(RAISING)
     with pytest.raises(IndexError):
-        lm.train(place / "set", model=f"{tmp_path}/net.py:make", out=tmp_path / "run", quiet=True, **QUICK)
+        lm.train(
+            place / "set", out=tmp_path / "run", quiet=True, **QUICK | {"model": f"{tmp_path}/net.py:make"}
+        )
     crash = (tmp_path / "run/crash.txt").read_text()
     assert "IndexError" in crash and "net.py" in crash
     with pytest.raises(ModelFileError, match=r"run: .*not complete.*\n.*crash\.txt"):
@@ -190,9 +199,10 @@ def test_a_fault_in_the_middle_leaves_its_traceback(place: Path, tmp_path: Path)
 @pytest.mark.parametrize("lr", [1000, 30])
 def test_a_training_that_diverges_is_told_to_lower_lr(lr: float, place: Path, tmp_path: Path) -> None:
     fields = QUICK | {"epochs": 20, "optimizer": "sgd", "lr": lr, "schedule": "constant"}
+    fields["model"] = f"{tmp_path}/net.py:make"
     (tmp_path / "net.py").write_text(DEEP)
     with pytest.raises(DataError, match=r"\n.*lower lr"):
-        lm.train(place / "set", model=f"{tmp_path}/net.py:make", out=tmp_path / "run", quiet=True, **fields)
+        lm.train(place / "set", out=tmp_path / "run", quiet=True, **fields)
     assert not (tmp_path / "run/report.json").exists()
     assert not (tmp_path / "run/crash.txt").exists()
     bundle = tmp_path / "run/model/bundle.json"

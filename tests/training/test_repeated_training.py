@@ -10,10 +10,17 @@ import pytest
 from painted import paint_folder
 
 import lensmith as lm
+from lensmith.errors import UsageError
 from lensmith.runs.files import read_json_lines
 from lensmith.runs.predictions import read_predictions
 
-QUICK: dict[str, Any] = {"image_size": 16, "epochs": 2, "device": "cpu"}
+QUICK: dict[str, Any] = {
+    "model": "convnet",
+    "image_size": 16,
+    "epochs": 2,
+    "precision": "float32",
+    "device": "cpu",
+}
 DROPPING = """
 from torch import nn
 
@@ -55,7 +62,8 @@ def test_each_look_at_the_held_out_pictures_is_counted(first: lm.Run, place: Pat
     looks = read_json_lines(place / "runs/looks.jsonl")
     of_it = [look for look in looks if look["fingerprint"] == looks[0]["fingerprint"]]
     assert first.report.seen == 1 and "seen" not in first.report.verdict()
-    again = lm.train(place / "set", seed=4, out=place / "runs/look", quiet=True, model=_net(place), **QUICK)
+    fields = QUICK | {"model": _net(place)}
+    again = lm.train(place / "set", seed=4, out=place / "runs/look", quiet=True, **fields)
     assert again.report.seen == len(of_it) + 1
     assert again.report.verdict().endswith(f"seen {again.report.seen} times")
 
@@ -69,10 +77,13 @@ def test_another_seed_gives_other_weights_and_another_split(first: lm.Run, place
 
 def test_a_run_sized_to_a_budget_repeats_too(place: Path) -> None:
     """Timing a few steps draws random numbers that the repeated run does not draw."""
-    fields = QUICK | {"epochs": None, "budget": "9s", "model": _net(place)}
+    fields = QUICK | {"epochs": None, "budget": "1s", "model": _net(place)}
+    with pytest.raises(UsageError, match="too short") as caught:
+        lm.train(place / "set", quiet=True, **fields)
+    fields["budget"] = f"{int(caught.value.hint.split()[-1].rstrip('s.')) + 1}s"
     sized = lm.train(place / "set", out=place / "runs/sized", quiet=True, **fields)
     recipe = sized.directory.recipe()
-    assert recipe.unset() == [] and recipe.budget == "9s"
+    assert recipe.unset() == [] and recipe.budget == fields["budget"]
     again = lm.train(place / "set", recipe=sized.path / "recipe.toml", out=place / "runs/sized2", quiet=True)
     assert again.directory.recipe() == recipe
     assert weights(again) == weights(sized)

@@ -19,9 +19,11 @@ from lensmith.cli.commands.doctor import doctor
 from lensmith.cli.commands.evaluate import evaluate
 from lensmith.cli.commands.export import export
 from lensmith.cli.commands.inspect import inspect
+from lensmith.cli.commands.pack import pack
 from lensmith.cli.commands.predict import predict
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
+from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
 from lensmith.errors import LensmithError
 from lensmith.runs.recipe import Recipe
@@ -54,7 +56,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, inspect, train, evaluate, predict, export, serve, sample, cache):
+for command in (
+    doctor,
+    inspect,
+    train,
+    evaluate,
+    predict,
+    pack,
+    export,
+    serve,
+    tensorboard,
+    sample,
+    cache,
+):
     app.command()(command)
 
 

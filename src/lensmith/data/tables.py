@@ -59,7 +59,13 @@ def read_table(file: Path, task: Task | None = None) -> ImageDataset:
         Example(file.parent / row[columns.path], target, _split(row, columns, file), _group(row, columns))
         for row, target in zip(kept, targets, strict=True)
     ]
-    data = ImageDataset(examples, classes, task=found, name=file.stem, skipped=skipped)
+    data = ImageDataset(
+        examples,
+        classes,
+        task=found,
+        name=file.resolve().parent.name if file.name == "labels.csv" else file.stem,
+        skipped=skipped,
+    )
     _refuse_unlearnt(data, file)
     return data
 

@@ -57,6 +57,8 @@ def bootstrap(
     `figure` takes the rows that were drawn. Under 20 pictures the interval is withheld.
     """
     value = figure(np.arange(count)) if value is None else value
+    if math.isnan(value):
+        return Value(value, None, None, count, "these pictures do not show what it is made of")
     if count < _FEW:
         return Value(value, None, None, count, f"fewer than {_FEW} pictures: too few to resample")
     draw = np.random.default_rng(0)

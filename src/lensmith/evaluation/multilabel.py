@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +31,9 @@ def measure_multilabel(logits: Floats, targets: NDArray[np.integer[Any]], classe
 
     def mean_ap(rows: NDArray[np.intp]) -> float:
         times = np.bincount(rows, minlength=len(shown))
-        return float(np.nanmean(_weighted_precision(shown, order, times)))
+        found = _weighted_precision(shown, order, times)
+        known = found[~np.isnan(found)]
+        return float(known.mean()) if len(known) else math.nan
 
     values = {
         "mean_ap": bootstrap(mean_ap, len(shown), float(np.mean(known)) if known else float("nan")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,9 +126,18 @@ def _from_file(name: str, outputs: int) -> nn.Module:
             f"--model {name}: {path} has no function {function}", hint=f"It has {', '.join(made) or 'none'}."
         )
     with _naming(name, f"{function}({outputs})"):
-        model = make(outputs)
+        model = make(outputs) if _takes_outputs(make) else make()
     if not isinstance(model, nn.Module):
         raise UsageError(
             f"--model {name}: {function}({outputs}) gave a {type(model).__name__}, not an nn.Module"
         )
     return model
+
+
+def _takes_outputs(make: Callable[..., Any]) -> bool:
+    """A tutorial's network class takes nothing; a function that makes one takes the number of outputs."""
+    try:
+        inspect.signature(make).bind(1)
+    except TypeError:
+        return False
+    return True

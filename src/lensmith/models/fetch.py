@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -41,13 +42,10 @@ def fetch(url: str, path: Path, tell: Callable[[Event], None] | None = None) -> 
             if begins and not digest.hexdigest().startswith(begins[1]):
                 raise ValueError(f"its sha256 is {digest.hexdigest()[:12]}..., not {begins[1]}...")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise not_fetched(url, path, str(error) or type(error).__name__) from error
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+        raise ModelFileError(
+            f"{url} cannot be fetched ({str(error) or type(error).__name__}): put it at {path}",
+            hint="Or name a file that you have: weights=FILE",
+        ) from error
     return path
-
-
-def not_fetched(url: str, path: Path, reason: str) -> ModelFileError:
-    """What to do by hand where there is no network."""
-    return ModelFileError(
-        f"{url} cannot be fetched ({reason}): put it at {path}",
-        hint="Or name a file that you have: weights=FILE",
-    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import threading
 import warnings
 import zipfile
@@ -73,9 +74,9 @@ def read_state(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
 def _read_zip(path: Path) -> tuple[Any, list[str]]:
     """What torch.save writes since 1.6: a zip with a pickle and a member for each storage."""
     with zipfile.ZipFile(path) as archive:
+        if any(PurePosixPath(name).name == "constants.pkl" for name in archive.namelist()):
+            raise ModelFileError(f"{path}: a TorchScript program, and only weights are read", hint=_HINT)
         for member in archive.infolist():
-            if PurePosixPath(member.filename).name == "constants.pkl":
-                raise ModelFileError(f"{path}: a TorchScript program, and only weights are read", hint=_HINT)
             if member.compress_type != zipfile.ZIP_STORED:
                 raise ModelFileError(f"{path}: not written by torch ({member.filename!r} is compressed)")
             if member.CRC:  # torch itself does not look; 0 says that none was written
@@ -157,7 +158,6 @@ def _nothing_else_allowed() -> Iterator[None]:
         try:
             yield
         finally:
-            torch.serialization.clear_safe_globals()
             torch.serialization.add_safe_globals(allowed)
 
 
@@ -258,6 +258,8 @@ def _kind(value: Any) -> str:
 def _reason(error: Exception) -> str:
     """What torch says, without the advice to load the file unsafely."""
     text = str(error).rpartition("WeightsUnpickler error: ")[2]
+    if blocked := re.search(r"GLOBAL (\S+) whose module \S+ is blocked", text):
+        return f"it names {blocked[1]}, which no weights need"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     said = [line for line in lines if not line.startswith(("Weights only load failed", "Check the doc"))]
     return (said[0] if said else type(error).__name__)[:200]

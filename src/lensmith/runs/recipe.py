@@ -68,7 +68,7 @@ class Recipe:
     """Values that the model sees: none (0 to 1), half (-1 to 1), imagenet, or as it was pretrained"""
     flip: bool | None = None
     """Mirror training pictures at random; off where left and right carry meaning"""
-    shift: float = 0.125
+    shift: float | None = None
     """Random shift of training pictures, as a share of their side"""
     val_fraction: float = 0.2
     """Share held out where the data bring no split of their own"""

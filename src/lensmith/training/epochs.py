@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from lensmith.data.batches import normalised
-from lensmith.data.store import open_column
 from lensmith.errors import DataError
 from lensmith.evaluation.evaluate import gather
 from lensmith.evaluation.metrics import measure
@@ -46,7 +45,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
         schedule=None if plateau else warmed_up(SCHEDULES[recipe.schedule], recipe.warmup),
         precision=recipe.precision,
     )
-    choose = yield from _chooser(prepared)
+    choose = _chooser(prepared)
     log = RunLog(run, log_every=recipe.log_every, histograms=recipe.histograms)
     log.start(model, next(iter(prepared.batches(0))).images)
     total, best = math.ceil(recipe.epochs), Best()
@@ -78,7 +77,7 @@ class Best:
             return
         name = next(iter(figures))
         score = -figures[name] if name.removeprefix("val_") in _LOWER_IS_BETTER else figures[name]
-        if score > self.score:
+        if score >= self.score:  # of equals the later has seen more
             self.epoch, self.score = epoch.index, score
             self.state = copy.deepcopy(prepared.model.state_dict())
 
@@ -102,13 +101,11 @@ def _logged(running: Pass, prepared: Prepared, log: RunLog) -> Epoch:
     return epoch
 
 
-def _chooser(prepared: Prepared) -> Generator[Event, None, Callable[[], dict[str, float]]]:
+def _chooser(prepared: Prepared) -> Callable[[], dict[str, float]]:
     """A function that measures the network as it is on the split for choices; {} where there is none."""
-    choice = prepared.roles.choice
-    if choice is None:
+    choice, column, recipe = prepared.roles.choice, prepared.choice, prepared.plan.recipe
+    if choice is None or column is None:
         return dict
-    recipe = prepared.plan.recipe
-    column = yield from open_column(choice, prepared.preprocess, store=recipe.store)
     used = column.matching(choice)
     targets = torch.from_numpy(target_array(used))
     pixels = torch.from_numpy(column.pixels)

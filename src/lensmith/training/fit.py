@@ -96,6 +96,8 @@ def fit(
     """
     if not 0 < epochs < math.inf:
         raise UsageError(f"epochs={epochs} is no number of passes")
+    if precision not in ("float32", "bfloat16"):
+        raise UsageError(f"precision={precision} is not one of float32, bfloat16")
     owned = {id(p) for p in model.parameters()}
     if not any(id(p) in owned for group in optimizer.param_groups for p in group["params"]):
         raise UsageError(

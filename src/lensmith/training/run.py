@@ -6,13 +6,17 @@ import html
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.errors import ModelFileError
 from lensmith.evaluation.report import Report, report_from
 from lensmith.runs.directory import RunDirectory, find_run
 from lensmith.runs.files import read_json
+from lensmith.training.log import open_writer
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class Run:
@@ -35,6 +39,11 @@ class Run:
     def bundle(self) -> Bundle:
         """Its model, opened from disk."""
         return load_model(self.directory.model)
+
+    @cached_property
+    def writer(self) -> SummaryWriter:
+        """An ordinary SummaryWriter on the run's curves, for own scalars and pictures."""
+        return open_writer(self.directory.tensorboard)
 
     def predict(self, pictures: Any) -> Any:
         """One picture -> `Prediction`; a list -> a list of them."""

@@ -23,6 +23,7 @@ _RESERVE = 8.0
 """Seconds kept back from a budget for tracing the graph, saving and the report."""
 _SHORT = 20.0
 """Seconds of training under which choosing a precision costs more than it brings."""
+_FEW_STEPS = 400
 _PAYS = 1.1
 
 
@@ -31,6 +32,8 @@ def choose_precision(plan: Plan, model: nn.Module, batches: Batches, loss: Any) 
     recipe = plan.recipe
     if recipe.precision is not None:
         return plan
+    if recipe.budget is None and len(batches) * (recipe.epochs or 0) < _FEW_STEPS:
+        return plan.choosing("too few steps to gain by less", precision="float32")
     full = time_step(recipe, model, batches, loss, "float32")
     long = recipe.budget is not None or full * len(batches) * (recipe.epochs or 0) > _SHORT
     if not long:

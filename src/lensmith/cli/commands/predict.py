@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,10 +22,11 @@ _CHUNK = 64
 
 def predict(
     run: Annotated[str, typer.Argument(help="A run, a bundle, or last.", metavar="RUN")],
-    pictures: Annotated[list[Path], typer.Argument(help="Pictures or folders.", metavar="PICTURE...")],
+    pictures: Annotated[list[str], typer.Argument(help="Pictures, folders or URLs.", metavar="PICTURE...")],
     top: Annotated[int, typer.Option(help="How many names to show.", min=1, max=5)] = 1,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if any cannot be read.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table with a header.")] = False,
 ) -> int:
     """Names with probabilities.
 
@@ -31,65 +34,98 @@ def predict(
 
     \b
       lensmith predict last dog.jpg
-      lensmith predict last holiday/ --json > answers.jsonl
+      lensmith predict last holiday/ https://example.org/cat.jpg --json > answers.jsonl
     """
     from lensmith.bundle.bundle import load_model
 
     bundle = load_model(run)
+    write = _json_line if as_json else _CsvLines() if as_csv else _words_line(top)
     read = failed = 0
-    for file, answer in _answers(bundle, list(_files(pictures))):
+    for name, answer in _answers(bundle, list(_named(pictures))):
         if isinstance(answer, PictureError):
             failed += 1
-            if as_json:
-                show.data({"file": str(file), "error": answer.reason})
-            else:
-                show.error(f"{file}: {answer.reason}", answer.hint)
-            continue
-        read += 1
-        if as_json:
-            show.data({"file": str(file), **answer.as_dict()})
         else:
-            show.line(_words(file, answer, top))
+            read += 1
+        write(name, answer)
     if not read and not failed:
         show.error("no pictures there", "Name picture files, or folders that hold some.")
     return 3 if not read or (strict and failed) else 0
 
 
-def _words(file: Path, answer: Prediction, top: int) -> str:
-    if top == 1:
-        return f"{file}  {answer}"
-    names = ", ".join(f"{name} {probability:.1%}" for name, probability in answer.top[:top])
-    return f"{file}  {names}{'' if answer.sure else ' (not sure)'}"
+def _json_line(name: str, answer: Prediction | PictureError) -> None:
+    if isinstance(answer, PictureError):
+        show.data({"file": name, "error": answer.reason})
+    else:
+        show.data({"file": name, **answer.as_dict()})
 
 
-def _files(named: list[Path]) -> Iterator[Path]:
-    """The files named, and below folders those that look like pictures."""
+def _words_line(top: int) -> Callable[[str, Prediction | PictureError], None]:
+    def write(name: str, answer: Prediction | PictureError) -> None:
+        if isinstance(answer, PictureError):
+            show.error(f"{name}: {answer.reason}", answer.hint)
+        elif top == 1 or answer.value is not None:
+            show.line(f"{name}  {answer}")
+        else:
+            names = ", ".join(f"{label} {probability:.1%}" for label, probability in answer.top[:top])
+            show.line(f"{name}  {names}{'' if answer.sure else ' (not sure)'}")
+
+    return write
+
+
+class _CsvLines:
+    """Rows under one header, quoted as CSV wants it; what cannot be read has its reason in the last column."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def __call__(self, name: str, answer: Prediction | PictureError) -> None:
+        if not self._begun:
+            self._row(["file", "label", "probability", "sure", "error"])
+            self._begun = True
+        if isinstance(answer, PictureError):
+            self._row([name, "", "", "", answer.reason])
+        elif answer.value is not None:
+            self._row([name, repr(answer.value), "", "", ""])
+        else:
+            self._row([name, answer.label, repr(answer.probability), str(answer.sure).lower(), ""])
+
+    def _row(self, cells: list[str]) -> None:
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="").writerow(cells)
+        show.line(buffer.getvalue())
+
+
+def _named(words: list[str]) -> Iterator[str]:
+    """The files and URLs named, and below folders the files that look like pictures."""
     from lensmith.data.folders import looks_like_picture
 
-    for path in named:
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                # .ipynb_checkpoints and the like hold copies, __MACOSX holds no pictures at all.
-                hidden = any(part.startswith((".", "__MACOSX")) for part in file.relative_to(path).parts)
-                if not hidden and looks_like_picture(file) and file.is_file():
-                    yield file
-        else:
-            yield path
+    for word in words:
+        path = Path(word)
+        if not path.is_dir():
+            yield word
+            continue
+        for file in sorted(path.rglob("*")):
+            # .ipynb_checkpoints and the like hold copies, __MACOSX holds no pictures at all.
+            hidden = any(part.startswith((".", "__MACOSX")) for part in file.relative_to(path).parts)
+            if not hidden and looks_like_picture(file) and file.is_file():
+                yield str(file)
 
 
-def _answers(bundle: Bundle, files: list[Path]) -> Iterator[tuple[Path, Prediction | PictureError]]:
+def _answers(bundle: Bundle, names: list[str]) -> Iterator[tuple[str, Prediction | PictureError]]:
     """In the order asked, a chunk through the model at a time."""
     import numpy as np
 
-    for start in range(0, len(files), _CHUNK):
+    from lensmith.data.web import is_url, read_url
+
+    for start in range(0, len(names), _CHUNK):
         prepared = []
-        found: list[tuple[Path, PictureError | None]] = []
-        for file in files[start : start + _CHUNK]:
+        found: list[tuple[str, PictureError | None]] = []
+        for name in names[start : start + _CHUNK]:
             try:
-                prepared.append(bundle.prepare(file))
-                found.append((file, None))
+                prepared.append(bundle.prepare(read_url(name) if is_url(name) else Path(name)))
+                found.append((name, None))
             except PictureError as error:
-                found.append((file, error))
+                found.append((name, error))
         predictions = iter(bundle.predict_prepared(np.stack(prepared)) if prepared else [])
-        for file, trouble in found:
-            yield file, trouble or next(predictions)
+        for name, trouble in found:
+            yield name, trouble or next(predictions)
