@@ -10,7 +10,7 @@ from command_line import Ask, Done
 from painted import paint, paint_folder
 from PIL import Image
 
-QUICK = ("epochs=1", "image_size=16", "batch_size=8")
+QUICK = ("model=convnet", "epochs=1", "image_size=16", "batch_size=8")
 
 
 def refused(done: Done, place: Path, *words: str) -> None:
@@ -78,7 +78,7 @@ def test_a_validation_folder_that_lacks_a_class_is_matched_by_name(ask: Ask, tmp
     # By index, the only class of val, bee, would be taken for ant.
     paint_folder(tmp_path / "data/train", ant=12, bee=12, cat=12)
     paint_folder(tmp_path / "data/val", bee=6)
-    done = ask("train", "data", "epochs=8", "image_size=16", "batch_size=8", "--json")
+    done = ask("train", "data", "model=convnet", "epochs=8", "image_size=16", "batch_size=8", "--json")
     assert done.code == 0, done.err
     assert done.json["classes"] == ["ant", "bee", "cat"]
     report = done.json["report"]

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from command_line import Ask
 
+QUICK = ("model=convnet", "epochs=1", "image_size=16", "batch_size=8")
+
 
 @pytest.fixture
 def run(trained_digits: Path, tmp_path: Path) -> Path:
@@ -89,10 +91,10 @@ def test_a_recipe_of_wrong_kinds(run: Path, ask: Ask) -> None:
 def test_places_that_cannot_be_written(run: Path, photos: Path, ask: Ask, tmp_path: Path) -> None:
     # Below a regular file nothing can be made, not even by root.
     (tmp_path / "file").write_text("in the way")
-    quick = ("epochs=1", "image_size=16", "batch_size=8")
-    done = ask("train", "photos", *quick, "--out", "file/run")
+
+    done = ask("train", "photos", *QUICK, "--out", "file/run")
     done.refused(2, "file/run: no run can be written there", "hint: Give another folder with --out.")
-    ask("train", "photos", *quick, "--out", "file").refused(2, "file", "--out")
+    ask("train", "photos", *QUICK, "--out", "file").refused(2, "file", "--out")
     for name in ("file/x.lens", "file/x.onnx"):
         ask("export", "run", "-o", name).refused(2, f"{name}: cannot be written", "hint:")
     ask("sample", "digits", "file/digits").refused(2, "file/digits: cannot be written", "hint:")
@@ -109,11 +111,11 @@ def test_words_of_export(run: Path, ask: Ask) -> None:
 
 def test_runs_that_is_a_file(photos: Path, ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("mine")
-    done = ask("train", "photos", "epochs=1", "image_size=16", "batch_size=8")
+    done = ask("train", "photos", *QUICK)
     done.refused(2, "runs: no run can be written there", "hint:")
 
 
 def test_a_run_is_never_overwritten(run: Path, photos: Path, ask: Ask) -> None:
-    done = ask("train", "photos", "epochs=1", "image_size=16", "batch_size=8", "--out", "run")
+    done = ask("train", "photos", *QUICK, "--out", "run")
     done.refused(2, "run already holds something", "hint:")
     assert json.loads((run / "report.json").read_text(encoding="utf-8"))["count"] > 100

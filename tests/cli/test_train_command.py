@@ -13,7 +13,7 @@ import pytest
 from command_line import COMMAND, Done, command, environment, tree
 from painted import paint_folder
 
-FIELDS = ("epochs=1", "image_size=16", "batch_size=8")
+FIELDS = ("model=convnet", "epochs=1", "image_size=16", "batch_size=8")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_stopped_in_an_epoch_it_keeps_the_weights(
     run = place / f"stopped-{code}"
     before = tree(place / "photos")
     process = subprocess.Popen(
-        [*COMMAND, "train", "photos", "image_size=16", "epochs=1000000", "--out", str(run)],
+        [*COMMAND, "train", "photos", "model=convnet", "image_size=16", "epochs=1000000", "--out", str(run)],
         cwd=place,
         env=environment(),
         stderr=subprocess.PIPE,

@@ -89,7 +89,7 @@ def with_store(trained_digits: Path) -> Trained:
 def without_store(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     place = tmp_path_factory.mktemp("without-store")
     write_pictures_of_all_shapes(place / "shapes")
-    fields = ("store=false", "epochs=6", f"image_size={SIDE}", "fit=pad", "val_fraction=0.3")
+    fields = ("store=false", "model=convnet", "epochs=6", f"image_size={SIDE}", "fit=pad", "val_fraction=0.3")
     done = command("train", "shapes", *fields, cwd=place, LENSMITH_CACHE=str(place / "cache"))
     assert done.code == 0, done.err
     assert not (place / "cache").exists()
