@@ -159,6 +159,37 @@ def test_a_network_that_gives_no_row_per_picture_is_refused() -> None:
         Bundle(Mixing(), preprocess=Preprocess(4), classes=["a", "b", "c"])
 
 
+class Telling(Mixing):
+    """Gives a table, as networks with several heads do."""
+
+    def forward(self, images: Tensor) -> Any:
+        return {"logits": self.head(images.flatten(1))}
+
+
+class Counting(Mixing):
+    """Knows one size of a batch."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        outputs: Tensor = self.head(images.reshape(7, 48))
+        return outputs
+
+
+@pytest.mark.parametrize(
+    ("net", "words"),
+    [(Telling(), "gives a dict, and a tensor is needed"), (Counting(), r"fails on pictures of \[2, 4, 4\]")],
+)
+def test_a_network_that_cannot_answer_is_refused_when_it_is_packed(net: nn.Module, words: str) -> None:
+    with pytest.warns(UserWarning, match="no ONNX graph"), pytest.raises(ModelFileError, match=words):
+        Bundle(net, preprocess=Preprocess(4), classes=["a", "b", "c"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_network_in_another_precision_is_told_the_way(dtype: torch.dtype) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(48, 2)).to(dtype)
+    with pytest.raises(UsageError, match=rf"is in {str(dtype)[6:]}, .*\n.*net\.float\(\)"):
+        Bundle(net, preprocess=Preprocess(4), classes=["a", "b"])
+
+
 @pytest.fixture
 def branching(tmp_path: Path) -> str:
     """The name of a network that the exporter cannot follow: it decides by what it sees."""

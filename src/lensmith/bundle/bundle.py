@@ -150,6 +150,12 @@ def _files_of(model: nn.Module, preprocess: Preprocess, name: str) -> dict[str, 
     from lensmith.bundle.graph import trace
     from lensmith.models.weights import weights_bytes
 
+    kinds = {str(p.dtype).removeprefix("torch.") for p in model.parameters() if p.is_floating_point()}
+    if kinds - {"float32"}:
+        raise UsageError(
+            f"the network is in {', '.join(sorted(kinds))}, and a bundle computes in float32",
+            hint="Give it as net.float().",
+        )
     weights = weights_bytes(model)
     try:
         return {WEIGHTS: weights, GRAPH: trace(copy.deepcopy(model).cpu(), preprocess, weights)}

@@ -88,7 +88,13 @@ def torch_engine(model: nn.Module, preprocess: Preprocess) -> Engine:
         model.eval()
         with torch.inference_mode():
             images = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
-            outputs: Any = model(normalised(images, preprocess)).float().cpu().numpy()
-        return np.asarray(outputs, np.float32)
+            try:
+                outputs: Any = model(normalised(images, preprocess))
+            except Exception as error:
+                size = list(pixels.shape[:3])
+                raise ModelFileError(f"the network fails on pictures of {size} ({error})") from error
+        if not isinstance(outputs, torch.Tensor):
+            raise ModelFileError(f"the network gives a {type(outputs).__name__}, and a tensor is needed")
+        return np.asarray(outputs.float().cpu().numpy(), np.float32)
 
     return run

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from lensmith.errors import ModelFileError, UsageError
-from lensmith.models.build import build, options, timm_names, torchvision_names
+from lensmith.models.build import OURS, build, options, timm_names, torchvision_names
 from lensmith.models.fetch import fetch
 from lensmith.models.foreign import read_state
 from lensmith.models.heads import find_head, replace_head
@@ -73,6 +73,8 @@ def published(name: str, image_size: int) -> dict[str, Any]:
         source = f"the package {_LITE0_PACKAGE}, trained on ImageNet-1k"
         facts |= {"library": "lensmith", "source": source, "licence": "Apache-2.0"}
         return facts | {"size": 224, "resize": 256, "interpolation": "bicubic"}
+    if name in OURS or ".py:" in name:
+        return facts
     if name in torchvision_names():
         return facts | _of_torchvision(name)
     return facts | _of_timm(name) if name in timm_names() else facts
@@ -173,7 +175,7 @@ def _of_torchvision(name: str) -> dict[str, Any]:
         "resize": transforms.resize_size[0],
         "interpolation": transforms.interpolation.value,
         "licence": weights.meta.get("license", "BSD-3-Clause"),
-        "source": f"torchvision {weights}, trained on ImageNet-1k",
+        "source": f"torchvision's {weights}",
         "url": weights.url,
     }
 
@@ -212,7 +214,7 @@ def _from_timm(
     try:
         model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **special)
     except Exception as error:
-        if special:
+        if special and isinstance(error, TypeError | RuntimeError):
             raise UsageError(
                 f"{name} cannot be had for pictures of {image_size}: its weights are for {facts['size']}"
             ) from error
@@ -230,12 +232,14 @@ def _from_timm(
 
 def _for_size(model: nn.Module, state: dict[str, Tensor], image_size: int) -> dict[str, Tensor]:
     """torchvision's transformers know positions: those of another picture size are interpolated."""
+    if "encoder.pos_embedding" not in state:
+        return state
     from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
 
-    if isinstance(model, VisionTransformer) and "encoder.pos_embedding" in state:
-        resized: dict[str, Tensor] = interpolate_embeddings(image_size, model.patch_size, state)
-        return resized
-    return state
+    if not isinstance(model, VisionTransformer):
+        return state
+    resized: dict[str, Tensor] = interpolate_embeddings(image_size, model.patch_size, state)
+    return resized
 
 
 def _head_names(model: nn.Module) -> tuple[str, ...]:

@@ -13,10 +13,14 @@ from lensmith.errors import ModelFileError
 from lensmith.evaluation.report import Report, report_from
 from lensmith.runs.directory import RunDirectory, find_run
 from lensmith.runs.files import read_json
+from lensmith.runs.predictions import read_predictions
 from lensmith.training.log import open_writer
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+_CHECKED = 100
+"""Pictures that an export is compared on."""
 
 
 class Run:
@@ -50,9 +54,12 @@ class Run:
         return self.bundle.predict(pictures)
 
     def export(self, path: str | Path, pictures: Sequence[Any] = ()) -> Path:
-        """Write the model as `.onnx` or `.lens`, checked on `pictures`."""
+        """Write the model as `.onnx` or `.lens`, checked on `pictures`: those held out, if none are given."""
         from lensmith.bundle.export import export
 
+        if not len(pictures):
+            measured = map(Path, read_predictions(self.directory.predictions_file).files.tolist())
+            pictures = [file for file in measured if file.is_file()][:_CHECKED]
         export(self.bundle, path, pictures)
         return Path(path)
 
