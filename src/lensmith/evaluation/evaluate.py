@@ -7,22 +7,39 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lensmith.errors import DataError
 from lensmith.evaluation.metrics import measure
 from lensmith.evaluation.report import Report
-from lensmith.types import Batch
+from lensmith.types import Batch, Task
 
 
-def evaluate(model: nn.Module, batches: Iterable[Any], *, classes: Sequence[str] | None = None) -> Report:
+def evaluate(
+    model: nn.Module,
+    batches: Iterable[Any],
+    *,
+    classes: Sequence[str] | None = None,
+    task: Task | None = None,
+) -> Report:
     """Measure a network on a plain DataLoader that yields `(images, targets)`, or on `Batch` values.
 
+    task: told by the targets, if not given: indices [N] are classes, rows [N, L] several labels, floats numbers.
     The network is put in eval mode and back into the mode that each part of it had. Padding is not counted.
     """
     logits, targets = gather(model, batches)
+    task = task or _task_of(targets)
+    if task == "regression":
+        return measure(logits.reshape(len(logits), -1), targets.reshape(len(targets), -1)[:, 0], [], task)
     names = classes or getattr(getattr(batches, "dataset", None), "classes", None)
-    return measure(logits, targets, [str(n) for n in names or range(logits.shape[1])])
+    return measure(logits, targets, [str(n) for n in names or range(logits.shape[1])], task)
+
+
+def _task_of(targets: NDArray[Any]) -> Task:
+    if targets.ndim == 2 and targets.shape[1] > 1:
+        return "multilabel"
+    return "regression" if np.issubdtype(targets.dtype, np.floating) else "classification"
 
 
 def gather(model: nn.Module, batches: Iterable[Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
