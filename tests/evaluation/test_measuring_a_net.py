@@ -139,7 +139,7 @@ def test_class_indices_of_any_whole_type(dtype: torch.dtype) -> None:
 def test_the_targets_tell_the_task() -> None:
     chances = torch.sigmoid(torch.randn(30, 3))
     labels = (chances > 0.5).long()
-    several = lm.evaluate(nn.Identity(), [(chances - 0.5, labels)], classes=["a", "b", "c"])
+    several = evaluate(nn.Identity(), [(chances - 0.5, labels)], classes=["a", "b", "c"])
     assert (several.task, several["mean_ap"].value) == ("multilabel", 1.0)
-    numbers = lm.evaluate(nn.Identity(), [(chances[:, :1], chances[:, :1] + 2)])
+    numbers = evaluate(nn.Identity(), [(chances[:, :1], chances[:, :1] + 2)])
     assert (numbers.task, numbers["mae"].value) == ("regression", pytest.approx(2.0))
