@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,17 @@ def open_engine(facts: BundleFacts, files: Mapping[str, bytes]) -> Engine:
     return torch_engine(model, facts.preprocess)
 
 
-def onnx_engine(graph: bytes, weights: bytes | None = None) -> Engine:
-    """A graph run by ONNX Runtime on the CPU; `weights` is the safetensors file that it points into."""
+def import_onnxruntime() -> Any:
+    """ONNX Runtime, which would otherwise write a device's identity into the home folder and report home."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when it is imported
     import onnxruntime
 
+    return onnxruntime
+
+
+def onnx_engine(graph: bytes, weights: bytes | None = None) -> Engine:
+    """A graph run by ONNX Runtime on the CPU; `weights` is the safetensors file that it points into."""
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Threads that spin while they wait take a whole core from whoever else works here.

@@ -38,9 +38,9 @@ def measure_bundle(
     """
     column: Column = yield from open_column(data, bundle.preprocess, store=store)
     used = column.matching(data)
-    logits = bundle.logits(column.pixels) / np.float32(bundle.facts.temperature)
+    logits = bundle.logits(column.pixels)
     targets = _targets(bundle, used)
-    report = measure(logits, targets, bundle.classes, bundle.task)
+    report = measure(logits / np.float32(bundle.facts.temperature), targets, bundle.classes, bundle.task)
     splits = np.full(len(used), split)
     files = np.array([str(example.source) for example in used.examples])
     predictions = Predictions(np.array(used.ids), targets, logits, splits, files)

@@ -12,6 +12,7 @@ import numpy as np
 
 from lensmith.bundle.answers import scores
 from lensmith.bundle.bundle import Bundle
+from lensmith.bundle.engines import import_onnxruntime
 from lensmith.data.pictures import pixels_of
 from lensmith.errors import AnswerIsNo
 
@@ -42,8 +43,7 @@ class Parity:
 
 def compare(bundle: Bundle, content: bytes, pictures: Sequence[Any]) -> Parity:
     """Run an exported ONNX file and its source on the same pictures, each decoded once."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

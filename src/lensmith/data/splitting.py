@@ -35,7 +35,7 @@ def assign_roles(data: ImageDataset, fraction: float = 0.2, seed: int = 0) -> Ro
         made = f"made: {fraction:.0%} held out, stratified, equal pictures kept together, seed {seed}"
     held_out = data.splits[-1]
     train = data.split("train")
-    _refuse_hopeless(train)
+    refuse_hopeless(train)
     if held_out == "train":
         raise DataError(
             f"{data.name}: too few different pictures to hold any out",
@@ -80,7 +80,9 @@ def _rank(group: str, seed: int) -> str:
     return hashlib.sha256(f"{seed} {group}".encode()).hexdigest()
 
 
-def _refuse_hopeless(train: ImageDataset) -> None:
+def refuse_hopeless(train: ImageDataset, found: ImageDataset | None = None) -> None:
+    """Raise `DataError` where there is nothing to learn to tell apart, or where of all the pictures `found` of
+    a class none could be read."""
     if train.task == "regression":
         return
     counts = {name: count for name, count in train.counts().items() if count}
@@ -90,3 +92,9 @@ def _refuse_hopeless(train: ImageDataset) -> None:
             f"{train.name}: one class to learn ({only}), and at least two are needed",
             hint="Each class is a folder of its own beside the others.",
         )
+    for name, count in (found.counts() if found is not None else {}).items():
+        if count and name not in counts:
+            raise DataError(
+                f"{train.name}: of class '{name}' none of {count} pictures can be read",
+                hint="Mend them, or take the class out.",
+            )

@@ -63,7 +63,7 @@ def run_job(
             issues = inspect(_as_used(prepared.roles))
         facts["issues"] = [issue.as_dict() for issue in issues]
         for issue in issues:
-            if issue.severity == "error":
+            if issue.severity == "error" or issue.name in ("thin class", "imbalance"):
                 yield Event("warning", f"{issue.name}: {issue.detail}")
         facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
         facts["data"][measured.report.split] = _counts(measured.data)

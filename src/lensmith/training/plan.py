@@ -54,6 +54,8 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
     plan = plan.choosing(f"{count:,} training pictures", batch_size=batch)
     if plan.recipe.freeze:
         return _without_passes(plan)
+    if recipe.epochs == 0:
+        raise UsageError("epochs=0: there is nothing to train", hint="Only a frozen network needs no passes.")
     highest = {"sgd": 0.05, "adam": 0.002, "adamw": 0.002}[recipe.optimizer] * (
         0.1 if plan.recipe.pretrained else 1
     )

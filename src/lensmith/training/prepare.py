@@ -17,7 +17,7 @@ from lensmith.data.batches import Batches
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.preprocess import Preprocess
 from lensmith.data.sources import load_data
-from lensmith.data.splitting import Roles, assign_roles
+from lensmith.data.splitting import Roles, assign_roles, refuse_hopeless
 from lensmith.data.store import Column, open_column
 from lensmith.errors import PictureError, UsageError
 from lensmith.machine.runtime import find_runtime
@@ -84,6 +84,7 @@ def _prepare(
     spare = preprocess if same else preprocess.enlarged(_SPARE)
     column = yield from open_column(roles.train, spare, store=recipe.store)
     train = column.matching(roles.train)
+    refuse_hopeless(train, roles.train)
     targets = _on(target_array(train), recipe)
     if train.task == "regression":
         _start_from_mean(model, targets)
