@@ -123,7 +123,10 @@ def test_stopped_in_an_epoch_it_keeps_the_weights(
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     process.send_signal(number)
-    _, said = process.communicate(timeout=120)
+    try:
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == code
     assert said.endswith(f"{word}\n  the weights so far, not measured: {run / 'model'}\n")
     assert "Traceback" not in said and "error" not in said
