@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import sys
-import time
 import traceback
 from types import FrameType
 from typing import Annotated, Any
@@ -27,9 +26,6 @@ from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
 from lensmith.errors import LensmithError
 from lensmith.runs.recipe import Recipe
-
-BEGAN = time.time()
-"""About when the process began: the cold clock starts here."""
 
 INTERRUPTED, TERMINATED, OUR_FAULT, MACHINE, USAGE = 130, 143, 70, 4, 2
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lensmith.cli import show
+from lensmith.cli import BEGAN, show
 from lensmith.cli.progress import follow
 from lensmith.runs.recipe import Recipe, field_help, named_recipe, parse_words
 
@@ -65,7 +65,6 @@ def train(
     from lensmith.cli.torch import require_torch
 
     require_torch("train")
-    from lensmith.cli.main import BEGAN
     from lensmith.training.clock import Clock
     from lensmith.training.job import run_job
     from lensmith.training.prepare import prepare_job
