@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lensmith.errors import LensmithError
     from lensmith.evaluation.evaluate import evaluate
     from lensmith.evaluation.report import Report
-    from lensmith.models.activations import activations
+    from lensmith.models.activations import activation_sheet, activations
     from lensmith.models.summary import summary
     from lensmith.runs.recipe import Recipe
     from lensmith.training.fit import fit
@@ -45,6 +45,7 @@ _HOME = {
     "Recipe": "runs.recipe",
     "Report": "evaluation.report",
     "Run": "training.run",
+    "activation_sheet": "models.activations",
     "activations": "models.activations",
     "evaluate": "evaluation.evaluate",
     "export": "bundle.export",
@@ -68,6 +69,7 @@ __all__ = [
     "Recipe",
     "Report",
     "Run",
+    "activation_sheet",
     "activations",
     "evaluate",
     "export",

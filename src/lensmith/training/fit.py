@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lensmith.errors import UsageError
 from lensmith.training.losses import batch_loss
+from lensmith.training.order import SortedByClass
 from lensmith.types import Batch, Schedule
 
 Passes = Iterable[Any] | Callable[[int], Iterable[Any]]
@@ -134,6 +135,7 @@ class Training:
         self._schedule = schedule
         self._rates = [group["lr"] for group in optimizer.param_groups]
         self._done = 0
+        self._sorted = SortedByClass()
         self._begun = False
 
     def _on_device(self, loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -198,6 +200,7 @@ class Training:
 
     def _update(self, epoch: int, batch: Any) -> Step:
         images, targets, mask = self._parts(batch)
+        self._sorted.look(targets)
         self._optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
             outputs = self._model(images)
