@@ -34,7 +34,7 @@ print("pip speaks on stdout")
 if os.environ.get("PIP_FAILS"):
     sys.exit("no route to the index")
 for name, version in {INSTALLED!r}.items():
-    info = here / f"{{name}}-{{version}}.dist-info"
+    info = here / f"{{name.replace('-', '_')}}-{{version}}.dist-info"
     info.mkdir(exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\\nName: {{name}}\\nVersion: {{version}}\\n")
 (here / "torch").mkdir(exist_ok=True)
