@@ -165,12 +165,13 @@ def _is_native(train: ImageDataset, preprocess: Preprocess) -> bool:
 
 
 def _data_words(data: ImageDataset, roles: Roles) -> str:
-    skipped = f", {len(data.skipped)} files skipped" if data.skipped else ""
+    left_out = len(data.skipped)
+    skipped = f", {left_out:,} file{'s' if left_out > 1 else ''} skipped" if left_out else ""
     kinds = {"classification": "classes", "multilabel": "labels"}
     of = f" of {len(data.classes)} {kinds[data.task]}" if data.task in kinds else " with a number each"
     return (
         f"{len(data):,} pictures{of}{skipped}; {len(roles.train):,} to train on, "
-        f"{len(roles.held_out):,} held out as {roles.held_out_name} ({roles.made})"
+        f"{len(roles.held_out):,} held out as {roles.held_out_name} (split {roles.made})"
     )
 
 

@@ -119,7 +119,7 @@ def _show_end(run: Run, facts: dict[str, Any]) -> None:
     # What a person may want to mend comes before what the system left there.
     skipped = sorted(facts["data"]["skipped"], key=lambda one: "of the system" in one["reason"])
     for one in skipped[:5]:
-        show.say(f"{'skipped':>9}  {one['file']}: {one['reason']}")
+        show.entry("skipped", f"{one['file']}: {one['reason']}")
     if len(skipped) > 5:
         show.say(f"{'':>9}  and {len(skipped) - 5:,} more, in {run.directory.facts_file}")
     seconds = facts["seconds"]
