@@ -91,7 +91,7 @@ def data(facts: dict[str, Any]) -> Html:
     reasons = [(one["file"], one["reason"]) for one in facts["skipped"]]
     caption = f"Skipped files ({min(_SKIPPED, len(reasons))} of {len(reasons):,})"
     return join(
-        *[tag("p", words) for words in (f"{facts['source']}, splits {facts['split']}", *facts["notes"])],
+        *[tag("p", words) for words in (f"{facts['source']}, split {facts['split']}", *facts["notes"])],
         table(("class", *splits), rows, "Pictures per class and split"),
         table(("file", "reason"), reasons[:_SKIPPED], caption) or tag("p", "No file was skipped."),
     )

@@ -23,6 +23,7 @@ from lensmith.bundle.storage import update_facts
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
+from lensmith.evaluation.report import Report
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
 from lensmith.runs.files import write_json, write_text
@@ -148,7 +149,18 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
     update_facts(run.model, bundle.with_facts(report=report.as_dict()).facts)
     write_json(run.report_file, report.as_dict())
     yield Event("measure", report.verdict())
+    yield Event("", _beside(report))
     return dataclasses.replace(measured, report=report)
+
+
+def _beside(report: Report) -> str:
+    """What a figure means: its interval, what no model at all would reach, how often these pictures served."""
+    words = ["the range is a 95% interval"]
+    if report.task == "classification" and report.baseline is not None:
+        words.append(f"always saying the commonest class: {report.baseline:.1%}")
+    if report.seen > 1:
+        words.append(f"{report.seen} models have been measured on these pictures")
+    return "; ".join(words)
 
 
 def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:

@@ -73,13 +73,15 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
     recipe = plan.recipe
     size, kind = _native_size(train)
     if recipe.image_size is not None and recipe.image_size <= _SMALL_SIDE:
-        size, kind = recipe.image_size, f"small pictures, {recipe.image_size} px"
+        size, kind = recipe.image_size, f"{recipe.image_size} px were asked for"
     packaged = importlib.util.find_spec(_BACKBONE_PACKAGE) is not None
     if size is None and packaged and recipe.pretrained is not False:
-        plan = plan.choosing(f"photos ({kind}), and its trained weights are installed", model=_BACKBONE)
+        plan = plan.choosing(
+            f"these are photos {kind}, and its weights from ImageNet are installed", model=_BACKBONE
+        )
     else:
-        why = kind if size is not None else f"{kind}; no trained weights are installed or wanted"
-        plan = plan.choosing(f"from scratch: {why}", model="convnet")
+        why = kind if size is not None else f"no trained weights for photos {kind} are installed or wanted"
+        plan = plan.choosing(why, model="convnet")
     own = recipe.weights is not None or (plan.recipe.model == _BACKBONE and packaged)
     words = "its weights are at hand" if own else "nothing is downloaded unasked"
     plan = plan.choosing(words, pretrained=own)
@@ -140,7 +142,9 @@ def _native_size(train: ImageDataset) -> tuple[int | None, str]:
         return None, "of several sizes"
     height, width = next(iter(shapes))
     small = max(height, width) <= _SMALL_SIDE
-    return min(height, width) if small else None, f"the pictures are {width} x {height}"
+    if small:
+        return min(height, width), f"the pictures are {width} x {height}"
+    return None, f"of {width} x {height}"
 
 
 def _flip(train: ImageDataset) -> tuple[bool, str]:

@@ -34,6 +34,9 @@ from lensmith.types import Event
 _SPARE = 1.15
 """Training pictures are stored this much larger than the input, so that windows can move in them."""
 
+_FEW_CLASSES = 5
+"""Up to so many are named, with their counts, in the first line."""
+
 _NORMALS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -169,6 +172,8 @@ def _data_words(data: ImageDataset, roles: Roles) -> str:
     skipped = f", {left_out:,} file{'s' if left_out > 1 else ''} skipped" if left_out else ""
     kinds = {"classification": "classes", "multilabel": "labels"}
     of = f" of {len(data.classes)} {kinds[data.task]}" if data.task in kinds else " with a number each"
+    if 0 < len(data.classes) <= _FEW_CLASSES:
+        of += f" ({', '.join(f'{name} {count:,}' for name, count in data.counts().items())})"
     return (
         f"{len(data):,} pictures{of}{skipped}; {len(roles.train):,} to train on, "
         f"{len(roles.held_out):,} held out as {roles.held_out_name} (split {roles.made})"
@@ -180,10 +185,10 @@ def plan_words(prepared: Prepared) -> str:
     recipe = prepared.plan.recipe
     what = f"{recipe.model} at {recipe.image_size} px on {recipe.device}"
     why = prepared.plan.reasons.get("model")
-    what += f" ({why})" if why else ""
+    what += f", since {why}" if why else ""
     if recipe.freeze:
-        return f"{what}; its features once, then a linear head"
+        return f"{what}; each picture's features are computed once and a linear head is fitted to them"
     return (
-        f"{what}, {recipe.epochs:g} epochs, batches of {recipe.batch_size}, "
+        f"{what}; {recipe.epochs:g} epochs, batches of {recipe.batch_size}, "
         f"{recipe.optimizer} lr {recipe.lr:g}, {recipe.precision}"
     )
