@@ -44,6 +44,8 @@ def windows(pixels: Tensor, index: Tensor, draws: Draws, size: tuple[int, int]) 
 
     pixels: uint8 [N, H, W, 3]; index: int64 [B] -> uint8 [B, height, width, 3].
     """
+    if pixels.shape[1:3] == size and not (draws.top.any() or draws.left.any() or draws.mirrored.any()):
+        return pixels[index.to(pixels.device)]
     rows = _mirror(draws.top[index][:, None] + torch.arange(size[0]), pixels.shape[1])
     columns = draws.left[index][:, None] + torch.arange(size[1])
     columns = _mirror(torch.where(draws.mirrored[index][:, None], columns.flip(1), columns), pixels.shape[2])
