@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 import time
@@ -15,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from lensmith.errors import UsageError
-from lensmith.training.losses import batch_loss
-from lensmith.training.order import SortedByClass
-from lensmith.types import Batch, Schedule
+from lensmith.training.update import Rates, Update
+from lensmith.types import Schedule
 
 Passes = Iterable[Any] | Callable[[int], Iterable[Any]]
 """A loader that is iterated once an epoch, or a function of the epoch's number (from 0)."""
@@ -105,7 +103,8 @@ def fit(
             "the optimizer holds none of the model's parameters",
             hint="Build it from this model: torch.optim.SGD(model.parameters(), lr=0.01).",
         )
-    return Training(model, batches, loss, optimizer, epochs, schedule, device, precision)
+    update = Update(model, loss, optimizer, device, precision)
+    return Training(update, Rates(optimizer, schedule), batches, epochs)
 
 
 class Training:
@@ -113,36 +112,13 @@ class Training:
 
     _begun = True  # until it is whole, there is nothing to warn of
 
-    def __init__(
-        self,
-        model: nn.Module,
-        batches: Passes,
-        loss: Callable[..., Tensor],
-        optimizer: torch.optim.Optimizer,
-        epochs: float,
-        schedule: Schedule | None,
-        device: str | torch.device | None,
-        precision: str,
-    ) -> None:
-        place = next((p.device for p in model.parameters()), torch.device("cpu"))
-        self._device = torch.device(device) if device is not None else place
-        self._model = model.to(self._device)
+    def __init__(self, update: Update, rates: Rates, batches: Passes, epochs: float) -> None:
+        self._update = update
+        self._rates = rates
         self._batches = batches
-        self._loss = self._on_device(loss)
-        self._optimizer = optimizer
-        self._low_precision = precision == "bfloat16"
         self._epochs = max(1e-6, round(epochs, 6))  # 0.1 * 30 is three passes, not a step of a fourth
-        self._schedule = schedule
-        self._rates = [group["lr"] for group in optimizer.param_groups]
         self._done = 0
-        self._sorted = SortedByClass()
         self._begun = False
-
-    def _on_device(self, loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        """A loss with class weights must lie where the model does; the user's own object is left alone."""
-        if isinstance(loss, nn.Module) and any(b.device != self._device for b in loss.buffers()):
-            return copy.deepcopy(loss).to(self._device)
-        return loss
 
     def __iter__(self) -> Iterator[Epoch]:
         for running in self.passes():
@@ -157,8 +133,7 @@ class Training:
             for epoch in range(math.ceil(self._epochs)):
                 yield Pass(epoch + 1, self._steps(epoch))
         finally:
-            if self._schedule is not None:
-                self._multiply_rates(1.0)  # so that fit, called again, starts from the user's own rates
+            self._rates.restore()
 
     def steps(self) -> Iterator[Step]:
         """Single updates of all epochs, each yielded right after it was made."""
@@ -184,13 +159,15 @@ class Training:
         share = min(1.0, self._epochs - epoch)
         # A whole pass goes to the loader's own end: torch's samplers draw once more from their generator there.
         limit = None if length is None or share == 1 else math.ceil(round(length * share, 6))
-        self._model.train()
+        self._update.model.train()
         number = -1
         for number, batch in enumerate(itertools.islice(loader, limit)):
             inside = number / length if length else 0.0
-            self._set_rate((epoch + inside) / self._epochs)
-            yield self._update(epoch, batch)
-            self._model.train()  # whoever looked at the step may have measured in between
+            self._rates.set((epoch + inside) / self._epochs)
+            loss = self._update(batch)
+            self._done += 1
+            yield Step(self._done, epoch + 1, loss, self._rates.now())
+            self._update.model.train()  # whoever looked at the step may have measured in between
         if number < 0:
             raise UsageError(
                 "the loader gave no batch",
@@ -198,54 +175,9 @@ class Training:
                 "spent after one pass?",
             )
 
-    def _update(self, epoch: int, batch: Any) -> Step:
-        images, targets, mask = self._parts(batch)
-        self._sorted.look(targets)
-        self._optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
-            outputs = self._model(images)
-        if self._low_precision and isinstance(outputs, Tensor):
-            outputs = outputs.float()
-        loss = batch_loss(self._loss, outputs, targets, mask)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        self._done += 1
-        return Step(self._done, epoch + 1, loss.detach(), self._rate())
-
-    def _parts(self, batch: Any) -> tuple[Any, Any, Tensor | None]:
-        if isinstance(batch, Batch):
-            mask = None if bool(batch.mask.all()) else batch.mask.to(self._device)
-            return _moved(batch.images, self._device), _moved(batch.targets, self._device), mask
-        if not isinstance(batch, tuple | list) or len(batch) != 2:
-            size = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
-            raise UsageError(
-                f"the loader gave a {type(batch).__name__}{size}, not (images, targets)",
-                hint="A data set for fit returns two things: the picture's tensor and its target.",
-            )
-        return _moved(batch[0], self._device), _moved(batch[1], self._device), None
-
-    def _set_rate(self, progress: float) -> None:
-        if self._schedule is None:
-            return
-        factor = self._schedule(min(1.0, progress))
-        if not math.isfinite(factor):
-            raise UsageError(f"the schedule gave {factor} at progress {progress:.3f}")
-        self._multiply_rates(factor)
-
-    def _multiply_rates(self, factor: float) -> None:
-        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * factor
-
-    def _rate(self) -> float:
-        return float(self._optimizer.param_groups[0]["lr"])
-
 
 def _length(batches: Passes) -> int | None:
     try:
         return len(batches)  # type: ignore[arg-type]
     except TypeError:
         return None
-
-
-def _moved(value: Any, device: torch.device) -> Any:
-    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
