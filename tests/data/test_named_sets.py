@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import command
 
 from lensmith.data.sources import load_data
 from lensmith.errors import DataError, UsageError
@@ -42,3 +43,24 @@ def test_a_name_that_torchvision_lacks_suggests_the_nearest() -> None:
 def test_an_empty_root_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"torchvision:CIFAR10 cannot be read from .*"):
         load_data("torchvision:CIFAR10", root=tmp_path)
+
+
+def test_the_copy_is_named_from_the_shell(tmp_path: Path) -> None:
+    write_mnist(tmp_path / "copies")
+    trained = command(
+        *("train", "torchvision:MNIST", "root=copies", "epochs=1", "batch_size=8", "model=tutorial_net"),
+        *("image_size=28", "--json"),
+        cwd=tmp_path,
+    )
+    assert trained.code == 0, trained.err
+    assert trained.json["report"]["count"] == 10
+    run = trained.json["run"]
+    assert 'root = "copies"' in (tmp_path / run / "recipe.toml").read_text()
+    seen = command("inspect", "torchvision:MNIST", "root=copies", "--json", cwd=tmp_path)
+    assert seen.json["count"] == 30
+    measured = command(
+        "evaluate", run, "torchvision:MNIST", "root=copies", "--split", "test", "--json", cwd=tmp_path
+    )
+    assert measured.json["accuracy"] == trained.json["report"]["accuracy"]
+    command("inspect", "torchvision:MNIST", "lr=1", cwd=tmp_path).refused(2, "lr=1.0 is for train", "root=")
+    command("inspect", "copies", "root=copies", cwd=tmp_path).refused(2, "root=copies", "torchvision:")

@@ -309,3 +309,10 @@ def test_an_owner_that_shares_one_handle_is_asked_one_at_a_time() -> None:
     column = column_of(load_data(Archive()), side=20)
     assert column.skipped == ()
     assert (column.pixels == np.stack(pictures)).all()
+
+
+def test_a_loader_is_told_from_what_it_loads() -> None:
+    loader = torch.utils.data.DataLoader([(0, 1)])
+    with pytest.raises(UsageError, match="a DataLoader gives batches") as caught:
+        load_data(loader)
+    assert "loader.dataset" in caught.value.hint and "lensmith.fit" in caught.value.hint

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
 from torchvision.models import get_model
 
 from lensmith.errors import UsageError
@@ -23,6 +29,16 @@ def test_the_guides_net_shows_each_layer() -> None:
         "model.4": (64, 8, 8),
         "model.5": (64, 4, 4),
     }
+
+
+def test_tensorboard_gets_a_picture_of_each_layer(tmp_path: Path) -> None:
+    with SummaryWriter(str(tmp_path)) as writer:
+        maps = activations(build("tutorial_net", 10, 32), torch.rand(3, 32, 32), writer=writer, step=7)
+    read = EventAccumulator(str(tmp_path)).Reload()
+    assert read.Tags()["images"] == [f"activations/{name}" for name in maps]
+    shown = read.Images("activations/model.0")[0]
+    assert shown.step == 7
+    assert Image.open(io.BytesIO(shown.encoded_image_string)).height > 48
 
 
 def test_each_map_is_what_the_layer_gave_even_if_the_next_works_in_place() -> None:

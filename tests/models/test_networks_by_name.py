@@ -138,9 +138,9 @@ def test_an_own_file_named_like_a_package_takes_nobodys_place(own: Path) -> None
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        ("make_nets", r"has no function make_nets\nIt has .*make_net"),
-        ("_hidden", "has no function _hidden"),
-        ("", "has no function"),
+        ("make_nets", r"has no make_nets\nIt has .*make_net"),
+        ("_hidden", "_hidden is a int, not a function or class"),
+        ("", "has no "),
         ("words", r"words\(3\) gave a str, not an nn\.Module"),
         ("broken", r"broken\(3\) failed \(TypeError: .*\n.*number of outputs"),
     ],

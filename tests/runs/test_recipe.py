@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lensmith.errors import UsageError
-from lensmith.runs.recipe import Recipe, field_help, parse_words, read_recipe, seconds_of
+from lensmith.runs.fields import seconds_of
+from lensmith.runs.recipe import Recipe, field_help, parse_words, read_recipe
 
 AWKWARD = {
     "model": 'nets/größe "neu".py:make\\net',

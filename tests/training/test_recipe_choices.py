@@ -22,7 +22,7 @@ from lensmith.errors import UsageError
 from lensmith.machine.runtime import find_runtime
 from lensmith.runs.recipe import Recipe
 from lensmith.training.plan import choose
-from lensmith.training.timing import fit_budget
+from lensmith.training.timing import Trial, fit_budget
 
 
 class Painted:
@@ -50,8 +50,8 @@ def painted(*classes: str, sizes: Sequence[tuple[int, int]] = ((20, 20),)) -> Im
 
 def test_nothing_stays_open_and_every_choice_has_its_reason() -> None:
     recipe, reasons = chosen(painted(), device=None)
-    open_fields = set(Recipe().unset()) - {"precision"}
-    assert recipe.unset() == ["precision"]  # which a timing decides, once the network stands
+    open_fields = set(Recipe().unset()) - {"precision", "layout"}
+    assert recipe.unset() == ["precision", "layout"]  # decided once the network stands
     assert set(reasons) == open_fields
     assert all(len(words) > 5 for words in reasons.values()), reasons
 
@@ -72,6 +72,7 @@ def test_what_is_given_stays_and_needs_no_reason() -> None:
         "normalize": "imagenet",
         "loss": "cross_entropy",
         "precision": "float32",
+        "layout": "contiguous",
         "shift": 0.1,
     }
     assert set(given) == set(Recipe().unset())
@@ -129,12 +130,16 @@ def sized(budget: str, spent: float = 0.0, count: int = 40, **fields: Any) -> Re
     net = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
     plan = choose(Recipe(budget=budget, device="cpu", **fields), painted(), find_runtime("cpu"))
     assert plan.recipe.epochs is None or "epochs" in fields
-    return fit_budget(plan, net, batches, nn.CrossEntropyLoss(), spent).recipe
+    return fit_budget(plan, trial(net, batches), spent).recipe
+
+
+def trial(net: nn.Module, batches: Batches) -> Trial:
+    return Trial(net, torch.optim.SGD(net.parameters(), lr=0.01), batches, nn.CrossEntropyLoss())
 
 
 def test_a_budget_becomes_epochs_and_more_time_more_of_them() -> None:
     short, long = sized("20s"), sized("120s")
-    assert short.unset() == long.unset() == ["precision"]
+    assert short.unset() == long.unset() == ["precision", "layout"]
     assert short.epochs is not None and long.epochs is not None
     assert 1 < short.epochs < long.epochs
 
@@ -164,7 +169,7 @@ def test_sizing_a_budget_leaves_the_network_as_it_was() -> None:
     pixels = torch.randint(0, 256, (40, 4, 4, 3), dtype=torch.uint8)
     batches = Batches(pixels, torch.zeros(40, dtype=torch.int64), Preprocess(4), 8, Augment())
     plan = choose(Recipe(budget="20s", device="cpu"), painted(), find_runtime("cpu"))
-    sized_plan = fit_budget(plan, net, batches, nn.CrossEntropyLoss(), 0.0)
+    sized_plan = fit_budget(plan, trial(net, batches), 0.0)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert dataclasses.replace(sized_plan.recipe, epochs=None) == plan.recipe
     assert "measured" in sized_plan.reasons["epochs"]

@@ -38,7 +38,7 @@ def open_engine(facts: BundleFacts, files: Mapping[str, bytes]) -> Engine:
     if GRAPH not in files and not facts.model:
         raise ModelFileError(
             "the bundle holds neither a graph nor its model's name, so nothing can compute it",
-            hint="Save it again with Bundle(net, ..., name='net.py:make_net').",
+            hint="Say where torch finds the network: Bundle(net, ..., name='net.py:Net'), or model= in train.",
         )
     if not facts.model:
         raise MachineError(
@@ -97,7 +97,7 @@ def torch_engine(model: nn.Module, preprocess: Preprocess) -> Engine:
         with torch.inference_mode():
             images = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
             try:
-                outputs: Any = model(normalised(images, preprocess))
+                outputs: Any = model(normalised(images, preprocess).contiguous())
             except Exception as error:
                 size = list(pixels.shape[:3])
                 raise ModelFileError(f"the network fails on pictures of {size} ({error})") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import json
 import logging
@@ -10,14 +11,21 @@ import struct
 import warnings
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
 
+from lensmith.bundle.engines import onnx_engine
 from lensmith.bundle.facts import WEIGHTS
+from lensmith.bundle.layers import layer_nodes
+from lensmith.bundle.nodes import Nodes
 from lensmith.data.preprocess import Preprocess
 
 OPSET = 18
+_IR = 10
+_TOLERANCE = 1e-3
+"""Of the largest output: both compute in float32, in another order."""
 _PREFIX = "model."
 
 
@@ -33,7 +41,7 @@ class Pixels(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """uint8 [N, H, W, 3] -> outputs, float32 [N, ...]."""
         normal = images.to(torch.float32) * self.scale + self.offset
-        outputs: Tensor = self.model(normal.permute(0, 3, 1, 2))
+        outputs: Tensor = self.model(normal.permute(0, 3, 1, 2).contiguous())
         return outputs.to(torch.float32)
 
 
@@ -43,6 +51,60 @@ def trace(model: nn.Module, preprocess: Preprocess, weights: bytes) -> bytes:
     Its tensors that are in `weights` (safetensors) point there by offset, so both engines compute with the
     same bytes. Raises what torch's exporter raises for a network that it cannot follow.
     """
+    return _written(model.eval(), preprocess, weights) or _exported(model, preprocess, weights)
+
+
+def _written(model: nn.Module, preprocess: Preprocess, weights: bytes) -> bytes | None:
+    """The graph written layer by layer, where that can be and gives what the network gives."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    make = Nodes("network")
+    scale, offset = (
+        make.constant(part, name) for part, name in zip(preprocess.affine(), ("scale", "offset"), strict=True)
+    )
+    real = make.op("Cast", "images", to=onnx.TensorProto.FLOAT)
+    normal = make.op("Add", make.op("Mul", real, scale), offset)
+    try:
+        with torch.no_grad():
+            example = torch.zeros((2, 3, *preprocess.size))
+            outputs = layer_nodes(
+                model, example, make, make.op("Transpose", normal, perm=[0, 3, 1, 2]), _PREFIX
+            )
+    except Exception:  # what no list foresees is the exporter's, which says what it cannot do either
+        return None
+    for node in make.nodes:
+        node.input[:] = ["logits" if name == outputs else name for name in node.input]
+        node.output[:] = ["logits" if name == outputs else name for name in node.output]
+    graph = onnx.helper.make_graph(
+        make.nodes,
+        "lensmith",
+        [onnx.helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["N", *preprocess.size, 3])],
+        [onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["N", None])],
+        list(make.constants.values()),
+    )
+    opset = onnx.helper.make_opsetid("", OPSET)
+    whole = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=_IR, producer_name="lensmith")
+    _point_to(whole, weights)
+    content: bytes = whole.SerializeToString()
+    return content if _agrees(content, weights, Pixels(model, preprocess), preprocess) else None
+
+
+def _agrees(graph: bytes, weights: bytes, network: nn.Module, preprocess: Preprocess) -> bool:
+    """Whether ONNX Runtime computes from the graph what torch computes from the network, on three pictures."""
+    draw = np.random.default_rng(0)
+    pictures = draw.integers(0, 256, (3, *preprocess.size, 3), np.uint8)
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(pictures)).numpy()
+    try:
+        found = onnx_engine(graph, weights)(pictures)
+    except Exception:
+        return False
+    scale = float(np.abs(wanted).max()) or 1.0
+    return found.shape == wanted.shape and bool(np.abs(found - wanted).max() <= _TOLERANCE * scale)
+
+
+def _exported(model: nn.Module, preprocess: Preprocess, weights: bytes) -> bytes:
+    """The graph by torch's own exporter."""
     wrapped = Pixels(model, preprocess).eval()
     example = torch.zeros((2, *preprocess.size, 3), dtype=torch.uint8)
     program: Any

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto
 
+from lensmith.bundle.nodes import Nodes
 from lensmith.data.preprocess import Preprocess
 from lensmith.errors import UsageError
 
@@ -18,24 +18,6 @@ _MODES: dict[str, dict[str, Any]] = {
     "bilinear": {"mode": "linear", "antialias": 1},
     "bicubic": {"mode": "cubic", "antialias": 1, "cubic_coeff_a": -0.5},
 }
-
-
-class _Nodes:
-    """Nodes and constants under construction; every method returns the name of a value."""
-
-    def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.constants: dict[str, TensorProto] = {}
-
-    def number(self, value: int | list[int]) -> str:
-        name = f"lensmith.{value}".replace(" ", "")
-        self.constants[name] = numpy_helper.from_array(np.array(value, np.int64), name)
-        return name
-
-    def op(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        output = output or f"lensmith.{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
-        return output
 
 
 def resize_nodes(
@@ -54,7 +36,7 @@ def resize_nodes(
         raise UsageError(
             f"resize={preprocess.resize} is smaller than the crop of {preprocess.size}: no ONNX for that"
         )
-    make = _Nodes()
+    make = Nodes("resize")
     shape = make.op("Shape", images)
     height = make.op("Gather", shape, make.number(1))
     width = make.op("Gather", shape, make.number(2))
@@ -80,7 +62,7 @@ def resize_nodes(
     return make.nodes, list(make.constants.values())
 
 
-def _resized_to(make: _Nodes, preprocess: Preprocess, height: str, width: str) -> tuple[str, str]:
+def _resized_to(make: Nodes, preprocess: Preprocess, height: str, width: str) -> tuple[str, str]:
     """`Preprocess.resized_to`, in nodes."""
     if preprocess.fit == "squish":
         return make.number(preprocess.size[0]), make.number(preprocess.size[1])
@@ -100,14 +82,14 @@ def _resized_to(make: _Nodes, preprocess: Preprocess, height: str, width: str) -
     return make.op("Where", tall_enough, high, box_height), make.op("Where", tall_enough, box_width, wide)
 
 
-def _rounded_division(make: _Nodes, above: str, below: str) -> str:
+def _rounded_division(make: Nodes, above: str, below: str) -> str:
     """max(1, (2 * above + below) // (2 * below))"""
     two = make.number(2)
     sum_ = make.op("Add", make.op("Mul", two, above), below)
     return make.op("Max", make.number(1), make.op("Div", sum_, make.op("Mul", two, below)))
 
 
-def _crop(make: _Nodes, preprocess: Preprocess, resized: str, sizes: str, prepared: str) -> None:
+def _crop(make: Nodes, preprocess: Preprocess, resized: str, sizes: str, prepared: str) -> None:
     """The centre, halves rounded to even as Python's `round` does."""
     two = make.number(2)
     spare = make.op("Sub", sizes, make.number(list(preprocess.size)))
@@ -118,7 +100,7 @@ def _crop(make: _Nodes, preprocess: Preprocess, resized: str, sizes: str, prepar
     make.op("Slice", resized, start, end, make.number([1, 2]), output=prepared)
 
 
-def _pad(make: _Nodes, preprocess: Preprocess, resized: str, sizes: str, prepared: str) -> None:
+def _pad(make: Nodes, preprocess: Preprocess, resized: str, sizes: str, prepared: str) -> None:
     """The whole picture in the centre. Pad adds one value, so `fill` is taken off first and put back."""
     fill = make.number(list(preprocess.fill))
     spare = make.op("Sub", make.number(list(preprocess.size)), sizes)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from lensmith.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Augment:
-    """flip: mirror half of the pictures, left to right; shift: how far they move, as a share of the side."""
+    """flip: mirror half of the pictures, left to right; shift: how far they move, as a share of the side.
+
+    transform: a user's own, of one picture, uint8 [3, H, W], in the place of both.
+    """
 
     flip: bool = True
     shift: float = 0.125
+    transform: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,55 @@ def windows(pixels: Tensor, index: Tensor, draws: Draws, size: tuple[int, int]) 
     device = pixels.device
     rows, columns, index = rows.to(device), columns.to(device), index.to(device)
     return pixels[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def transformed(
+    pixels: Tensor, transform: Callable[[Any], Any], seeds: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """Each picture through a user's transform, torch's random numbers being its own; then its centre.
+
+    pixels: uint8 [B, H, W, 3]; seeds: int64 [B] -> uint8 [B, height, width, 3]. Nobody else's random numbers
+    move. Raises `UsageError` for what the transform raises, and where its pictures are too small.
+    """
+    made = []
+    with torch.random.fork_rng(devices=[pixels.device] if pixels.is_cuda else []):
+        for picture, seed in zip(pixels, seeds.tolist(), strict=True):
+            torch.manual_seed(seed)
+            made.append(_centre(_applied(transform, picture.permute(2, 0, 1)), size))
+    return torch.stack(made)
+
+
+def _applied(transform: Callable[[Any], Any], picture: Tensor) -> Tensor:
+    """uint8 [3, H, W] -> uint8 [H, W, 3], whatever kind of picture the transform gives."""
+    try:
+        result = transform(picture)
+    except Exception as error:
+        raise UsageError(
+            f"augment failed on a picture {list(picture.shape)} ({type(error).__name__}: {error})",
+            hint="Its steps are given tensors, uint8 [3, H, W]; begin it with ToPILImage() if they need Pillow.",
+        ) from error
+    if hasattr(result, "convert"):  # a Pillow image
+        return torch.from_numpy(np.array(result.convert("RGB"))).to(picture.device)
+    if not isinstance(result, Tensor) or result.ndim != 3 or result.shape[0] not in (1, 3):
+        shape = list(result.shape) if isinstance(result, Tensor) else type(result).__name__
+        raise UsageError(f"augment gave {shape} for a picture {list(picture.shape)}, not [3, H, W]")
+    if result.is_floating_point():
+        low, high = float(result.amin()), float(result.amax())
+        if low < -0.001 or high > 1.001:
+            raise UsageError(f"augment gave values from {low:.3g} to {high:.3g}, and 0 to 1 are a picture's")
+        result = (result * 255).round().clamp(0, 255).to(torch.uint8)
+    return result.as_subclass(Tensor).expand(3, -1, -1).permute(1, 2, 0)
+
+
+def _centre(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    top, left = (picture.shape[0] - size[0]) // 2, (picture.shape[1] - size[1]) // 2
+    if top < 0 or left < 0:
+        raise UsageError(
+            f"augment gave a picture of {picture.shape[0]} x {picture.shape[1]}, and the network sees "
+            f"{size[0]} x {size[1]}",
+            hint="End it with RandomResizedCrop or Resize to that size, or say another image_size.",
+        )
+    return picture[top : top + size[0], left : left + size[1]]
 
 
 def _mirror(positions: Tensor, side: int) -> Tensor:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from lensmith.data.augment import Augment, draw, windows
+from lensmith.data.augment import Augment, draw, transformed, windows
 from lensmith.data.preprocess import Preprocess
 from lensmith.types import Batch
 
@@ -28,6 +28,7 @@ class Batches:
     batch_size: int
     augment: Augment
     seed: int = 0
+    layout: str = "channels_last"
 
     def __len__(self) -> int:
         return max(1, len(self.pixels) // self.batch_size)
@@ -36,21 +37,35 @@ class Batches:
         """The batches of one pass, made as they are asked for."""
         generator = torch.Generator().manual_seed(_seed(self.seed, epoch))
         order = torch.randperm(len(self.pixels), generator=generator)
-        full = (self.pixels.shape[1], self.pixels.shape[2])
-        draws = draw(self.augment, len(self.pixels), full, self.preprocess.size, generator)
+        changed = self._changes(generator)
         for start in range(len(self)):
             index = order[start * self.batch_size : (start + 1) * self.batch_size]
-            pixels = windows(self.pixels, index, draws, self.preprocess.size)
+            pixels = changed(index)
             targets = self.targets[index.to(self.targets.device)]
-            yield Batch(
-                normalised(pixels, self.preprocess), targets, torch.ones(len(index), dtype=torch.bool)
+            images = laid_out(normalised(pixels, self.preprocess), self.layout)
+            yield Batch(images, targets, torch.ones(len(index), dtype=torch.bool))
+
+    def _changes(self, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+        """What is drawn for each picture in this pass: int64 [B], indices -> their pictures, uint8."""
+        count, size, transform = len(self.pixels), self.preprocess.size, self.augment.transform
+        if transform is not None:
+            seeds = torch.randint(2**62, (count,), generator=generator)
+            return lambda index: transformed(
+                self.pixels[index.to(self.pixels.device)], transform, seeds[index], size
             )
+        draws = draw(self.augment, count, (self.pixels.shape[1], self.pixels.shape[2]), size, generator)
+        return lambda index: windows(self.pixels, index, draws, size)
 
 
 def normalised(pixels: Tensor, preprocess: Preprocess) -> Tensor:
     """uint8 [N, H, W, 3] -> float32 [N, 3, H, W], in channels_last memory without a copy for the layout."""
     scale, offset = (torch.from_numpy(part).to(pixels.device) for part in preprocess.affine())
     return torch.addcmul(offset, pixels.to(torch.float32), scale).permute(0, 3, 1, 2)
+
+
+def laid_out(images: Tensor, layout: str | None) -> Tensor:
+    """Pictures as a network wants them in memory: as `normalised` gives them, or `contiguous`."""
+    return images.contiguous() if layout == "contiguous" else images
 
 
 def _seed(seed: int, epoch: int) -> int:

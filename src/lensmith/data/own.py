@@ -22,6 +22,11 @@ def read_examples(owner: Any, join: Callable[[Any], ImageDataset], task: Task | 
 
     Targets are class names or indices, lists of labels, or numbers. `join` reads the parts of a concatenation.
     """
+    if hasattr(owner, "dataset") and hasattr(owner, "batch_sampler"):
+        raise UsageError(
+            f"a {type(owner).__name__} gives batches, and single pictures are needed",
+            hint="Give what it loads, loader.dataset; or go through the loader itself with lensmith.fit.",
+        )
     if not hasattr(owner, "__len__") or not hasattr(owner, "__getitem__"):
         raise UsageError(
             f"a {type(owner).__name__} is no data set",

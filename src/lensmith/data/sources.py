@@ -11,7 +11,7 @@ from lensmith.data.folders import read_folder
 from lensmith.data.named import PREFIX, load_named
 from lensmith.data.own import read_examples
 from lensmith.data.tables import read_table
-from lensmith.errors import DataError
+from lensmith.errors import DataError, UsageError
 from lensmith.types import Examples, Task
 
 _TABLE = "labels.csv"
@@ -33,6 +33,11 @@ def load_data(
     if not isinstance(source, str | Path):
         return read_examples(source, load_data, task)
     path = Path(source)
+    if root is not None and not str(source).startswith(PREFIX):
+        raise UsageError(
+            f"root={root} is where a named data set lies, and {source} is no name",
+            hint=f"Write {PREFIX}CIFAR10 and the like, or leave root out.",
+        )
     if path.is_dir():
         table = path / _TABLE
         with contextlib.suppress(PermissionError):  # read_folder has the words for it

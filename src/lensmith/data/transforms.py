@@ -1,8 +1,9 @@
-"""torchvision's preprocessing, v1 or v2, read as a `Preprocess`."""
+"""torchvision's transforms, v1 or v2: preprocessing read as a `Preprocess`, random steps as augmentation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lensmith.data.preprocess import Preprocess
@@ -10,6 +11,56 @@ from lensmith.errors import UsageError
 
 _PASSED = {"ToTensor", "PILToTensor", "ToImage", "ToDtype", "ConvertImageDtype", "ToPureTensor", "Identity"}
 """Steps that change the type alone."""
+
+_OF_BATCHES = {"MixUp", "CutMix"}
+
+_SIZED = {"Resize", "CenterCrop", "RandomCrop", "RandomResizedCrop"}
+
+Values = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done at random to a training picture, and what stood beside it.
+
+    steps: each a function of one picture, uint8 [3, H, W]. size: (height, width) that they end with, where
+    one of them says. normal: mean and std of a Normalize among them, which preprocessing does.
+    """
+
+    steps: tuple[Callable[[Any], Any], ...]
+    size: tuple[int, int] | None = None
+    normal: tuple[Values, Values] | None = None
+
+    def __call__(self, picture: Any) -> Any:
+        """uint8 [3, H, W] -> a picture, by all steps in turn."""
+        for step in self.steps:
+            picture = step(picture)
+        return picture
+
+
+def augmentation_of(transform: Any) -> Augmentation:
+    """The transforms that a tutorial gives its training set, or any function of one picture.
+
+    ToTensor and its like, and Normalize, are left to preprocessing; all else is done to each picture. Raises
+    `UsageError` for what mixes several pictures.
+    """
+    steps: list[Callable[[Any], Any]] = []
+    found: dict[str, Any] = {}
+    for step in _steps(transform):
+        name = type(step).__name__
+        if name in _OF_BATCHES:
+            raise UsageError(f"{name} mixes pictures and their labels, and augment= changes one picture")
+        if not callable(step):
+            raise UsageError(f"augment: {step!r} is nothing to call")
+        if name == "Normalize":
+            _normalize(step, found)
+        elif name not in _PASSED:
+            steps.append(step)
+            size = getattr(step, "size", None) if name in _SIZED else None
+            if isinstance(size, Sequence) and len(size) == 2:
+                found["size"] = (int(size[0]), int(size[1]))
+    normal = (found["mean"], found["std"]) if "mean" in found else None
+    return Augmentation(tuple(steps), found.get("size"), normal)
 
 
 def preprocess_of(transform: Any) -> Preprocess:
@@ -50,10 +101,11 @@ def _made(found: dict[str, Any]) -> Preprocess:
 
 
 def _steps(transform: Any) -> Sequence[Any]:
-    steps = getattr(transform, "transforms", None)
-    if steps is None:
+    kind = type(transform).__name__
+    if kind not in ("Compose", "Sequential"):
         return [transform]
-    return [inner for step in steps for inner in _steps(step)]
+    inside = transform.transforms if kind == "Compose" else list(transform)
+    return [inner for step in inside for inner in _steps(step)]
 
 
 def _of_weights(transform: Any) -> Preprocess:
@@ -98,7 +150,7 @@ def _pass(step: Any, found: dict[str, Any]) -> None:
 def _refuse(step: Any, found: dict[str, Any]) -> None:
     raise UsageError(
         f"{type(step).__name__} cannot be part of preprocessing",
-        hint="Resize, CenterCrop, ToTensor and Normalize can; random steps belong to augmentation.",
+        hint="Resize, CenterCrop, ToTensor and Normalize can; random steps go into augment=.",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch.nn.modules import activation, conv, pooling
 
 from lensmith.errors import UsageError
 from lensmith.models.probe import place_of, probe
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 _KINDS = tuple(
     kind
@@ -26,13 +29,16 @@ _KINDS = tuple(
 _PER_ROW, _ROWS, _TILE, _GAP, _LINE = 16, 2, 48, 2, 16
 
 
-def activations(model: nn.Module, picture: Tensor | NDArray[Any]) -> dict[str, Tensor]:
+def activations(
+    model: nn.Module, picture: Tensor | NDArray[Any], *, writer: SummaryWriter | None = None, step: int = 0
+) -> dict[str, Tensor]:
     """The maps after each convolution, pooling and activation layer -> name: float32 [C, H, W], on the CPU.
 
     picture: [3, H, W], as the network takes it; uint8 is divided by 255. In the order in which the layers
     run; a layer that runs again is counted, `relu (2)`. What a forward computes without a module, such as
-    `F.relu`, does not show. The network is left as it was. Raises `UsageError` for a picture of another
-    shape, and where the network fails on it.
+    `F.relu`, does not show. The network is left as it was. writer: TensorBoard's, which then gets each
+    layer's maps as one picture, under `activations/`. Raises `UsageError` for a picture of another shape,
+    and where the network fails on it.
     """
     pixels = torch.as_tensor(picture)
     if pixels.ndim != 3:
@@ -55,6 +61,9 @@ def activations(model: nn.Module, picture: Tensor | NDArray[Any]) -> dict[str, T
             maps[name] = output[0].detach().to("cpu", torch.float32, copy=True)
 
     probe(model, images, after=keep)
+    if writer is not None:
+        for name, layer in maps.items():
+            writer.add_image(f"activations/{name}", np.asarray(_band(name, layer)), step, dataformats="HW")
     return maps
 
 

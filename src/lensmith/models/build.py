@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib.util
 import inspect
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -17,6 +14,8 @@ from lensmith.errors import UsageError
 from lensmith.models.convnet import ConvNet
 from lensmith.models.lite0 import Lite0
 from lensmith.models.tutorial import TutorialNet
+from lensmith.runs.fields import OWN
+from lensmith.runs.user_code import is_in_file, naming_faults, read_object
 
 OURS: dict[str, Callable[[int, int], nn.Module]] = {
     "convnet": ConvNet,
@@ -31,7 +30,7 @@ def build(name: str, outputs: int, image_size: int) -> nn.Module:
     `name` is one of ours, of torchvision's or timm's, or `file.py:function`, where the function takes the
     number of outputs. Raises `UsageError` with the nearest name for one that nobody has.
     """
-    if ".py:" in name:
+    if is_in_file(name):
         return _from_file(name, outputs)
     if name in OURS:
         return OURS[name](outputs, image_size)
@@ -43,6 +42,11 @@ def build(name: str, outputs: int, image_size: int) -> nn.Module:
         import timm
 
         return _made(name, image_size, timm.create_model, pretrained=False, num_classes=outputs)
+    if name == OWN:
+        raise UsageError(
+            "model=own: that network was given as an object, which no file of words holds",
+            hint="Give it again in Python, model=net, or name it: --model net.py:Net",
+        )
     known = [*OURS, *torchvision_names(), *timm_names()]
     near = difflib.get_close_matches(name, known, n=3)
     raise UsageError(
@@ -96,41 +100,18 @@ def _made(name: str, image_size: int, make: Callable[..., nn.Module], **words: A
         raise UsageError(f"{name} cannot be made for pictures of {image_size}: {error}") from error
 
 
-@contextlib.contextmanager
-def _naming(name: str, what: str) -> Iterator[None]:
-    """What the user's own code raises is told with the place where it was asked for."""
-    try:
-        yield
-    except Exception as error:
-        raise UsageError(
-            f"--model {name}: {what} failed ({type(error).__name__}: {error})",
-            hint="The function is called with the number of outputs.",
-        ) from error
-
-
-def _from_file(name: str, outputs: int) -> nn.Module:
-    path, _, function = name.rpartition(":")
-    if not Path(path).is_file():
-        raise UsageError(f"--model {name}: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(f"lensmith_model_{Path(path).stem}", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--model {name}: {path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look for their module there
-    with _naming(name, path):
-        spec.loader.exec_module(module)
-    make: Any = getattr(module, function, None)
+def _from_file(word: str, outputs: int) -> nn.Module:
+    make = read_object(word, "model")
+    name = word.rpartition(":")[2]
+    if isinstance(make, nn.Module):
+        return make
     if not callable(make):
-        made = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
-        raise UsageError(
-            f"--model {name}: {path} has no function {function}", hint=f"It has {', '.join(made) or 'none'}."
-        )
-    with _naming(name, f"{function}({outputs})"):
+        raise UsageError(f"model={word}: {name} is a {type(make).__name__}, not a function or class")
+    hint = "The function is called with the number of outputs."
+    with naming_faults(f"model={word}", f"{name}({outputs})", hint):
         model = make(outputs) if _takes_outputs(make) else make()
     if not isinstance(model, nn.Module):
-        raise UsageError(
-            f"--model {name}: {function}({outputs}) gave a {type(model).__name__}, not an nn.Module"
-        )
+        raise UsageError(f"model={word}: {name}({outputs}) gave a {type(model).__name__}, not an nn.Module")
     return model
 
 

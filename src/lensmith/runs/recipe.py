@@ -6,18 +6,16 @@ import dataclasses
 import difflib
 import json
 import tomllib
-import types
-import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from lensmith.errors import UsageError
+from lensmith.runs.fields import AUTO, read_value, require_field, require_value, seconds_of
 from lensmith.runs.files import write_text
 from lensmith.types import Task
 
-AUTO = "auto"
-OPTIONAL = ("budget", "weights")
+OPTIONAL = ("root", "budget", "weights", "preprocess", "augment")
 """Fields that may stay without a value."""
 
 
@@ -25,11 +23,14 @@ OPTIONAL = ("budget", "weights")
 class Recipe:
     """What to train and how. A field left at None is chosen from the data, and the choice is written down.
 
-    The comment line under a field is its help text.
+    model, loss, optimizer, schedule, preprocess and augment may also be `file.py:name`; `own` stands for an
+    object that was given in Python. The comment line under a field is its help text.
     """
 
     model: str | None = None
     """A name of ours (convnet), of torchvision or timm, or file.py:function"""
+    root: str | None = None
+    """Folder of your own copy of a named data set, such as torchvision:CIFAR10"""
     task: Task | None = None
     """classification, multilabel or regression"""
     budget: str | None = None
@@ -40,7 +41,7 @@ class Recipe:
     """Leave the trained part as it is and fit a linear head to its features"""
     weights: str | None = None
     """A file of weights to start from, in the place of the published ones"""
-    loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "l1"] | None = None
+    loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "l1"] | str | None = None
     """cross_entropy, binary_cross_entropy, mse or l1"""
     epochs: float | None = None
     """Passes over the training pictures"""
@@ -48,13 +49,13 @@ class Recipe:
     """Pictures in one step"""
     lr: float | None = None
     """Learning rate at its highest"""
-    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
+    optimizer: Literal["sgd", "adam", "adamw"] | str = "adamw"
     """sgd, adam or adamw"""
     momentum: float = 0.9
     """Momentum of sgd"""
     weight_decay: float = 0.01
     """Weight decay; not applied to biases and norms"""
-    schedule: Literal["constant", "step", "cosine", "onecycle", "plateau"] = "onecycle"
+    schedule: Literal["constant", "step", "cosine", "onecycle", "plateau"] | str = "onecycle"
     """How the rate goes over the run: constant, step, cosine, onecycle or plateau"""
     warmup: float = 0.0
     """Share of the run over which the rate rises from 0"""
@@ -64,8 +65,12 @@ class Recipe:
     """Height and width, in pixels, of what the model sees"""
     fit: Literal["crop", "pad", "squish"] | None = None
     """How a picture of another shape is made square: crop, pad or squish"""
-    normalize: Literal["none", "half", "imagenet", "pretrained"] | None = None
+    normalize: Literal["none", "half", "imagenet", "pretrained", "own"] | None = None
     """Values that the model sees: none (0 to 1), half (-1 to 1), imagenet, or as it was pretrained"""
+    preprocess: str | None = None
+    """A Preprocess or torchvision's transforms of your own, in the place of image_size, fit and normalize"""
+    augment: str | None = None
+    """torchvision's transforms of your own for training pictures, in the place of flip and shift"""
     flip: bool | None = None
     """Mirror training pictures at random; off where left and right carry meaning"""
     shift: float | None = None
@@ -76,6 +81,8 @@ class Recipe:
     """Keep decoded pictures in the cache folder"""
     precision: Literal["float32", "bfloat16"] | None = None
     """Arithmetic of the training"""
+    layout: Literal["channels_last", "contiguous"] | None = None
+    """How maps lie in memory: channels_last, the fastest for convolutions, or contiguous"""
     keep: Literal["best", "last", "all"] = "best"
     """Weights to keep: those of the best epoch on val where test is held out, the last, or all"""
     log_every: int = 20
@@ -89,7 +96,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            _check(field.name, getattr(self, field.name))
+            require_value(type(self), field.name, getattr(self, field.name))
         for name, low, high in _BOUNDS:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -100,7 +107,7 @@ class Recipe:
     def changed(self, **fields: Any) -> Recipe:
         """The same recipe with some fields set, `"auto"` to choose; an unknown name suggests the nearest."""
         for name in fields:
-            _known(name)
+            require_field(Recipe, name)
         said: dict[str, Any] = {
             name: None if isinstance(v, str) and v == AUTO else v for name, v in fields.items()
         }
@@ -129,22 +136,6 @@ class Recipe:
         """Write the TOML form."""
         write_text(path, self.as_toml())
 
-
-_OTHER_NAMES = {
-    "learning_rate": "lr",
-    "lr0": "lr",
-    "batch": "batch_size",
-    "bs": "batch_size",
-    "imgsz": "image_size",
-    "img_size": "image_size",
-    "size": "image_size",
-    "opt": "optimizer",
-    "wd": "weight_decay",
-    "sched": "schedule",
-    "smoothing": "label_smoothing",
-    "num_epochs": "epochs",
-}
-"""What other tools call a field; for the hint alone."""
 
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("epochs", 0, 1_000_000),
@@ -218,10 +209,19 @@ def parse_words(words: list[str]) -> dict[str, Any]:
             raise UsageError(
                 f"'{word}' is not a recipe field", hint="Fields are written name=value, such as lr=0.01."
             )
-        _known(name)
+        require_field(Recipe, name)
         if name in fields:
             raise UsageError(f"{name} is given twice", hint=f"Keep one of them; the second is {word}.")
-        fields[name] = None if text == AUTO else _read_value(name, text)
+        fields[name] = None if text == AUTO else read_value(Recipe, name, text)
+    return fields
+
+
+def data_words(words: list[str] | None) -> dict[str, Any]:
+    """The fields that say how data are read, for commands that do nothing else with a recipe."""
+    fields = parse_words(words or [])
+    for name in fields:
+        if name not in ("root", "task"):
+            raise UsageError(f"{name}={fields[name]} is for train", hint="Here root= and task= are known.")
     return fields
 
 
@@ -244,85 +244,3 @@ def field_help() -> list[tuple[str, str, str]]:
         (f.name, AUTO if f.default is None else json.dumps(f.default).strip('"'), str(texts.get(f.name, "")))
         for f in dataclasses.fields(Recipe)
     ]
-
-
-def seconds_of(budget: str) -> float:
-    """`90s`, `2m`, `1h30m` or a bare number of seconds -> seconds."""
-    rest, seconds = budget.strip().lower(), 0.0
-    for unit, length in (("h", 3600.0), ("m", 60.0), ("s", 1.0)):
-        head, found, tail = rest.partition(unit)
-        if found:
-            seconds += _number(head, budget) * length
-            rest = tail
-    if rest:
-        seconds += _number(rest, budget)
-    if not 0 < seconds < float("inf"):
-        raise UsageError(f"budget={budget} is not a time", hint="Write it like 90s, 2m or 1h30m.")
-    return seconds
-
-
-def _number(text: str, budget: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"budget={budget} is not a time", hint="Write it like 90s, 2m or 1h30m.") from None
-
-
-def _known(name: str) -> None:
-    names = [f.name for f in dataclasses.fields(Recipe)]
-    if name in names:
-        return
-    near = [_OTHER_NAMES[name]] if name in _OTHER_NAMES else difflib.get_close_matches(name, names, 1, 0.5)
-    hint = f"Did you mean {near[0]}?" if near else f"The fields are {', '.join(names)}."
-    raise UsageError(f"no recipe field is called '{name}'", hint=hint)
-
-
-def _options(name: str) -> tuple[Any, ...]:
-    """The types that a field may have, None's among them where it can be left to be chosen."""
-    hint = typing.get_type_hints(Recipe)[name]
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        return typing.get_args(hint)
-    return (hint,)
-
-
-def _choices(name: str) -> tuple[type, tuple[str, ...]]:
-    """The type of a field without its None, and its words where only some are allowed."""
-    kind = next(option for option in _options(name) if option is not type(None))
-    if typing.get_origin(kind) is Literal:
-        return str, typing.get_args(kind)
-    return kind, ()
-
-
-def _read_value(name: str, text: str) -> Any:
-    kind, _ = _choices(name)
-    if kind is bool:
-        if text.lower() not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-            raise UsageError(f"{name}={text} is neither true nor false")
-        return text.lower() in ("true", "1", "yes", "on")
-    try:
-        return kind(text)
-    except ValueError:
-        raise UsageError(f"{name}={text} is not {_ARTICLE[kind]}") from None
-
-
-def _check(name: str, value: Any) -> None:
-    """Refuse at the door what the type of a field does not allow; a whole number passes for a fraction."""
-    if value is None:
-        if type(None) in _options(name):
-            return
-        raise UsageError(
-            f"{name}={AUTO}: nothing chooses it", hint=f"It is {getattr(Recipe, name)} by default."
-        )
-    kind, words = _choices(name)
-    if words and value not in words:
-        near = difflib.get_close_matches(str(value).lower(), words, n=1)
-        raise UsageError(
-            f"{name}={value} is not one of {', '.join(words)}",
-            hint=f"Did you mean {near[0]}?" if near else "",
-        )
-    fits = isinstance(value, (int, float) if kind is float else kind)
-    if not fits or (isinstance(value, bool) and kind is not bool):
-        raise UsageError(f"{name}={value!r} is not {_ARTICLE[kind]}")
-
-
-_ARTICLE = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 import torch
 from torch import Tensor
 
-from lensmith.data.batches import normalised
+from lensmith.data.batches import laid_out, normalised
 from lensmith.errors import DataError
 from lensmith.evaluation.evaluate import gather
 from lensmith.evaluation.metrics import measure
@@ -18,7 +18,6 @@ from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
 from lensmith.training.fit import Epoch, Pass, fit
 from lensmith.training.log import RunLog
-from lensmith.training.optim import SCHEDULES, make_optimizer, warmed_up
 from lensmith.training.prepare import Prepared, target_array
 from lensmith.types import Batch, Event
 
@@ -32,8 +31,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
     """Train by the recipe; the network ends with the weights to keep. Returns which those are, in words."""
     recipe, model = prepared.plan.recipe, prepared.model
     assert recipe.epochs is not None and recipe.precision is not None
-    optimizer = make_optimizer(model, recipe)
-    plateau = None
+    optimizer, plateau = prepared.optimizer, None
     if recipe.schedule == "plateau":
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
     training = fit(
@@ -42,7 +40,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
         loss=prepared.loss,
         optimizer=optimizer,
         epochs=recipe.epochs,
-        schedule=None if plateau else warmed_up(SCHEDULES[recipe.schedule], recipe.warmup),
+        schedule=None if plateau else prepared.schedule,
         precision=recipe.precision,
     )
     choose = _chooser(prepared)
@@ -59,7 +57,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
         if recipe.keep == "all":
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(model))
         yield _event(epoch, figures, total)
-    log.close()
+    log.end(model, next(iter(prepared.batches(0))).images[0])
     return best.put_back(prepared) if recipe.keep == "best" else f"epoch {total}, the last"
 
 
@@ -113,6 +111,7 @@ def _chooser(prepared: Prepared) -> Callable[[], dict[str, float]]:
     def batches() -> Iterator[Batch]:
         for start in range(0, len(pixels), _BATCH):
             images = normalised(pixels[start : start + _BATCH].to(recipe.device), prepared.preprocess)
+            images = laid_out(images, recipe.layout)
             part = targets[start : start + _BATCH]
             yield Batch(images, part, torch.ones(len(part), dtype=torch.bool))
 

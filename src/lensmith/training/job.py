@@ -26,11 +26,13 @@ from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.report import Report
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
+from lensmith.runs.fields import OWN
 from lensmith.runs.files import write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
 from lensmith.training.clock import Clock
 from lensmith.training.epochs import train_epochs
+from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared, prepare_job
 from lensmith.training.run import Run
 from lensmith.training.transfer import fit_head
@@ -38,7 +40,12 @@ from lensmith.types import Event
 
 
 def run_job(
-    source: Any, recipe: Recipe, *, out: Path | None = None, began: float | None = None
+    source: Any,
+    recipe: Recipe,
+    *,
+    parts: Parts | None = None,
+    out: Path | None = None,
+    began: float | None = None,
 ) -> Generator[Event, None, Run]:
     """Train, measure, report. Yields what is worth telling; returns the run.
 
@@ -48,7 +55,7 @@ def run_job(
     clock.stages["import"] = round(clock.spent(), 3)
     if isinstance(source, str | Path):
         _keep_out_of(Path(source), out or RUNS, RUNS)
-    prepared = yield from prepare_job(source, recipe, clock)
+    prepared = yield from prepare_job(source, recipe, clock, parts)
     run = new_run(prepared.data.name, out)
     facts = _facts(source, prepared)
     try:
@@ -117,12 +124,13 @@ def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Gene
 
 def save_bundle(prepared: Prepared, run: RunDirectory) -> Bundle:
     """Write `RUN/model/` and open it again: what is measured is what lies on disk."""
+    recipe = prepared.plan.recipe
     bundle = Bundle(
         prepared.model,
         preprocess=prepared.preprocess,
         classes=prepared.roles.train.classes,
         task=prepared.data.task,
-        name=prepared.plan.recipe.model or "",
+        name="" if recipe.model == OWN else recipe.model or "",
         provenance={
             "lensmith": version("lensmith"),
             "run": run.path.name,

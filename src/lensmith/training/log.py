@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from lensmith.models.activations import activations
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import append_json_line
 from lensmith.training.fit import Epoch, Step
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 _SHOWN = 16
+_FEW_MODULES = 100
+"""Of a deeper network the maps of every layer are more than anybody looks at; `lm.activations` gives them."""
 
 
 class RunLog:
@@ -69,8 +73,11 @@ class RunLog:
             for part, training in modes:
                 part.training = training
 
-    def close(self) -> None:
-        """Flush and close."""
+    def end(self, model: nn.Module, image: Tensor) -> None:
+        """What the trained network makes of one picture, float [3, H, W], layer by layer; then close."""
+        if sum(1 for _ in model.modules()) <= _FEW_MODULES:
+            activations(model, image, writer=self.writer)
+        self.writer.flush()
         self.writer.close()
 
 
@@ -78,4 +85,20 @@ def open_writer(folder: Path) -> SummaryWriter:
     """A SummaryWriter on a folder of event files."""
     from torch.utils.tensorboard import SummaryWriter
 
+    _hush_writers_threads()
     return SummaryWriter(str(folder))
+
+
+def _hush_writers_threads() -> None:
+    """A full disk ends the thread that writes the events with a traceback on stderr. Its error is kept all the
+    same, and raised where we write or flush next, which is where it is told."""
+    before = threading.excepthook
+    if getattr(before, "hushes", False):
+        return
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if not (isinstance(args.exc_value, OSError) and type(args.thread).__name__ == "_AsyncWriterThread"):
+            before(args)
+
+    hook.hushes = True  # type: ignore[attr-defined]
+    threading.excepthook = hook

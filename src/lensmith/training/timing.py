@@ -6,18 +6,47 @@ import copy
 import math
 import statistics
 import time
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from lensmith.data.batches import Batches
 from lensmith.errors import UsageError
-from lensmith.runs.recipe import Recipe, seconds_of
+from lensmith.runs.fields import seconds_of
 from lensmith.training.fit import fit
-from lensmith.training.optim import make_optimizer
 from lensmith.training.plan import Plan
 
 Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a training step is made of; timing works on a copy of it."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    batches: Batches
+    loss: Callable[..., Tensor]
+
+    def seconds(self, precision: Precision, steps: int = 5) -> float:
+        """Median seconds of one step, after two to warm up."""
+        model, optimizer = copy.deepcopy((self.model, self.optimizer))  # together, so that they still belong
+        training = fit(
+            model, self.batches, loss=self.loss, optimizer=optimizer, epochs=1e6, precision=precision
+        )
+        times, before = [], time.perf_counter()
+        for number, step in enumerate(training.steps()):
+            float(step.loss)  # waits for the device
+            if number >= 2:
+                times.append(time.perf_counter() - before)
+            if len(times) == steps:
+                break
+            before = time.perf_counter()
+        return statistics.median(times)
+
 
 _RESERVE = 8.0
 """Seconds kept back from a budget for tracing the graph, saving and the report."""
@@ -27,25 +56,26 @@ _FEW_STEPS = 400
 _PAYS = 1.1
 
 
-def choose_precision(plan: Plan, model: nn.Module, batches: Batches, loss: Any) -> Plan:
+def choose_precision(plan: Plan, trial: Trial) -> Plan:
     """float32, unless the training is long enough to ask and bfloat16 is clearly faster on this machine."""
     recipe = plan.recipe
     if recipe.precision is not None:
         return plan
-    if recipe.budget is None and len(batches) * (recipe.epochs or 0) < _FEW_STEPS:
+    steps = len(trial.batches) * (recipe.epochs or 0)
+    if recipe.budget is None and steps < _FEW_STEPS:
         return plan.choosing("too few steps to gain by less", precision="float32")
-    full = time_step(recipe, model, batches, loss, "float32")
-    long = recipe.budget is not None or full * len(batches) * (recipe.epochs or 0) > _SHORT
+    full = trial.seconds("float32")
+    long = recipe.budget is not None or full * steps > _SHORT
     if not long:
         return plan.choosing(
             f"{full * 1000:.0f} ms a step, too short a training to gain by less", precision="float32"
         )
-    half = time_step(recipe, model, batches, loss, "bfloat16")
+    half = trial.seconds("bfloat16")
     words = f"measured: {full * 1000:.0f} ms a step in float32, {half * 1000:.0f} in bfloat16"
     return plan.choosing(words, precision="bfloat16" if half * _PAYS < full else "float32")
 
 
-def fit_budget(plan: Plan, model: nn.Module, batches: Batches, loss: Any, spent: float) -> Plan:
+def fit_budget(plan: Plan, trial: Trial, spent: float) -> Plan:
     """Size the epochs to what is left of the budget.
 
     Raises `UsageError` naming the smallest budget that works.
@@ -54,33 +84,15 @@ def fit_budget(plan: Plan, model: nn.Module, batches: Batches, loss: Any, spent:
     if recipe.budget is None or recipe.epochs is not None:
         return plan
     began = time.perf_counter()
-    seconds = time_step(recipe, model, batches, loss, recipe.precision or "float32")
+    seconds = trial.seconds(recipe.precision or "float32")
     spent += time.perf_counter() - began
     left = seconds_of(recipe.budget) - spent - _RESERVE
-    epochs = left / (seconds * len(batches))
-    if epochs * len(batches) < 10:
+    steps = left / seconds
+    if steps < 10:
         least = spent + _RESERVE + 10 * seconds
         raise UsageError(
             f"budget={recipe.budget} is too short for anything: one step takes {seconds:.2f} s here",
             hint=f"The smallest that works is about {math.ceil(1.05 * least)}s.",
         )
     reason = f"{seconds * 1000:.0f} ms a step, measured; {left:.0f} s left for training"
-    return plan.choosing(reason, epochs=round(epochs, 6))
-
-
-def time_step(
-    recipe: Recipe, model: nn.Module, batches: Batches, loss: Any, precision: Precision, steps: int = 5
-) -> float:
-    """Median seconds of one training step, on a copy of the model, after two to warm up."""
-    trial = copy.deepcopy(model)
-    optimizer = make_optimizer(trial, recipe.changed(lr=1e-6))
-    training = fit(trial, batches, loss=loss, optimizer=optimizer, epochs=1e6, precision=precision)
-    times, before = [], time.perf_counter()
-    for number, step in enumerate(training.steps()):
-        float(step.loss)  # waits for the device
-        if number >= 2:
-            times.append(time.perf_counter() - before)
-        if len(times) == steps:
-            break
-        before = time.perf_counter()
-    return statistics.median(times)
+    return plan.choosing(reason, epochs=round(steps / len(trial.batches), 6))

@@ -8,6 +8,7 @@ from typing import Any
 
 from lensmith.runs.recipe import Recipe, named_recipe
 from lensmith.training.job import run_job
+from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
 
 
@@ -23,12 +24,16 @@ def train(
 
     data: a folder, an `ImageDataset`, or any object with `__len__` and `__getitem__`.
     recipe: a `Recipe`, a name (tutorial, transfer, scratch, fast) or a TOML file; `fields` are recipe fields
-    that win over it, such as `budget="2m"`.
+    that win over it, such as `budget="2m"`. Six of them also take the thing itself: `model` an nn.Module
+    (trained in place), `loss` and `schedule` what `fit` takes, `optimizer` one that was built on the model or a
+    function of parameters, `preprocess` a `Preprocess` or torchvision's transforms for measuring, `augment`
+    those for training.
     out: the run's directory; `./runs/NAME-001` and on, if not given. Words on progress go to stderr.
     """
     if not isinstance(recipe, Recipe):
         recipe = Recipe() if recipe is None else named_recipe(recipe)
-    job = run_job(data, recipe.changed(**fields), out=None if out is None else Path(out))
+    recipe, parts = take_parts(recipe, fields)
+    job = run_job(data, recipe, parts=parts, out=None if out is None else Path(out))
     while True:
         try:
             event = next(job)

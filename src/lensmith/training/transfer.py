@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lensmith.data.batches import laid_out
 from lensmith.errors import UsageError
 from lensmith.features.embed import embed
 from lensmith.features.linear import LinearHead, fit_linear
@@ -27,11 +28,12 @@ def fit_head(prepared: Prepared) -> Generator[Event, None, LinearHead]:
         )
     model.eval()
     pixels, targets = prepared.column.pixels, prepared.batches.targets.cpu().numpy()
-    found = yield from embed(_below(model, head), pixels, prepared.preprocess, device=recipe.device)
+    below = _below(model, head, recipe.layout)
+    found = yield from embed(below, pixels, prepared.preprocess, device=recipe.device)
     pictures = np.arange(len(found))
     if recipe.flip:
         mirrored = np.ascontiguousarray(pixels[:, :, ::-1])
-        again = yield from embed(_below(model, head), mirrored, prepared.preprocess, device=recipe.device)
+        again = yield from embed(below, mirrored, prepared.preprocess, device=recipe.device)
         found, targets = np.concatenate([found, again]), np.concatenate([targets, targets])
         pictures = np.concatenate([pictures, pictures])
     fitted = fit_linear(found, targets, head.out_features, recipe.task, pictures, recipe.seed)
@@ -41,14 +43,14 @@ def fit_head(prepared: Prepared) -> Generator[Event, None, LinearHead]:
     return fitted
 
 
-def _below(model: nn.Module, head: nn.Linear) -> Callable[[Tensor], Tensor]:
+def _below(model: nn.Module, head: nn.Linear, layout: str | None) -> Callable[[Tensor], Tensor]:
     """What goes into the head, for whatever network it is the last layer of."""
 
     def features(images: Tensor) -> Tensor:
         seen: list[Tensor] = []
         hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         try:
-            model(images)
+            model(laid_out(images, layout))
         finally:
             hook.remove()
         return seen[0].flatten(1)

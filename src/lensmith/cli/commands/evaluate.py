@@ -8,6 +8,7 @@ import typer
 
 from lensmith.cli import show
 from lensmith.cli.progress import follow
+from lensmith.runs.recipe import data_words
 
 _SHOWN = 5
 
@@ -16,6 +17,9 @@ def evaluate(
     run: Annotated[str, typer.Argument(help="A run, a bundle, or last.", metavar="RUN")],
     data: Annotated[
         str | None, typer.Argument(help="Labelled pictures [what the run held out].", metavar="[DATA]")
+    ] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="root=FOLDER, task=NAME.", metavar="KEY=VALUE")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Of DATA: train, val or test [all of it].")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -49,7 +53,7 @@ def evaluate(
     from lensmith.bundle.measure import measure_bundle
     from lensmith.data.sources import load_data
 
-    pictures = load_data(data)
+    pictures = load_data(data, **data_words(words))
     part = pictures.split(split) if split else pictures
     measured = follow(measure_bundle(load_model(run), part, split or "all"))
     skipped = (*pictures.skipped, *measured.skipped)

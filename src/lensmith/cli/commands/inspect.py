@@ -7,12 +7,16 @@ from typing import Annotated
 import typer
 
 from lensmith.cli import show
+from lensmith.runs.recipe import data_words
 
 _SHOWN = 3
 
 
 def inspect(
     data: Annotated[str, typer.Argument(help="Labelled pictures.", metavar="DATA")],
+    words: Annotated[
+        list[str] | None, typer.Argument(help="root=FOLDER, task=NAME.", metavar="KEY=VALUE")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """What is in the data and what is wrong with it. Exits 1 for leaks and contradicting labels.
@@ -26,7 +30,7 @@ def inspect(
     from lensmith.audit.inspect import inspect as find_issues
     from lensmith.data.sources import load_data
 
-    pictures = load_data(data)
+    pictures = load_data(data, **data_words(words))
     issues = find_issues(pictures)
     if as_json:
         facts = {
