@@ -29,10 +29,10 @@ def assign_roles(data: ImageDataset, fraction: float = 0.2, seed: int = 0) -> Ro
 
     Raises `DataError` where there are not two classes, or nothing to train on or to hold out.
     """
-    made = f"by the data: {', '.join(data.splits)}"
+    made = f"as the data say: {', '.join(data.splits)}"
     if data.splits in ((), ("train",)):
         data = make_splits(data, fraction, seed)
-        made = f"made here: {fraction:.0%} held out, stratified, equal pictures kept together, seed {seed}"
+        made = f"drawn here: {fraction:.0%}, stratified, equal pictures kept together, seed {seed}"
     held_out = data.splits[-1]
     train = data.split("train")
     refuse_hopeless(train)

@@ -110,7 +110,10 @@ def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Gene
         if recipe.freeze:
             head = yield from fit_head(prepared)
             facts["choices"]["weight_decay"] = head.reason
-            yield Event("train", f"linear head on {head.weight.shape[1]:,} features; {head.reason}")
+            yield Event(
+                "train",
+                f"a linear last layer on {head.weight.shape[1]:,} features of each picture; {head.reason}",
+            )
         else:
             kept = yield from train_epochs(prepared, run)
             facts["choices"]["keep"] = kept
@@ -163,9 +166,9 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
 
 def _beside(report: Report) -> str:
     """What a figure means: its interval, what no model at all would reach, how often these pictures served."""
-    words = ["the range is a 95% interval"]
+    words = ["the range is a 95% confidence interval"]
     if report.task == "classification" and report.baseline is not None:
-        words.append(f"always saying the commonest class: {report.baseline:.1%}")
+        words.append(f"always saying the commonest class would get {report.baseline:.1%}")
     if report.seen > 1:
         words.append(f"{report.seen} models have been measured on these pictures")
     return "; ".join(words)

@@ -77,7 +77,8 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
     packaged = importlib.util.find_spec(_BACKBONE_PACKAGE) is not None
     if size is None and packaged and recipe.pretrained is not False:
         plan = plan.choosing(
-            f"these are photos {kind}, and its weights from ImageNet are installed", model=_BACKBONE
+            f"these are photos {kind}, such as it was pretrained on (ImageNet; its weights are installed)",
+            model=_BACKBONE,
         )
     else:
         why = kind if size is not None else f"no trained weights for photos {kind} are installed or wanted"

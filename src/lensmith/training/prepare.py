@@ -208,14 +208,14 @@ def _is_native(train: ImageDataset, preprocess: Preprocess) -> bool:
 
 def _data_words(data: ImageDataset, roles: Roles) -> str:
     left_out = len(data.skipped)
-    skipped = f", {left_out:,} file{'s' if left_out > 1 else ''} skipped" if left_out else ""
+    skipped = f", and {left_out:,} file{'s' if left_out > 1 else ''} skipped" if left_out else ""
     kinds = {"classification": "classes", "multilabel": "labels"}
     of = f" of {len(data.classes)} {kinds[data.task]}" if data.task in kinds else " with a number each"
     if 0 < len(data.classes) <= _FEW_CLASSES:
         of += f" ({', '.join(f'{name} {count:,}' for name, count in data.counts().items())})"
     return (
         f"{len(data):,} pictures{of}{skipped}; {len(roles.train):,} to train on, "
-        f"{len(roles.held_out):,} held out as {roles.held_out_name} (split {roles.made})"
+        f"{len(roles.held_out):,} held out to measure on ({roles.held_out_name}; {roles.made})"
     )
 
 
@@ -223,11 +223,13 @@ def plan_words(prepared: Prepared) -> str:
     """The plan in one line."""
     recipe = prepared.plan.recipe
     name = f"your {type(prepared.model).__name__}" if recipe.model == OWN else recipe.model
-    what = f"{name} at {recipe.image_size} px on {recipe.device}"
     why = prepared.plan.reasons.get("model")
-    what += f", since {why}" if why else ""
+    what = f"{name}, since {why}; " if why else f"{name}; "
+    what += (
+        f"pictures at {prepared.preprocess.size[1]} x {prepared.preprocess.size[0]} px, on {recipe.device}"
+    )
     if recipe.freeze:
-        return f"{what}; each picture's features are computed once and a linear head is fitted to them"
+        return f"{what}; the network stays as it is, and a new last layer is trained"
     return (
         f"{what}; {recipe.epochs:g} epochs, batches of {recipe.batch_size}, "
         f"{recipe.optimizer} lr {recipe.lr:g}, {recipe.precision}"

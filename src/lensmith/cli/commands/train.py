@@ -123,9 +123,15 @@ def _show_end(run: Run, facts: dict[str, Any]) -> None:
     if len(skipped) > 5:
         show.say(f"{'':>9}  and {len(skipped) - 5:,} more, in {run.directory.facts_file}")
     seconds = facts["seconds"]
-    parts = ", ".join(f"{name} {seconds[name]:.1f}" for name in seconds if name != "total")
+    told = {name: s for name, s in seconds.items() if name != "total" and s >= 0.05}
+    parts = ", ".join(f"{'start' if name == 'import' else name} {s:.1f}" for name, s in told.items())
     show.say(f"{'time':>9}  {seconds['total']:.1f} s ({parts})")
-    show.say(f"{'run':>9}  {run.path}: the model in model/, the page report.html")
-    show.say(f"{'next':>9}  lensmith predict {run.path} PICTURE")
-    show.say(f"{'':>9}  lensmith export {run.path} -o {run.path.name}.onnx")
-    show.say(f"{'':>9}  lensmith serve {run.path}")
+    show.say(f"{'results':>9}  {run.path}: look at report.html; the model is in model/")
+    steps = {
+        f"lensmith predict {run.path} photo.jpg": "names for new pictures",
+        f"lensmith export {run.path} -o {run.path.name}.onnx": "one file for other programs",
+        f"lensmith serve {run.path}": "answers over HTTP",
+    }
+    width = max(map(len, steps))
+    for stage, (line, what) in zip(("you can", "", ""), steps.items(), strict=True):
+        show.say(f"{stage:>9}  {line:<{width}}  # {what}" if width < 60 else f"{stage:>9}  {line}")
