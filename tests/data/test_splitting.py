@@ -138,7 +138,7 @@ def test_the_last_split_is_held_out(splits: tuple[str, ...], out: str, choice: b
     assert {e.split for e in roles.held_out.examples} == {out}
     assert {e.split for e in roles.train.examples} == {"train"}
     assert (roles.choice is not None) is choice
-    assert roles.made == f"by the data: {', '.join(splits)}"
+    assert roles.made == f"as the data say: {', '.join(splits)}"
 
 
 def test_data_without_a_held_out_part_are_split_and_that_is_said(tmp_path: Path) -> None:
