@@ -138,7 +138,7 @@ def test_wrong_types_are_refused_with_the_name(name: str, value: Any, told: str)
 
 
 def test_a_word_like_an_allowed_one_is_suggested() -> None:
-    with pytest.raises(UsageError, match="optimizer=adamW is not one of sgd, adam, adamw") as caught:
+    with pytest.raises(UsageError, match="optimizer=adamW is not one of muon, sgd, adam, adamw") as caught:
         Recipe(optimizer="adamW")
     assert caught.value.hint == "Did you mean adamw?"
 
@@ -288,7 +288,7 @@ def test_every_field_has_a_default_and_a_help() -> None:
     assert all(text and not text.endswith(".") for _, text in told.values())
     assert told["lr"][0] == "auto"
     assert told["store"][0] == "true"
-    assert told["optimizer"][0] == "adamw"
+    assert told["keep"][0] == "best"
 
 
 def test_the_recipe_is_whole_or_not_there(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ def test_what_is_given_stays_and_needs_no_reason() -> None:
         "freeze": False,
         "normalize": "imagenet",
         "loss": "cross_entropy",
+        "optimizer": "sgd",
+        "schedule": "cosine",
         "precision": "float32",
         "layout": "contiguous",
         "shift": 0.1,

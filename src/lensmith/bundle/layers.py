@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from lensmith.bundle.nodes import Nodes
 from lensmith.bundle.writing import NotCommonError, Writer, pair_of, said_in, shape_of
 from lensmith.models.lite0 import SameConv
+from lensmith.models.packed import PackedConv
 
 
 def layer_nodes(model: nn.Module, images: Tensor, make: Nodes, value: str, prefix: str) -> str:
@@ -42,7 +43,7 @@ def layer_nodes(model: nn.Module, images: Tensor, make: Nodes, value: str, prefi
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, SameConv) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
 
 
 class _Shapes(fx.Interpreter):
@@ -276,6 +277,7 @@ def _adaptive_call(to: Writer, node: fx.Node) -> str:
 _MODULES: dict[type, Callable[..., str]] = {
     nn.Conv2d: _conv,
     SameConv: _conv,
+    PackedConv: _conv,
     nn.BatchNorm1d: _norm,
     nn.BatchNorm2d: _norm,
     nn.LayerNorm: _layer_norm,

@@ -37,15 +37,14 @@ class Draws:
 def draw(
     augment: Augment, count: int, full: tuple[int, int], size: tuple[int, int], generator: torch.Generator
 ) -> Draws:
-    """Windows of `size` in pictures of `full`, moved by up to `shift` beyond what is spare."""
+    """Windows of `size` in pictures of `full`, moved by up to `shift` beyond what is spare; none mirrored."""
 
     def offsets(whole: int, part: int) -> Tensor:
         reach = round(augment.shift * part)
         return torch.randint(-reach, whole - part + reach + 1, (count,), generator=generator)
 
     top, left = offsets(full[0], size[0]), offsets(full[1], size[1])
-    mirrored = torch.rand(count, generator=generator) < (0.5 if augment.flip else 0.0)
-    return Draws(top, left, mirrored)
+    return Draws(top, left, torch.zeros(count, dtype=torch.bool))
 
 
 def windows(pixels: Tensor, index: Tensor, draws: Draws, size: tuple[int, int]) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -37,7 +37,7 @@ class Batches:
         """The batches of one pass, made as they are asked for."""
         generator = torch.Generator().manual_seed(_seed(self.seed, epoch))
         order = torch.randperm(len(self.pixels), generator=generator)
-        changed = self._changes(generator)
+        changed = self._changes(epoch, generator)
         for start in range(len(self)):
             index = order[start * self.batch_size : (start + 1) * self.batch_size]
             pixels = changed(index)
@@ -45,7 +45,7 @@ class Batches:
             images = laid_out(normalised(pixels, self.preprocess), self.layout)
             yield Batch(images, targets, torch.ones(len(index), dtype=torch.bool))
 
-    def _changes(self, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+    def _changes(self, epoch: int, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
         """What is drawn for each picture in this pass: int64 [B], indices -> their pictures, uint8."""
         count, size, transform = len(self.pixels), self.preprocess.size, self.augment.transform
         if transform is not None:
@@ -54,6 +54,10 @@ class Batches:
                 self.pixels[index.to(self.pixels.device)], transform, seeds[index], size
             )
         draws = draw(self.augment, count, (self.pixels.shape[1], self.pixels.shape[2]), size, generator)
+        if self.augment.flip:
+            # Each picture is seen from both sides in turn: of two passes, none shows it twice the same way.
+            first = torch.rand(count, generator=torch.Generator().manual_seed(_seed(self.seed, -1))) < 0.5
+            draws = replace(draws, mirrored=first ^ bool(epoch % 2))
         return lambda index: windows(self.pixels, index, draws, size)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib.util
 import inspect
 from collections.abc import Callable
@@ -18,7 +19,10 @@ from lensmith.runs.fields import OWN
 from lensmith.runs.user_code import is_in_file, naming_faults, read_object
 
 OURS: dict[str, Callable[[int, int], nn.Module]] = {
-    "convnet": ConvNet,
+    "convnet": functools.partial(ConvNet, widths=(32, 64, 128)),
+    "convnet_tiny": functools.partial(ConvNet, widths=(32, 64), patch=4, stride=2),
+    "convnet_medium": functools.partial(ConvNet, widths=(64, 128, 256)),
+    "convnet_large": functools.partial(ConvNet, widths=(64, 256, 256)),
     "efficientnet_lite0": Lite0,
     "tutorial_net": TutorialNet,
 }

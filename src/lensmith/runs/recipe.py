@@ -49,14 +49,14 @@ class Recipe:
     """Pictures in one step"""
     lr: float | None = None
     """Learning rate at its highest"""
-    optimizer: Literal["sgd", "adam", "adamw"] | str = "adamw"
-    """sgd, adam or adamw"""
+    optimizer: Literal["muon", "sgd", "adam", "adamw"] | str | None = None
+    """muon (filters), sgd, adam or adamw"""
     momentum: float = 0.9
     """Momentum of sgd"""
     weight_decay: float = 0.01
     """Weight decay; not applied to biases and norms"""
-    schedule: Literal["constant", "step", "cosine", "onecycle", "plateau"] | str = "onecycle"
-    """How the rate goes over the run: constant, step, cosine, onecycle or plateau"""
+    schedule: Literal["constant", "linear", "step", "cosine", "onecycle", "plateau"] | str | None = None
+    """How the rate goes over the run: constant, linear (to 0), step, cosine, onecycle or plateau"""
     warmup: float = 0.0
     """Share of the run over which the rate rises from 0"""
     label_smoothing: float = 0.1

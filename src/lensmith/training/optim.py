@@ -10,6 +10,7 @@ from torch import nn
 
 from lensmith.errors import UsageError
 from lensmith.runs.recipe import Recipe
+from lensmith.training.muon import Muon
 from lensmith.types import Schedule
 
 
@@ -18,7 +19,7 @@ def make_optimizer(
     recipe: Recipe,
     own: torch.optim.Optimizer | Callable[..., torch.optim.Optimizer] | None = None,
 ) -> torch.optim.Optimizer:
-    """SGD (Nesterov), Adam or AdamW; weight decay on filters and matrices, none on biases and norms.
+    """Muon, SGD (Nesterov), Adam or AdamW; weight decay on filters and matrices, none on biases and norms.
 
     own: a user's optimizer as it is, or what makes one of parameters.
     """
@@ -30,12 +31,14 @@ def make_optimizer(
                 f"lr={recipe.lr}, and the optimizer that was given has {optimizer.param_groups[0]['lr']}"
             )
         return optimizer
+    assert recipe.lr is not None and recipe.batch_size is not None
+    if recipe.optimizer == "muon":
+        return Muon(model, recipe.lr, recipe.batch_size)
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    assert recipe.lr is not None
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
     if recipe.optimizer == "adam":
@@ -46,6 +49,11 @@ def make_optimizer(
 def constant(progress: float) -> float:
     """The rate as it is."""
     return 1.0
+
+
+def linear(progress: float) -> float:
+    """From 1 to 0 along a line."""
+    return 1.0 - progress
 
 
 def step(progress: float) -> float:
@@ -74,6 +82,7 @@ def warmed_up(schedule: Schedule, share: float) -> Schedule:
 
 SCHEDULES: dict[str, Schedule] = {
     "constant": constant,
+    "linear": linear,
     "step": step,
     "cosine": cosine,
     "onecycle": onecycle,

@@ -56,7 +56,7 @@ def take_parts(recipe: Recipe, fields: dict[str, Any]) -> tuple[Recipe, Parts]:
                 "optimizer: it was built on the parameters of a network, and none is given",
                 hint="Give model=net too, or a function of parameters: functools.partial(torch.optim.SGD, lr=0.1).",
             )
-        if recipe.schedule == Recipe().schedule:
+        if recipe.schedule is None:
             words.setdefault("schedule", "constant")  # as it would be in a loop of one's own
     return recipe.changed(**words), Parts(**{name: _part(name, value) for name, value in given.items()})
 

