@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import types
 import typing
 from typing import Any, Literal
@@ -107,9 +108,14 @@ def _is_own(value: Any) -> bool:
     return isinstance(value, str) and (value == OWN or is_in_file(value))
 
 
+@functools.cache
+def _hints(recipe: type) -> dict[str, Any]:
+    return typing.get_type_hints(recipe)
+
+
 def _options(recipe: type, name: str) -> tuple[Any, ...]:
     """The types that a field may have, None's among them where it can be left to be chosen."""
-    hint = typing.get_type_hints(recipe)[name]
+    hint = _hints(recipe)[name]
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         return typing.get_args(hint)
     return (hint,)

@@ -18,6 +18,7 @@ from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
 from lensmith.training.fit import Epoch, Pass, fit
 from lensmith.training.log import RunLog
+from lensmith.training.pace import Pace
 from lensmith.training.prepare import Prepared, target_array
 from lensmith.types import Batch, Event
 
@@ -46,9 +47,9 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
     choose = _chooser(prepared)
     log = RunLog(run, log_every=recipe.log_every, histograms=recipe.histograms)
     log.start(model, next(iter(prepared.batches(0))).images)
-    total, best = math.ceil(recipe.epochs), Best()
+    total, best, pace = math.ceil(recipe.epochs), Best(), Pace()
     for running in training.passes():
-        epoch = _logged(running, prepared, log)
+        epoch = yield from _logged(running, prepared, log, pace)
         figures = choose()
         log.epoch(epoch, figures)
         best.look(epoch, figures, prepared)
@@ -57,6 +58,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
         if recipe.keep == "all":
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(model))
         yield _event(epoch, figures, total)
+    pace.end()
     log.end(model, next(iter(prepared.batches(0))).images[0])
     return best.put_back(prepared) if recipe.keep == "best" else f"epoch {total}, the last"
 
@@ -87,9 +89,12 @@ class Best:
         return f"epoch {self.epoch}, the best on val"
 
 
-def _logged(running: Pass, prepared: Prepared, log: RunLog) -> Epoch:
+def _logged(running: Pass, prepared: Prepared, log: RunLog, pace: Pace) -> Generator[Event, None, Epoch]:
     for step in running:
         log.step(step, prepared.model)
+        if changed := pace.step(step.index):
+            log.note(step, changed)
+            yield Event("warning", changed)
     epoch = running.finish()
     if not math.isfinite(epoch.train_loss):
         raise DataError(

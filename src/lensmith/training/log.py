@@ -41,6 +41,10 @@ class RunLog:
             for name, parameter in model.named_parameters():
                 self.writer.add_histogram(name, parameter.detach().float().cpu(), step.index)
 
+    def note(self, step: Step, words: str) -> None:
+        """Something that was changed on the way, with its step."""
+        append_json_line(self._run.metrics_file, {"step": step.index, "note": words})
+
     def epoch(self, epoch: Epoch, figures: dict[str, float]) -> None:
         """One line and one point per curve; `figures` are those of the split that choices are made on."""
         append_json_line(self._run.metrics_file, vars(epoch) | figures)

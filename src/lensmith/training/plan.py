@@ -41,6 +41,10 @@ class Plan:
     def choosing(self, reason: str, **fields: Any) -> Plan:
         """The same plan with fields chosen for a reason; what was given stays as it is."""
         fields = {name: value for name, value in fields.items() if getattr(self.recipe, name) is None}
+        return self.choosing_again(reason, **fields)
+
+    def choosing_again(self, reason: str, **fields: Any) -> Plan:
+        """The same plan with fields chosen anew, whatever was chosen before."""
         return Plan(self.recipe.changed(**fields), {**self.reasons, **dict.fromkeys(fields, reason)})
 
 
@@ -102,7 +106,9 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
         )
     else:
         why = kind if size is not None else f"no trained weights for photos {kind} are installed or wanted"
-        plan = plan.choosing(why, model="convnet" if len(train) < _MANY else "convnet_medium")
+        plan = plan.choosing(
+            why, model="convnet" if len(train) < _MANY or recipe.budget else "convnet_medium"
+        )
     own = recipe.weights is not None or (plan.recipe.model == _BACKBONE and packaged)
     words = "its weights are at hand" if own else "nothing is downloaded unasked"
     plan = plan.choosing(words, pretrained=own)

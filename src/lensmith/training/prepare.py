@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from lensmith.data.sources import load_data
 from lensmith.data.splitting import Roles, assign_roles, refuse_hopeless
 from lensmith.data.store import Column, open_column
 from lensmith.errors import PictureError, UsageError
+from lensmith.machine.allocator import keep_large_blocks
 from lensmith.machine.runtime import find_runtime
 from lensmith.models.build import build
 from lensmith.models.convnet import ConvNet
@@ -35,7 +37,7 @@ from lensmith.training.muon import Muon
 from lensmith.training.optim import SCHEDULES, make_optimizer, warmed_up
 from lensmith.training.parts import NORMALS, Parts, require_outputs, settle
 from lensmith.training.plan import Plan, choose
-from lensmith.training.timing import Trial, choose_precision, fit_budget
+from lensmith.training.timing import Trial, choose_precision, choose_size, fit_budget
 from lensmith.types import Event, Schedule
 
 _SPARE = 1.15
@@ -71,6 +73,7 @@ def prepare_job(
     source: Any, recipe: Recipe, clock: Clock, parts: Parts | None = None
 ) -> Generator[Event, None, Prepared]:
     """Load and split the data, choose what is open, decode the training column, build the network."""
+    keep_large_blocks()
     with clock.stage("data"):
         recipe, parts = settle(recipe, parts or Parts())
         data = load_data(source, root=recipe.root, task=recipe.task)
@@ -96,7 +99,9 @@ def _prepare(
     # A head on features sees pictures as measuring will; a trained network sees windows that move.
     same = recipe.freeze or _is_native(roles.train, preprocess)
     spare = preprocess if same else preprocess.enlarged(_SPARE)
+    began = time.perf_counter()
     column = yield from open_column(roles.train, spare, store=recipe.store)
+    rest = (time.perf_counter() - began) * len(roles.held_out) / len(roles.train)
     train = column.matching(roles.train)
     refuse_hopeless(train, roles.train)
     targets = _on(target_array(train), recipe)
@@ -106,17 +111,21 @@ def _prepare(
     if roles.choice is not None and not recipe.freeze:
         choice = yield from open_column(roles.choice, preprocess, store=recipe.store)
     batches = _batches(column, targets, preprocess, recipe, parts)
-    if isinstance(model, ConvNet):
-        model.whiten(_some(batches, recipe.seed))
-    loss = parts.loss or make_loss(recipe, targets)
-    optimizer = make_optimizer(model, recipe, parts.optimizer)
-    plan = plan.choosing("the optimizer's own", lr=optimizer.param_groups[0]["lr"])
+    trial = _trial(model, plan, batches, parts, targets)
+    plan = plan.choosing("the optimizer's own", lr=trial.optimizer.param_groups[0]["lr"])
     if not recipe.freeze:
-        trial = Trial(model, optimizer, batches, loss)
         plan = choose_precision(plan, trial)
-        plan = fit_budget(plan, trial, clock.spent())
-    if isinstance(optimizer, Muon):
-        optimizer.use_low_precision(plan.recipe.precision == "bfloat16")
+        if recipe.model == "convnet":
+            plan = choose_size(plan, trial, clock.spent(), rest)
+        if plan.recipe.model != recipe.model:
+            torch.manual_seed(recipe.seed)
+            model = _network(plan.recipe, max(1, len(classes)), None)[0].to(memory_format=torch.channels_last)
+            trial = _trial(
+                model, plan, replace(batches, batch_size=plan.recipe.batch_size or 1), parts, targets
+            )
+        plan = fit_budget(plan, trial, clock.spent(), rest, len(roles.held_out))
+    if isinstance(trial.optimizer, Muon):
+        trial.optimizer.use_low_precision(plan.recipe.precision == "bfloat16")
     return Prepared(
         data=data,
         roles=roles,
@@ -124,13 +133,21 @@ def _prepare(
         preprocess=preprocess,
         column=column,
         model=model,
-        batches=batches,
-        loss=loss,
-        optimizer=optimizer,
+        batches=trial.batches,
+        loss=trial.loss,
+        optimizer=trial.optimizer,
         schedule=warmed_up(parts.schedule or SCHEDULES[recipe.schedule or "constant"], recipe.warmup),
         weights=weights,
         choice=choice,
     )
+
+
+def _trial(model: nn.Module, plan: Plan, batches: Batches, parts: Parts, targets: Tensor) -> Trial:
+    """What a step is made of; the first layer of our own network is computed from pictures."""
+    if isinstance(model, ConvNet):
+        model.whiten(_some(batches, plan.recipe.seed))
+    optimizer = make_optimizer(model, plan.recipe, parts.optimizer)
+    return Trial(model, optimizer, batches, parts.loss or make_loss(plan.recipe, targets))
 
 
 def _batches(

@@ -62,9 +62,10 @@ def train(
     chosen = _merged(parse_words(words or []), {k: v for k, v in options.items() if v is not None})
     base = named_recipe(recipe) if recipe is not None else Recipe()
     wanted = base.changed(**chosen)
-    from lensmith.cli.torch import require_torch
+    from lensmith.cli.torch import require_torch, spare_the_compiler
 
     require_torch("train")
+    spare_the_compiler()
     from lensmith.training.clock import Clock
     from lensmith.training.job import run_job
     from lensmith.training.prepare import prepare_job
