@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -281,3 +282,19 @@ def test_a_folder_wins_over_a_sample_of_its_name(tmp_path: Path, monkeypatch: py
     assert len(load_data("digits")) == 1797
     draw_classes(tmp_path / "digits", one=1, two=1)
     assert len(load_data("digits")) == 2
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_reading_a_folder_leaves_the_collector_as_it_was(tmp_path: Path, collects: bool) -> None:
+    """It is held while everything is listed, in trouble too."""
+    root = draw_classes(tmp_path / "pets", cats=2, dogs=2)
+    (tmp_path / "empty").mkdir()
+    before = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        assert len(load_data(root)) == 4
+        with pytest.raises(DataError):
+            load_data(tmp_path / "empty")
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()

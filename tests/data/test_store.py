@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import PIL
 import pytest
+from columns import STEPS, opened, same
 from drawn import draw, draw_classes, encoded, noise, tree_hash
 
-from lensmith.data import store as room
+from lensmith.data import filling
 from lensmith.data.cache import entries
-from lensmith.data.dataset import ImageDataset
 from lensmith.data.preprocess import Preprocess
 from lensmith.data.sources import load_data
-from lensmith.data.store import Column, open_column
+from lensmith.data.store import open_column
 from lensmith.errors import DataError
-from lensmith.types import Event
-
-STEPS = Preprocess(16)
-
-
-def opened(data: ImageDataset, preprocess: Preprocess = STEPS, *, store: bool = True) -> Column:
-    going = open_column(data, preprocess, store=store)
-    while True:
-        try:
-            event = next(going)
-            assert isinstance(event, Event)
-            assert event.done < event.total == len(data)
-        except StopIteration as done:
-            column: Column = done.value
-            return column
-
-
-def same(one: Column, other: Column) -> bool:
-    return (
-        (np.asarray(one.pixels) == np.asarray(other.pixels)).all()
-        and one.rows.tolist() == other.rows.tolist()
-        and one.skipped == other.skipped
-    )
 
 
 @pytest.fixture
@@ -69,9 +45,12 @@ def test_the_second_time_it_comes_from_the_cache(root: Path, cache: Path) -> Non
 
 def test_pixels_may_be_written_over_without_harm_to_the_store(root: Path) -> None:
     data = load_data(root)
-    wanted = np.array(opened(data).pixels)
-    opened(data).pixels[:] = 0
-    assert (opened(data).pixels == wanted).all()
+    wanted = opened(data, store=False).pixels
+    for expected in (False, True, True):
+        column = opened(data)
+        assert column.from_store is expected
+        assert (column.pixels == wanted).all()
+        column.pixels[:] = 0
 
 
 def test_another_use_of_the_pictures_is_another_column(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +100,25 @@ def test_unreadable_pictures_are_left_out_and_rows_stay_with_their_pictures(root
         assert "damaged" in told["5.png"]
 
 
+def test_a_relative_path_leads_to_the_same_column(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(load_data(root))
+    monkeypatch.chdir(root.parent)
+    assert opened(load_data(root.name)).from_store
+
+
+def test_the_examples_learn_what_identifies_their_pictures(root: Path) -> None:
+    (root / "cats" / "0.png").write_bytes(encoded(noise())[:300])
+    for expected in (False, True):
+        data = load_data(root)
+        assert opened(data).from_store is expected
+        files = [Path(str(example.source)) for example in data.examples]
+        assert [e.sha256 for e in data.examples] == [
+            hashlib.sha256(f.read_bytes()).hexdigest() for f in files
+        ]
+    (root / "cats" / "2.png").unlink()
+    assert len(set(data.ids)) == 11, "nobody has to read them again"
+
+
 def test_a_picture_that_goes_while_it_is_read_is_skipped(root: Path) -> None:
     data = load_data(root)
     (root / "dogs" / "1.png").unlink()
@@ -157,84 +155,6 @@ def test_a_cache_that_cannot_be_made_stops_nothing(
         assert same(column, wanted)
 
 
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 kB, where this system lets us mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only Linux's root can mount a small disk")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", place], check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "--lazy", place], check=True)
-
-
-def test_a_full_disk_falls_back_to_memory(
-    root: Path, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = load_data(root)
-    large = Preprocess(200)  # 11 x 120 kB
-    wanted = opened(data, large, store=False)
-    monkeypatch.setenv("LENSMITH_CACHE", str(tiny_disk))
-    for _ in range(2):
-        column = opened(data, large)
-        assert not column.from_store
-        assert same(column, wanted)
-    assert list((tiny_disk / "columns").iterdir()) == [], "nothing half-written stays"
-    assert opened(data).pixels.shape[0] == 11
-    assert opened(data).from_store, "what fits is kept"
-
-
-def test_a_disk_that_is_full_after_the_pixels_falls_back_too(
-    root: Path, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The pixels fit to the last page; the list of rows beside them does not."""
-    data = load_data(root)
-    monkeypatch.setenv("LENSMITH_CACHE", str(tiny_disk))
-    (tiny_disk / "columns").mkdir()
-    pages = -(-11 * 16 * 16 * 3 // os.sysconf("SC_PAGE_SIZE"))
-    free = os.statvfs(tiny_disk).f_bavail * os.statvfs(tiny_disk).f_frsize
-    (tiny_disk / "ballast").write_bytes(bytes(free - pages * os.sysconf("SC_PAGE_SIZE")))
-    column = opened(data)
-    assert not column.from_store
-    assert same(column, opened(data, store=False))
-    assert list((tiny_disk / "columns").iterdir()) == []
-
-
-BUILD = """
-import sys
-from lensmith.data.preprocess import Preprocess
-from lensmith.data.sources import load_data
-from lensmith.data.store import open_column
-
-data = load_data(sys.argv[1])
-sys.stdin.readline()
-going = open_column(data, Preprocess(64))
-while True:
-    try:
-        next(going)
-    except StopIteration as done:
-        print(int(done.value.pixels.astype("int64").sum()), len(done.value.rows))
-        break
-"""
-
-
-def test_two_processes_at_once_both_succeed(tmp_path: Path) -> None:
-    root = draw_classes(tmp_path / "pets", cats=200, dogs=200)
-    command = [sys.executable, "-W", "error", "-c", BUILD, str(root)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    both = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]
-    said = [process.communicate("go\n") for process in both]
-    column = opened(load_data(root), Preprocess(64))
-    wanted = f"{int(column.pixels.astype('int64').sum())} 400\n"
-    assert said == [(wanted, ""), (wanted, "")]
-    assert column.from_store
-    assert [path.name for path in entries()[0].path.parent.iterdir()] == [entries()[0].path.name]
-
-
 DAMAGE = [
     lambda folder: (folder / "pixels.bin").unlink(),
     lambda folder: (folder / "pixels.bin").write_bytes(b"short"),
@@ -244,6 +164,8 @@ DAMAGE = [
     lambda folder: (folder / "index.json").write_bytes(b"\xff\xfe"),
     lambda folder: change(folder / "index.json", rows=[0]),
     lambda folder: change(folder / "index.json", skipped=[{"name": "x"}]),
+    lambda folder: (folder / "sha256.bin").unlink(),
+    lambda folder: (folder / "sha256.bin").write_bytes(b"short"),
 ]
 
 
@@ -268,7 +190,7 @@ def test_a_column_that_goes_while_it_is_made_stops_nothing(
 ) -> None:
     from lensmith.data.cache import clear
 
-    monkeypatch.setattr(room, "_CHUNK", 4)
+    monkeypatch.setattr(filling, "_CHUNK", 4)
     data = load_data(root)
     going = open_column(data, STEPS)
     next(going)
@@ -282,7 +204,7 @@ def test_a_column_that_goes_while_it_is_made_stops_nothing(
 def test_progress_is_told_and_leaving_early_leaves_nothing(
     root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "_CHUNK", 4)
+    monkeypatch.setattr(filling, "_CHUNK", 4)
     told = [(event.done, event.total) for event in open_column(load_data(root), STEPS)]
     assert told == [(4, 11), (8, 11)]
     going = open_column(load_data(root), Preprocess(17))

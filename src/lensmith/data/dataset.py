@@ -8,14 +8,15 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from lensmith.data.decode import Pixels, decode
+from lensmith.data.decode import Pixels, decode, read_file
+from lensmith.data.identity import identify, pixels_id
 from lensmith.data.pictures import pixels_of
 from lensmith.errors import DataError, PictureError, UsageError
 from lensmith.types import Examples, Task
@@ -49,12 +50,20 @@ class Item:
 
 @dataclass(frozen=True)
 class Example:
-    """One picture: where it is, what it shows, and which split it is in (`""`: not said)."""
+    """One picture: where it is, what it shows, and which split it is in (`""`: not said).
+
+    sha256: of its file, or of its pixels where it has no file; empty until somebody has read it.
+    """
 
     source: Path | Item
     target: Target
     split: str = ""
     group: str = ""
+    sha256: str = field(default="", compare=False, repr=False)
+
+    def remember(self, sha256: str) -> None:
+        """Keep what identifies the picture, so that nobody reads it again to find out."""
+        object.__setattr__(self, "sha256", sha256)
 
 
 @dataclass(frozen=True)
@@ -129,7 +138,8 @@ class ImageDataset:
     @cached_property
     def ids(self) -> list[str]:
         """sha256 of each picture's file, or of its pixels where it has no file."""
-        return [self._id(index) for index in range(len(self))]
+        identify([example for example in self.examples if not example.sha256], _identity)
+        return [example.sha256 for example in self.examples]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -139,8 +149,7 @@ class ImageDataset:
 
     def pixels(self, index: int) -> Pixels:
         """The decoded picture, uint8 [H, W, 3]. Raises `PictureError`."""
-        source = self.examples[index].source
-        return decode(source) if isinstance(source, Path) else pixels_of(source.picture(), name=str(source))
+        return _pixels(self.examples[index].source)
 
     def words(self, target: Target) -> str:
         """A target by name: `cat`, `cat, dog` or `3.5`."""
@@ -178,17 +187,6 @@ class ImageDataset:
             raise UsageError(f"{self.name} has no split '{name}'", hint=f"It has {', '.join(self.splits)}.")
         return self.part(lambda example: example.split == name)
 
-    def _id(self, index: int) -> str:
-        source = self.examples[index].source
-        try:
-            if isinstance(source, Path):
-                return hashlib.sha256(source.read_bytes()).hexdigest()
-            pixels = self.pixels(index)
-        except (OSError, PictureError):
-            # Unreadable: it will be skipped with its reason when it is decoded.
-            return hashlib.sha256(os.fsencode(str(source))).hexdigest()
-        return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
-
     def __repr__(self) -> str:
         parts = [f"{len(self):,} pictures", self.task]
         if self.classes:
@@ -206,6 +204,21 @@ class ImageDataset:
         return (
             f"<p>{html.escape(repr(self))}</p><table><tr><th>class</th><th>pictures</th></tr>{rows}</table>"
         )
+
+
+def _pixels(source: Path | Item) -> Pixels:
+    return decode(source) if isinstance(source, Path) else pixels_of(source.picture(), name=str(source))
+
+
+def _identity(example: Example) -> str:
+    source = example.source
+    try:
+        if isinstance(source, Path):
+            return hashlib.sha256(read_file(source)).hexdigest()
+        return pixels_id(_pixels(source))
+    except (OSError, ValueError, PictureError):
+        # Unreadable: it will be skipped with its reason when it is decoded.
+        return hashlib.sha256(os.fsencode(str(source))).hexdigest()
 
 
 def _in_training(data: ImageDataset, beside: ImageDataset) -> tuple[Example, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -43,6 +45,19 @@ _LOOSE = "not in a class folder"
 _SYSTEM_NAMES = {"__macosx", "thumbs.db", "desktop.ini", "@eadir"}
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """All that is listed stays. Looked through for garbage as it grows, it would take twice the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@_uncollected()
 def read_folder(root: Path) -> ImageDataset:
     """Read a folder of pictures; where all lie loose in it, the folder is one class, to be added to others.
 
@@ -60,21 +75,19 @@ def read_folder(root: Path) -> ImageDataset:
     split_of = {folder.name: split for split, folder in tops.items()}
     rows: list[tuple[str, str, Path]] = []
     skipped: list[Skipped] = []
-    for above, file, trouble in _files_below(root, links_down_to=2 if tops else 1):
+    for above, files in _files_below(root, links_down_to=2 if tops else 1):
         split, inside = (split_of.get(above[0] if above else ""), above[1:]) if tops else ("", above)
-        reason = _system((*above, file.name)) or trouble
-        if not reason and split is None:
-            reason = "beside the splits"
-        if not reason and not inside:
-            reason = _LOOSE
-        reason = reason or _reason_to_skip(file)
-        if reason or split is None:
-            skipped.append(Skipped(str(file), reason))
-        else:
-            rows.append((split, inside[0], file))
+        hidden = next(filter(None, map(_system, above)), "")
+        outside = "beside the splits" if split is None else "" if inside else _LOOSE
+        for name, file, trouble in files:
+            reason = hidden or _system(name) or trouble or outside or _reason_to_skip(name, file)
+            if reason or split is None:
+                skipped.append(Skipped(str(file), reason))
+            else:
+                rows.append((split, inside[0], file))
     if not rows and not tops:
         rows = [("", root.resolve().name, Path(one.file)) for one in skipped if one.reason == _LOOSE]
-        rows = [row for row in rows if not _reason_to_skip(row[2])]
+        rows = [row for row in rows if not _reason_to_skip(row[2].name, row[2])]
         taken = {str(file) for _, _, file in rows}
         skipped = [one for one in skipped if one.file not in taken]
     if not rows:
@@ -104,13 +117,15 @@ def _class_names(rows: Sequence[tuple[str, str, Path]], root: Path) -> list[str]
 def _folders(root: Path) -> list[Path]:
     """The folders in a folder that may be splits or classes."""
     try:
-        return sorted(Path(e.path) for e in os.scandir(root) if _is_folder(e) and not _system((e.name,)))
+        return sorted(Path(e.path) for e in os.scandir(root) if _is_folder(e) and not _system(e.name))
     except OSError as error:
         raise DataError(f"{root}: cannot be opened ({error.strerror})") from error
 
 
-def _files_below(root: Path, links_down_to: int) -> Iterator[tuple[tuple[str, ...], Path, str]]:
-    """`(names of the folders above it, file, why it cannot be read)` of everything that is no folder.
+def _files_below(
+    root: Path, links_down_to: int
+) -> Iterator[tuple[tuple[str, ...], list[tuple[str, Path, str]]]]:
+    """`(names of the folders above, files)` of every folder; a file is `(name, path, why it cannot be read)`.
 
     The order is fixed. Links to folders are followed where a split or a class may be one, `links_down_to`
     levels down, and never back to where they lie.
@@ -121,17 +136,19 @@ def _files_below(root: Path, links_down_to: int) -> Iterator[tuple[tuple[str, ..
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            yield above[:-1], folder, f"cannot be opened ({error.strerror})"
+            yield above[:-1], [(folder.name, folder, f"cannot be opened ({error.strerror})")]
             continue
-        inner = []
+        files, inner = [], []
         for entry in entries:
-            path = Path(entry.path)
+            name = entry.name
+            path = folder / name
             if not _is_folder(entry):
-                yield above, path, "" if _is_file(entry) else "not an ordinary file"
+                files.append((name, path, "" if _is_file(entry) else "not an ordinary file"))
             elif entry.is_symlink() and (len(above) >= links_down_to or _leads_back(path)):
-                yield above, path, "a link to a folder, which is not followed"
+                files.append((name, path, "a link to a folder, which is not followed"))
             else:
-                inner.append(((*above, entry.name), path))
+                inner.append(((*above, name), path))
+        yield above, files
         waiting.extend(reversed(inner))
 
 
@@ -153,15 +170,15 @@ def _leads_back(link: Path) -> bool:
     return link.parent.resolve().is_relative_to(link.resolve())
 
 
-def _system(names: Sequence[str]) -> str:
-    if any(name.startswith(".") or name.lower() in _SYSTEM_NAMES for name in names):
+def _system(name: str) -> str:
+    if name.startswith(".") or name.lower() in _SYSTEM_NAMES:
         return "a file of the system, not a picture"
     return ""
 
 
-def _reason_to_skip(file: Path) -> str:
+def _reason_to_skip(name: str, file: Path) -> str:
     """`""` for what looks like a picture; whether it can be read is found when it is decoded."""
-    if file.suffix.lower() in _SUFFIXES:
+    if name[name.rfind(".") :].lower() in _SUFFIXES:
         return ""
     try:
         with file.open("rb") as opened:
