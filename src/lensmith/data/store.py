@@ -96,7 +96,7 @@ def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
 
 
 def _here() -> str:
-    """What makes a relative path absolute, found once: for each of 60,000 it would take half of all the time."""
+    """What makes a relative path absolute, found once: for each file it would take half of all the time."""
     try:
         return f"{Path.cwd()}{os.sep}"
     except FileNotFoundError:  # deleted under our feet; then only absolute paths lead anywhere

@@ -97,15 +97,16 @@ def data(facts: dict[str, Any]) -> Html:
     )
 
 
-def training(epochs: list[dict[str, Any]], smoothing: float) -> Html:
-    """The loss by epoch."""
-    points = [(epoch["index"], epoch["train_loss"]) for epoch in epochs]
+def training(lines: list[dict[str, Any]], smoothing: float) -> Html:
+    """The loss by epoch, and what was changed on the way."""
+    points = [(line["index"], line["train_loss"]) for line in lines if "index" in line]
+    notes = [tag("p", line["note"]) for line in lines if "note" in line]
     if not points:
         return Html()
     ends = (f"{loss:.3f} in epoch {index}" for index, loss in dict.fromkeys((points[0], points[-1])))
     words = f"Mean loss on the training pictures: {', '.join(ends)}."
     floor = f" Label smoothing ({smoothing:g}) keeps it above 0." if smoothing else ""
-    return join(tag("p", words, floor), draw_curve(points, "epoch", words))
+    return join(tag("p", words, floor), draw_curve(points, "epoch", words), *notes)
 
 
 def choices(recipe: dict[str, Any], reasons: dict[str, str]) -> Html:
