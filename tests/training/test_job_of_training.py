@@ -185,7 +185,7 @@ class Raising(nn.Sequential):
 
     def forward(self, images):
         self.calls += self.training
-        return super().forward(images) if self.calls < 4 else [][self.calls]
+        return super().forward(images) if self.calls < 6 else [][self.calls]
 
 def make(outputs):
     return Raising(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, outputs))

@@ -12,6 +12,7 @@ from painted import paint_folder
 
 import lensmith as lm
 from lensmith.runs.files import read_json_lines
+from lensmith.training.changes import Change
 from lensmith.training.pace import Pace
 
 
@@ -23,29 +24,28 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def steps(pace: Pace, seconds: float, first: int, count: int = 6) -> list[str]:
-    said = []
+def changes(pace: Pace, seconds: float, first: int, count: int = 6) -> list[Change]:
+    asked = []
     for index in range(first, first + count):
         time.sleep(seconds)
-        said.append(pace.step(index))
-    return [words for words in said if words]
+        asked += pace.step(index)
+    return asked
 
 
 def test_steps_that_become_many_times_slower_are_noticed(two_threads: None) -> None:
     pace = Pace()
-    assert steps(pace, 0.005, 1) == []
-    (words,) = steps(pace, 0.1, 7)
-    assert "going on with 1 of 2 threads" in words
-    assert torch.get_num_threads() == 1
-    assert steps(pace, 0.1, 13) == [], "with one thread there is nothing left to give up"
-    pace.end()
-    assert torch.get_num_threads() == 2
+    assert changes(pace, 0.005, 1) == []
+    (change,) = changes(pace, 0.1, 7)
+    assert (change.field, change.value) == ("threads", 1)
+    assert "going on with 1 of 2 threads" in change.words
+    torch.set_num_threads(1)
+    assert changes(pace, 0.1, 13) == [], "with one thread there is nothing left to give up"
 
 
 def test_one_stall_is_no_collapse(two_threads: None) -> None:
     pace = Pace()
-    said = steps(pace, 0.005, 1) + steps(pace, 0.2, 7, count=1) + steps(pace, 0.005, 8)
-    assert said == [] and torch.get_num_threads() == 2
+    asked = changes(pace, 0.005, 1) + changes(pace, 0.2, 7, count=1) + changes(pace, 0.005, 8)
+    assert asked == []
 
 
 def test_the_run_says_it_and_its_report_stands(
@@ -66,3 +66,5 @@ def test_the_run_says_it_and_its_report_stands(
     notes = [line for line in read_json_lines(run.path / "metrics.jsonl") if "note" in line]
     assert len(notes) == 1
     assert "epoch 4" in (run.path / "report.html").read_text(encoding="utf-8")
+    assert "threads=1" in str(run.directory.recipe().changes)
+    assert torch.get_num_threads() == 2, "whoever called train keeps the threads that were theirs"

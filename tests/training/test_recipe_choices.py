@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from lensmith.data.sources import load_data
 from lensmith.errors import UsageError
 from lensmith.machine.runtime import find_runtime
 from lensmith.runs.recipe import Recipe
+from lensmith.training.clock import Clock
 from lensmith.training.plan import choose
-from lensmith.training.timing import Trial, fit_budget
+from lensmith.training.timing import Spending, Trial, size_training
 
 
 class Painted:
@@ -50,8 +52,8 @@ def painted(*classes: str, sizes: Sequence[tuple[int, int]] = ((20, 20),)) -> Im
 
 def test_nothing_stays_open_and_every_choice_has_its_reason() -> None:
     recipe, reasons = chosen(painted(), device=None)
-    open_fields = set(Recipe().unset()) - {"precision", "layout"}
-    assert recipe.unset() == ["precision", "layout"]  # decided once the network stands
+    open_fields = set(Recipe().unset()) - {"threads", "precision", "layout"}
+    assert recipe.unset() == ["threads", "precision", "layout"]  # decided once the network stands
     assert set(reasons) == open_fields
     assert all(len(words) > 5 for words in reasons.values()), reasons
 
@@ -73,6 +75,7 @@ def test_what_is_given_stays_and_needs_no_reason() -> None:
         "loss": "cross_entropy",
         "optimizer": "sgd",
         "schedule": "cosine",
+        "threads": 2,
         "precision": "float32",
         "layout": "contiguous",
         "shift": 0.1,
@@ -132,7 +135,11 @@ def sized(budget: str, spent: float = 0.0, count: int = 40, **fields: Any) -> Re
     net = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
     plan = choose(Recipe(budget=budget, device="cpu", **fields), painted(), find_runtime("cpu"))
     assert plan.recipe.epochs is None or "epochs" in fields
-    return fit_budget(plan, trial(net, batches), spent, 0.0, 0).recipe
+    return size_training(plan, trial(net, batches), spending(spent)).plan.recipe
+
+
+def spending(spent: float = 0.0) -> Spending:
+    return Spending(Clock(time.time() - spent), decoding=0.0, held_out=0)
 
 
 def trial(net: nn.Module, batches: Batches) -> Trial:
@@ -141,7 +148,7 @@ def trial(net: nn.Module, batches: Batches) -> Trial:
 
 def test_a_budget_becomes_epochs_and_more_time_more_of_them() -> None:
     short, long = sized("20s"), sized("120s")
-    assert short.unset() == long.unset() == ["precision", "layout"]
+    assert short.unset() == long.unset() == ["threads", "precision", "layout"]
     assert short.epochs is not None and long.epochs is not None
     assert 1 < short.epochs < long.epochs
 
@@ -171,7 +178,7 @@ def test_sizing_a_budget_leaves_the_network_as_it_was() -> None:
     pixels = torch.randint(0, 256, (40, 4, 4, 3), dtype=torch.uint8)
     batches = Batches(pixels, torch.zeros(40, dtype=torch.int64), Preprocess(4), 8, Augment())
     plan = choose(Recipe(budget="20s", device="cpu"), painted(), find_runtime("cpu"))
-    sized_plan = fit_budget(plan, trial(net, batches), 0.0, 0.0, 0)
+    sized_plan = size_training(plan, trial(net, batches), spending()).plan
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert dataclasses.replace(sized_plan.recipe, epochs=None) == plan.recipe
     assert "measured" in sized_plan.reasons["epochs"]

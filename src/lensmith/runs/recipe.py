@@ -15,7 +15,7 @@ from lensmith.runs.fields import AUTO, read_value, require_field, require_value,
 from lensmith.runs.files import write_text
 from lensmith.types import Task
 
-OPTIONAL = ("root", "budget", "weights", "preprocess", "augment")
+OPTIONAL = ("root", "budget", "weights", "preprocess", "augment", "changes")
 """Fields that may stay without a value."""
 
 
@@ -79,10 +79,14 @@ class Recipe:
     """Share held out where the data bring no split of their own"""
     store: bool = True
     """Keep decoded pictures in the cache folder"""
+    threads: int | None = None
+    """Threads that compute on the CPU"""
     precision: Literal["float32", "bfloat16"] | None = None
     """Arithmetic of the training"""
     layout: Literal["channels_last", "contiguous"] | None = None
     """How maps lie in memory: channels_last, the fastest for convolutions, or contiguous"""
+    changes: str | None = None
+    """What changed on the way of the run that this one repeats, as it was written: step:threads=1 step:epochs=2.5"""
     keep: Literal["best", "last", "all"] = "best"
     """Weights to keep: those of the best epoch on val where test is held out, the last, or all"""
     log_every: int = 20
@@ -143,6 +147,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("lr", 0, 1_000),
     ("momentum", 0, 1),
     ("warmup", 0, 0.9),
+    ("threads", 1, 4096),
     ("log_every", 1, 1_000_000),
     ("histograms", 0, 1_000_000),
     ("weight_decay", 0, 100),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from lensmith.evaluation.metrics import measure
 from lensmith.models.weights import weights_bytes
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
+from lensmith.training.changes import Change, Course, Recorded, Watcher
+from lensmith.training.deadline import Deadline
 from lensmith.training.fit import Epoch, Pass, fit
 from lensmith.training.log import RunLog
 from lensmith.training.pace import Pace
@@ -24,12 +27,22 @@ from lensmith.types import Batch, Event
 
 _TOLD = 8
 """About how many epochs get a line of their own."""
+_TIME_TO_TRACE = 20.0
+"""Seconds of a budget's training from which on tracing the network for TensorBoard costs it little."""
 _BATCH = 256
 _LOWER_IS_BETTER = {"mae"}
 
 
-def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, str]:
-    """Train by the recipe; the network ends with the weights to keep. Returns which those are, in words."""
+@dataclass(frozen=True)
+class Trained:
+    """kept: which weights the network ended with, in words; changes: what was changed on the way."""
+
+    kept: str
+    changes: list[Change]
+
+
+def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Trained]:
+    """Train by the recipe; the network ends with the weights to keep."""
     recipe, model = prepared.plan.recipe, prepared.model
     assert recipe.epochs is not None and recipe.precision is not None
     optimizer, plateau = prepared.optimizer, None
@@ -46,10 +59,11 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
     )
     choose = _chooser(prepared)
     log = RunLog(run, log_every=recipe.log_every, histograms=recipe.histograms)
-    log.start(model, next(iter(prepared.batches(0))).images)
-    total, best, pace = math.ceil(recipe.epochs), Best(), Pace()
+    hurried = prepared.ends is not None and prepared.seconds < _TIME_TO_TRACE
+    log.start(model, next(iter(prepared.batches(0))).images, graph=not hurried)
+    best, course = Best(), Course(training, _watchers(prepared))
     for running in training.passes():
-        epoch = yield from _logged(running, prepared, log, pace)
+        epoch = yield from _logged(running, prepared, log, course)
         figures = choose()
         log.epoch(epoch, figures)
         best.look(epoch, figures, prepared)
@@ -57,10 +71,21 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
             plateau.step(epoch.train_loss)
         if recipe.keep == "all":
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(model))
-        yield _event(epoch, figures, total)
-    pace.end()
+        yield _event(epoch, figures, math.ceil(training.epochs))
     log.end(model, next(iter(prepared.batches(0))).images[0])
-    return best.put_back(prepared) if recipe.keep == "best" else f"epoch {total}, the last"
+    kept = best.put_back(prepared) if recipe.keep == "best" else f"epoch {epoch.index}, the last"
+    return Trained(kept, course.changes)
+
+
+def _watchers(prepared: Prepared) -> list[Watcher]:
+    """What may change the run on its way. A repeat follows the changes of the run that it repeats."""
+    recipe = prepared.plan.recipe
+    if recipe.changes:
+        return [Recorded(recipe.changes).step]
+    watchers: list[Watcher] = [Pace().step]
+    if prepared.ends is not None and recipe.epochs is not None:
+        watchers.append(Deadline(prepared.ends, recipe.epochs, len(prepared.batches)).step)
+    return watchers
 
 
 class Best:
@@ -89,12 +114,13 @@ class Best:
         return f"epoch {self.epoch}, the best on val"
 
 
-def _logged(running: Pass, prepared: Prepared, log: RunLog, pace: Pace) -> Generator[Event, None, Epoch]:
+def _logged(running: Pass, prepared: Prepared, log: RunLog, course: Course) -> Generator[Event, None, Epoch]:
     for step in running:
         log.step(step, prepared.model)
-        if changed := pace.step(step.index):
-            log.note(step, changed)
-            yield Event("warning", changed)
+        for change in course.step(step.index):
+            log.note(step, change.words)
+            if change.field == "threads":
+                yield Event("warning", change.words)
     epoch = running.finish()
     if not math.isfinite(epoch.train_loss):
         raise DataError(

@@ -116,7 +116,9 @@ class Training:
         self._update = update
         self._rates = rates
         self._batches = batches
-        self._epochs = max(1e-6, round(epochs, 6))  # 0.1 * 30 is three passes, not a step of a fourth
+        self._epochs = _rounded(epochs)
+        self._since = (0.0, 0.0)
+        self._at = 0.0
         self._done = 0
         self._begun = False
 
@@ -130,8 +132,10 @@ class Training:
             raise UsageError("this training was already iterated", hint="Call fit again to go on from here.")
         self._begun = True
         try:
-            for epoch in range(math.ceil(self._epochs)):
+            epoch = 0
+            while epoch < self._epochs:
                 yield Pass(epoch + 1, self._steps(epoch))
+                epoch += 1
         finally:
             self._rates.restore()
 
@@ -139,6 +143,17 @@ class Training:
         """Single updates of all epochs, each yielded right after it was made."""
         for running in self.passes():
             yield from running
+
+    @property
+    def epochs(self) -> float:
+        """Passes after which the run ends, as it stands."""
+        return self._epochs
+
+    def end_after(self, epochs: float) -> None:
+        """From the next step on, let the run end after `epochs` passes in all, the schedule stretched to fit:
+        it goes on from where it is. What has been trained already stays."""
+        self._since = (self._at, self._progress())
+        self._epochs = _rounded(epochs)
 
     def run(self) -> list[Epoch]:
         """Train to the end; returns the epochs."""
@@ -156,24 +171,47 @@ class Training:
                 f"epochs={self._epochs}: the loader has no length, so no part of a pass can be told",
                 hint="Give whole epochs, or a loader that has a length.",
             )
-        share = min(1.0, self._epochs - epoch)
-        # A whole pass goes to the loader's own end: torch's samplers draw once more from their generator there.
-        limit = None if length is None or share == 1 else math.ceil(round(length * share, 6))
         self._update.model.train()
-        number = -1
-        for number, batch in enumerate(itertools.islice(loader, limit)):
-            inside = number / length if length else 0.0
-            self._rates.set((epoch + inside) / self._epochs)
+        number = 0
+        for batch in self._rest(loader, epoch, length):
+            self._at = epoch + (number / length if length else 0.0)
+            self._rates.set(self._progress())
             loss = self._update(batch)
             self._done += 1
+            number += 1
             yield Step(self._done, epoch + 1, loss, self._rates.now())
             self._update.model.train()  # whoever looked at the step may have measured in between
-        if number < 0:
+        if not number:
             raise UsageError(
                 "the loader gave no batch",
                 hint="Is the data set empty, drop_last=True too strict, or the loader a generator that is "
                 "spent after one pass?",
             )
+
+    def _rest(self, loader: Iterable[Any], epoch: int, length: int | None) -> Iterator[Any]:
+        """The batches of a pass, up to where the run ends; asked anew at each, since `end_after` may move it."""
+        batches = iter(loader)
+        for number in itertools.count():
+            # A whole pass goes to the loader's own end: torch's samplers draw once more from their generator there.
+            share = self._epochs - epoch
+            if length is not None and share < 1 and number >= math.ceil(round(length * share, 6)):
+                return
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            yield batch
+
+    def _progress(self) -> float:
+        """Where the schedule is, in [0, 1]: the way from the last change to the end, walked evenly."""
+        since, progress = self._since
+        left = self._epochs - since
+        return 1.0 if left <= 0 else progress + (1 - progress) * (self._at - since) / left
+
+
+def _rounded(epochs: float) -> float:
+    """0.1 * 30 is three passes, not a step of a fourth."""
+    return max(1e-6, round(epochs, 6))
 
 
 def _length(batches: Passes) -> int | None:

@@ -30,6 +30,7 @@ from lensmith.runs.fields import OWN
 from lensmith.runs.files import write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
+from lensmith.training.changes import written
 from lensmith.training.clock import Clock
 from lensmith.training.epochs import train_epochs
 from lensmith.training.parts import Parts
@@ -55,6 +56,17 @@ def run_job(
     clock.stages["import"] = round(clock.spent(), 3)
     if isinstance(source, str | Path):
         _keep_out_of(Path(source), out or RUNS, RUNS)
+    threads = torch.get_num_threads()
+    try:
+        run = yield from _run(source, recipe, parts, out, clock)
+    finally:
+        torch.set_num_threads(threads)
+    return Run(run)
+
+
+def _run(
+    source: Any, recipe: Recipe, parts: Parts | None, out: Path | None, clock: Clock
+) -> Generator[Event, None, RunDirectory]:
     prepared = yield from prepare_job(source, recipe, clock, parts)
     run = new_run(prepared.data.name, out)
     facts = _facts(source, prepared)
@@ -83,7 +95,7 @@ def run_job(
     except Exception:
         write_text(run.crash_file, traceback.format_exc())
         raise
-    return Run(run)
+    return run
 
 
 def _keep_out_of(data: Path, *places: Path) -> None:
@@ -115,8 +127,10 @@ def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Gene
                 f"a linear last layer on {head.weight.shape[1]:,} features of each picture; {head.reason}",
             )
         else:
-            kept = yield from train_epochs(prepared, run)
-            facts["choices"]["keep"] = kept
+            trained = yield from train_epochs(prepared, run)
+            facts["choices"]["keep"] = trained.kept
+            if trained.changes:
+                recipe.changed(changes=written(trained.changes)).write(run.recipe_file)
     except Exception:
         raise
     except BaseException as stop:

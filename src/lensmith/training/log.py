@@ -53,10 +53,11 @@ class RunLog:
             self.writer.add_scalar(f"epoch/{name}", value, epoch.index)
         self.writer.flush()
 
-    def start(self, model: nn.Module, images: Tensor) -> None:
-        """What there is before the first step: some pictures, and the network."""
+    def start(self, model: nn.Module, images: Tensor, *, graph: bool = True) -> None:
+        """What there is before the first step: some pictures, and the network, where there is time for it."""
         self._pictures(images)
-        self._graph(model, images)
+        if graph:
+            self._graph(model, images)
 
     def _pictures(self, images: Tensor) -> None:
         """Some training pictures as the model sees them, float [N, 3, H, W], brought back to 0 to 1."""

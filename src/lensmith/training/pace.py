@@ -7,6 +7,8 @@ import time
 
 import torch
 
+from lensmith.training.changes import Change
+
 _WINDOW = 5
 _COLLAPSED = 4.0
 """Times the usual seconds of a step: a neighbour that merely shares the cores makes it two."""
@@ -15,34 +17,28 @@ _SHORT = 0.02
 
 
 class Pace:
-    """Called after each step; goes on with half of the threads where steps have become many times slower."""
+    """Called after each step; asks for half of the threads where steps have become many times slower."""
 
     def __init__(self) -> None:
         self._before = time.perf_counter()
         self._last: list[float] = []
         self._usual = float("inf")
-        self._threads = torch.get_num_threads()
 
-    def step(self, index: int) -> str:
-        """What was changed after the step with this index, in words; "" for nothing."""
+    def step(self, index: int) -> list[Change]:
+        """What should change after the step with this index."""
         now = time.perf_counter()
         self._last = [*self._last[1 - _WINDOW :], now - self._before]
         self._before = now
         if len(self._last) < _WINDOW:
-            return ""
+            return []
         seconds = statistics.median(self._last)
         self._usual = min(self._usual, seconds)
         threads = torch.get_num_threads()
         if threads == 1 or seconds < max(_SHORT, _COLLAPSED * self._usual):
-            return ""
-        torch.set_num_threads(threads // 2)
+            return []
         words = (
             f"step {index}: {1000 * seconds:.0f} ms a step, {1000 * self._usual:.0f} before: another process "
             f"uses the cores; going on with {threads // 2} of {threads} threads"
         )
         self._last, self._usual = [], float("inf")
-        return words
-
-    def end(self) -> None:
-        """Give back the threads that were there."""
-        torch.set_num_threads(self._threads)
+        return [Change(index, "threads", threads // 2, words)]

@@ -37,7 +37,15 @@ from lensmith.training.muon import Muon
 from lensmith.training.optim import SCHEDULES, make_optimizer, warmed_up
 from lensmith.training.parts import NORMALS, Parts, require_outputs, settle
 from lensmith.training.plan import Plan, choose
-from lensmith.training.timing import Trial, choose_precision, choose_size, fit_budget
+from lensmith.training.timing import (
+    Sized,
+    Spending,
+    Trial,
+    choose_arithmetic,
+    choose_size,
+    seconds_of_features,
+    size_training,
+)
 from lensmith.types import Event, Schedule
 
 _SPARE = 1.15
@@ -52,8 +60,12 @@ _FEW_CLASSES = 5
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a training starts from. weights: where the network's first weights come from, as facts; choice: the
-    pictures that choices are made on, where the data have a split for that and there is something to choose."""
+    """What a training starts from.
+
+    seconds: that it will take about; ends: by when (time.perf_counter) it should be over, where a budget says.
+    weights: where the network's first weights come from, as facts; choice: the pictures that choices are made
+    on, where the data have a split for that and there is something to choose.
+    """
 
     data: ImageDataset
     roles: Roles
@@ -65,6 +77,8 @@ class Prepared:
     loss: Callable[..., Tensor]
     optimizer: torch.optim.Optimizer
     schedule: Schedule
+    seconds: float
+    ends: float | None = None
     weights: dict[str, Any] = field(default_factory=dict)
     choice: Column | None = None
 
@@ -87,6 +101,8 @@ def prepare_job(
 def _prepare(
     data: ImageDataset, recipe: Recipe, roles: Roles, clock: Clock, parts: Parts
 ) -> Generator[Event, None, Prepared]:
+    if recipe.threads is not None:
+        torch.set_num_threads(recipe.threads)
     runtime = find_runtime(recipe.device)
     plan = choose(recipe, roles.train, runtime)
     recipe = plan.recipe
@@ -111,19 +127,17 @@ def _prepare(
     if roles.choice is not None and not recipe.freeze:
         choice = yield from open_column(roles.choice, preprocess, store=recipe.store)
     batches = _batches(column, targets, preprocess, recipe, parts)
+
+    def made(plan: Plan) -> Trial:
+        torch.manual_seed(plan.recipe.seed)
+        sized = _network(plan.recipe, max(1, len(classes)), None)[0].to(memory_format=torch.channels_last)
+        smaller = replace(batches, batch_size=plan.recipe.batch_size or 1)
+        return _trial(sized, plan, smaller, parts, targets)
+
     trial = _trial(model, plan, batches, parts, targets)
     plan = plan.choosing("the optimizer's own", lr=trial.optimizer.param_groups[0]["lr"])
-    if not recipe.freeze:
-        plan = choose_precision(plan, trial)
-        if recipe.model == "convnet":
-            plan = choose_size(plan, trial, clock.spent(), rest)
-        if plan.recipe.model != recipe.model:
-            torch.manual_seed(recipe.seed)
-            model = _network(plan.recipe, max(1, len(classes)), None)[0].to(memory_format=torch.channels_last)
-            trial = _trial(
-                model, plan, replace(batches, batch_size=plan.recipe.batch_size or 1), parts, targets
-            )
-        plan = fit_budget(plan, trial, clock.spent(), rest, len(roles.held_out))
+    sized, trial = _sized(plan, trial, made, Spending(clock, rest, len(roles.held_out)))
+    plan = sized.plan
     if isinstance(trial.optimizer, Muon):
         trial.optimizer.use_low_precision(plan.recipe.precision == "bfloat16")
     return Prepared(
@@ -132,14 +146,32 @@ def _prepare(
         plan=plan,
         preprocess=preprocess,
         column=column,
-        model=model,
+        model=trial.model,
         batches=trial.batches,
         loss=trial.loss,
         optimizer=trial.optimizer,
         schedule=warmed_up(parts.schedule or SCHEDULES[recipe.schedule or "constant"], recipe.warmup),
+        seconds=sized.seconds,
+        ends=sized.ends,
         weights=weights,
         choice=choice,
     )
+
+
+def _sized(
+    plan: Plan, trial: Trial, made: Callable[[Plan], Trial], spending: Spending
+) -> tuple[Sized, Trial]:
+    """What is chosen by timing; the trial is made anew where another network is chosen."""
+    if plan.recipe.freeze:
+        plan = plan.choosing("those that torch takes", threads=torch.get_num_threads())
+        return Sized(plan, seconds_of_features(trial)), trial
+    plan = choose_arithmetic(plan, trial)
+    before = plan.recipe.model
+    if before == "convnet":
+        plan = choose_size(plan, trial, spending)
+    if plan.recipe.model != before:
+        trial = made(plan)
+    return size_training(plan, trial, spending), trial
 
 
 def _trial(model: nn.Module, plan: Plan, batches: Batches, parts: Parts, targets: Tensor) -> Trial:
@@ -263,9 +295,10 @@ def plan_words(prepared: Prepared) -> str:
     what += (
         f"pictures at {prepared.preprocess.size[1]} x {prepared.preprocess.size[0]} px, on {recipe.device}"
     )
+    seconds = f"about {max(1, round(prepared.seconds))} s"
     if recipe.freeze:
-        return f"{what}; the network stays as it is, and a new last layer is trained"
+        return f"{what}; the network stays as it is, and a new last layer is trained, {seconds}"
     return (
-        f"{what}; {recipe.epochs:g} epochs, batches of {recipe.batch_size}, "
+        f"{what}; {recipe.epochs:g} epochs, {seconds}, batches of {recipe.batch_size}, "
         f"{recipe.optimizer} lr {recipe.lr:g}, {recipe.precision}"
     )

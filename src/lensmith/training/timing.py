@@ -1,4 +1,4 @@
-"""Choices by timing a few steps on a copy of the network: precision, and how many epochs a budget holds."""
+"""Choices by timing a few steps on a copy of the network: threads, precision, and what a budget is enough for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from lensmith.data.batches import Batches
 from lensmith.errors import UsageError
+from lensmith.machine.choose import Choice, choose
 from lensmith.runs.fields import seconds_of
+from lensmith.training.clock import Clock
 from lensmith.training.fit import fit
 from lensmith.training.muon import Muon
 from lensmith.training.plan import Plan
@@ -32,33 +34,43 @@ class Trial:
     batches: Batches
     loss: Callable[..., Tensor]
 
-    def seconds(self, precision: Precision, batch: int | None = None, steps: int = 5) -> float:
-        """Median seconds of one step, after two to warm up; of `batch` pictures, if that is less than a step's."""
+    def step(self, precision: Precision, batch: int | None = None) -> Callable[[], None]:
+        """A function that makes one step on a copy, with `batch` pictures if that is less than a step's."""
         size = min(batch or self.batches.batch_size, self.batches.batch_size)
         model, optimizer = copy.deepcopy((self.model, self.optimizer))  # together, so that they still belong
         for name, value in vars(self.optimizer).items():  # which torch's own copying leaves out
             vars(optimizer).setdefault(name, value)
         if isinstance(optimizer, Muon):
             optimizer.use_low_precision(precision == "bfloat16")
-        training = fit(
-            model,
-            replace(self.batches, batch_size=size),
-            loss=self.loss,
-            optimizer=optimizer,
-            epochs=1e6,
-            precision=precision,
-        )
-        times, before = [], time.perf_counter()
-        for number, step in enumerate(training.steps()):
-            float(step.loss)  # waits for the device
-            if number >= 2:
-                times.append(time.perf_counter() - before)
-            if len(times) == steps:
-                break
-            before = time.perf_counter()
-        return statistics.median(times)
+        batches = replace(self.batches, batch_size=size)
+        steps = fit(
+            model, batches, loss=self.loss, optimizer=optimizer, epochs=1e6, precision=precision
+        ).steps()
+
+        def one() -> None:
+            float(next(steps).loss)  # waits for the device
+
+        return one
+
+    def seconds(self, precision: Precision, batch: int | None = None, steps: int = 5) -> float:
+        """Median seconds of one such step, after two to warm up."""
+        step = self.step(precision, batch)
+        return statistics.median([_timed(step) for _ in range(steps + 2)][2:])
+
+    def few(self) -> int:
+        """Pictures of a step where only a ratio or the order of size is asked for: a moment's work, and more
+        than one for each core."""
+        size = min(_FEW, self.batches.batch_size)
+        step = self.step("float32", min(_FEWER, size))
+        seconds = [_timed(step) for _ in range(2)][-1]
+        return size if seconds < _MOMENT * _FEWER / _FEW else min(_FEWER, size)
 
 
+_FEW, _FEWER = 64, 8
+_MOMENT = 0.5
+"""Seconds that a step of few pictures may take."""
+_ASKING = 0.3
+"""Seconds that a choice by timing may take, unless the steps themselves are longer."""
 _RESERVE = 1.0
 """Seconds kept back from a budget for saving and the report, beside those for measuring."""
 _MEASURED = 0.6
@@ -72,45 +84,93 @@ _LADDER = (
 """From how many passes of convnet on each is worth its time, and the batch that goes with it. Chosen on a tenth of
 CIFAR-10's training pictures."""
 _SHORT = 20.0
-"""Seconds of training under which choosing a precision costs more than it brings."""
+"""Seconds of training under which choosing costs more than it brings."""
 _FEW_STEPS = 400
 _PAYS = 1.1
-_FEW = 64
-"""Pictures of a trial step where only a ratio or the order of size is asked for."""
 
 
-def choose_precision(plan: Plan, trial: Trial) -> Plan:
-    """float32, unless the training is long enough to ask and bfloat16 is clearly faster on this machine."""
+def choose_arithmetic(plan: Plan, trial: Trial) -> Plan:
+    """Threads and precision: all of torch's threads and float32, unless the training is long enough to ask and
+    something else is clearly faster on this machine."""
     recipe = plan.recipe
-    if recipe.precision is not None:
+    threads = torch.get_num_threads()
+    if recipe.precision is not None and recipe.threads is not None:
         return plan
     steps = len(trial.batches) * (recipe.epochs or 0)
     if recipe.budget is None and steps < _FEW_STEPS:
-        return plan.choosing("too few steps to gain by less", precision="float32")
-    few = min(_FEW, trial.batches.batch_size)
-    full = trial.seconds("float32", few)
-    long = recipe.budget is not None or full / few * trial.batches.batch_size * steps > _SHORT
-    if not long:
-        return plan.choosing(
-            f"{full * 1000:.0f} ms for {few} pictures, too short a training to gain by less",
-            precision="float32",
-        )
-    half = trial.seconds("bfloat16", few)
-    words = f"measured: {full * 1000:.0f} ms for {few} pictures in float32, {half * 1000:.0f} in bfloat16"
-    return plan.choosing(words, precision="bfloat16" if half * _PAYS < full else "float32")
+        plan = plan.choosing("too few steps to gain by less", precision="float32")
+        return plan.choosing("those that torch takes", threads=threads)
+    few = trial.few()
+    if recipe.budget is None:
+        seconds = trial.seconds("float32", few, steps=3) / few * trial.batches.batch_size * steps
+        if seconds < _SHORT:
+            plan = plan.choosing(f"{seconds:.0f} s of training gain little by less", precision="float32")
+            return plan.choosing("those that torch takes", threads=threads)
+    plan = _choose_threads(plan, trial, few, threads)
+    return _choose_precision(plan, trial, few)
 
 
-def choose_size(plan: Plan, trial: Trial, spent: float, rest: float) -> Plan:
-    """Which of our networks a budget is enough for: `trial` is of convnet. What was asked for by name stays.
+def _choose_threads(plan: Plan, trial: Trial, few: int, threads: int) -> Plan:
+    """Half as many where more are slower: their waiting for each other costs, and most where others compute too."""
+    if plan.recipe.threads is not None or plan.recipe.device != "cpu" or threads == 1:
+        return plan.choosing("those that torch takes", threads=threads)
+    step = trial.step(plan.recipe.precision or "float32", few)
 
-    spent: seconds since the start; rest: seconds that decoding the held-out pictures will take.
-    """
+    def of(number: int) -> Callable[[], None]:
+        def one() -> None:
+            torch.set_num_threads(number)
+            step()
+
+        return one
+
+    choice = choose({str(number): of(number) for number in (threads, threads // 2)}, _ASKING)
+    chosen = threads // 2 if _is_faster(choice, str(threads // 2), str(threads)) else threads
+    torch.set_num_threads(chosen)
+    return plan.choosing(f"measured: {_timings(choice, few)}", threads=chosen)
+
+
+def _choose_precision(plan: Plan, trial: Trial, few: int) -> Plan:
+    """bfloat16 where it is clearly faster."""
+    if plan.recipe.precision is not None:
+        return plan
+    words: tuple[Precision, Precision] = ("float32", "bfloat16")
+    choice = choose({word: trial.step(word, few) for word in words}, _ASKING)
+    precision = "bfloat16" if _is_faster(choice, "bfloat16", "float32") else "float32"
+    return plan.choosing(f"measured: {_timings(choice, few)}", precision=precision)
+
+
+def _is_faster(choice: Choice, one: str, other: str) -> bool:
+    return choice.timings[one] * _PAYS < choice.timings[other]
+
+
+def _timings(choice: Choice, few: int) -> str:
+    timed = (f"{1000 * seconds:.0f} ms with {name}" for name, seconds in choice.timings.items())
+    return f"{few} pictures take {', '.join(timed)}"
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Where a budget goes beside the training. clock: what is spent; decoding: seconds that reading the held-out
+    pictures will take; held_out: how many they are."""
+
+    clock: Clock
+    decoding: float
+    held_out: int
+
+    def left(self, budget: str, measuring: float = 0.0) -> float:
+        """Seconds left for training; measuring: seconds that the network needs for one held-out picture."""
+        rest = _RESERVE + self.decoding + self.held_out * measuring
+        return seconds_of(budget) - self.clock.spent() - rest
+
+
+def choose_size(plan: Plan, trial: Trial, spending: Spending) -> Plan:
+    """Which of our networks a budget is enough for: `trial` is of convnet. What was asked for by name stays."""
     recipe = plan.recipe
     if recipe.budget is None or recipe.epochs is not None or "model" not in plan.reasons:
         return plan
     few = min(_FEW, trial.batches.batch_size)
     seconds = trial.seconds(recipe.precision or "float32", few, steps=3) / few * trial.batches.batch_size
-    left = max(0.0, seconds_of(recipe.budget) - spent - _RESERVE - rest)
+    left = max(0.0, spending.left(recipe.budget))
     passes = left / (seconds * len(trial.batches))
     name, _, batch = next(one for one in _LADDER if passes >= one[1])
     if "batch_size" in plan.reasons:
@@ -120,25 +180,57 @@ def choose_size(plan: Plan, trial: Trial, spent: float, rest: float) -> Plan:
     )
 
 
-def fit_budget(plan: Plan, trial: Trial, spent: float, rest: float, held_out: int) -> Plan:
-    """Size the epochs to what is left of the budget. rest: seconds that decoding the held-out pictures will take.
+@dataclass(frozen=True)
+class Sized:
+    """A plan with its number of passes. seconds: that training will take about; ends: by which time
+    (time.perf_counter) it should be over, where a budget says."""
+
+    plan: Plan
+    seconds: float
+    ends: float | None = None
+
+
+def size_training(plan: Plan, trial: Trial, spending: Spending) -> Sized:
+    """How long the training will take; where there is a budget, the passes that fit into what is left of it.
 
     Raises `UsageError` naming the smallest budget that works.
     """
     recipe = plan.recipe
-    if recipe.budget is None or recipe.epochs is not None:
-        return plan
-    began = time.perf_counter()
-    seconds = trial.seconds(recipe.precision or "float32")
-    spent += time.perf_counter() - began
-    rest += _RESERVE + _MEASURED * held_out * seconds / trial.batches.batch_size
-    left = seconds_of(recipe.budget) - spent - rest
+    precision = recipe.precision or "float32"
+    if recipe.epochs is not None:
+        few = trial.few()
+        seconds = trial.seconds(precision, few, steps=2) / few * trial.batches.batch_size
+        return Sized(plan, seconds * recipe.epochs * len(trial.batches))
+    assert recipe.budget is not None
+    seconds = trial.seconds(precision)
+    left = spending.left(recipe.budget, _MEASURED * seconds / trial.batches.batch_size)
     steps = left / seconds
     if steps < 10:
-        least = spent + rest + 10 * seconds
+        least = seconds_of(recipe.budget) - left + 10 * seconds
         raise UsageError(
             f"budget={recipe.budget} is too short for anything: one step takes {seconds:.2f} s here",
             hint=f"The smallest that works is about {math.ceil(1.05 * least)}s.",
         )
     reason = f"{seconds * 1000:.0f} ms a step, measured; {left:.0f} s left for training"
-    return plan.choosing(reason, epochs=round(steps / len(trial.batches), 6))
+    plan = plan.choosing(reason, epochs=round(steps / len(trial.batches), 6))
+    return Sized(plan, left, time.perf_counter() + left)
+
+
+def seconds_of_features(trial: Trial) -> float:
+    """How long the network will take to look at every picture once, mirrored too where that is drawn."""
+    batches = replace(trial.batches, batch_size=min(_FEWER, trial.batches.batch_size))
+    images = next(batches(0)).images
+    trial.model.eval()
+
+    def look() -> None:
+        with torch.inference_mode():
+            trial.model(images)
+
+    views = 2 if batches.augment.flip else 1
+    return [_timed(look) for _ in range(2)][-1] / len(images) * len(batches.pixels) * views
+
+
+def _timed(step: Callable[[], None]) -> float:
+    before = time.perf_counter()
+    step()
+    return time.perf_counter() - before
