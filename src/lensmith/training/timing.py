@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lensmith.data.batches import Batches
+from lensmith.data.growth import Growth
 from lensmith.errors import UsageError
 from lensmith.runs.fields import seconds_of
 from lensmith.training.fit import fit
@@ -133,7 +134,7 @@ def fit_budget(plan: Plan, trial: Trial, spent: float, rest: float, held_out: in
     spent += time.perf_counter() - began
     rest += _RESERVE + _MEASURED * held_out * seconds / trial.batches.batch_size
     left = seconds_of(recipe.budget) - spent - rest
-    steps = left / seconds
+    steps = left / (seconds * Growth(recipe.small_first or 0.0).work(trial.batches.preprocess.size))
     if steps < 10:
         least = spent + rest + 10 * seconds
         raise UsageError(
