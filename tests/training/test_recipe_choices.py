@@ -79,6 +79,7 @@ def test_what_is_given_stays_and_needs_no_reason() -> None:
         "precision": "float32",
         "layout": "contiguous",
         "shift": 0.1,
+        "small_first": 0.2,
     }
     assert set(given) == set(Recipe().unset())
     recipe, reasons = chosen(painted(), **given)
@@ -111,6 +112,63 @@ def test_pictures_are_mirrored_only_where_that_keeps_their_meaning(
 )
 def test_small_pictures_that_are_alike_keep_their_size(sizes: list[tuple[int, int]], size: int) -> None:
     assert chosen(painted(sizes=sizes), pretrained=False)[0].image_size == size
+
+
+@pytest.mark.parametrize(
+    ("words", "share"),
+    [
+        ({"pretrained": False}, 0.5),
+        ({"model": "resnet18", "image_size": 96}, 0.5),
+        ({"image_size": 32}, 0.0),
+        ({"model": "vit_b_16", "image_size": 224}, 0.0),
+        ({"model": "own"}, 0.0),
+        ({"model": "net.py:Net"}, 0.0),
+        ({"model": "resnet18", "pretrained": True, "freeze": False}, 0.0),
+        ({"pretrained": False, "small_first": 0.0}, 0.0),
+        ({"image_size": 32, "small_first": 0.3}, 0.3),
+    ],
+)
+def test_large_pictures_are_small_at_first_for_untrained_networks_that_take_any_size(
+    words: dict[str, Any], share: float
+) -> None:
+    recipe, reasons = chosen(painted(sizes=[(200, 200)]), **words)
+    assert recipe.small_first == share
+    assert ("small_first" in reasons) is ("small_first" not in words)
+
+
+class Photos(Painted):
+    """As many photos as one likes, of two classes, most of which nobody looks at."""
+
+    def __init__(self, count: int, side: int) -> None:
+        super().__init__(["ant", "bee"], [(side, side)])
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, str]:
+        return Image.new("RGB", self.sizes[0]), self.classes[index % 2]
+
+
+@pytest.mark.parametrize(
+    ("count", "side", "words", "model"),
+    [
+        (5_000, 200, {}, "resnet18"),
+        (5_000, 200, {"budget": "1h"}, "resnet18"),
+        (5_000, 200, {"budget": "1m"}, "convnet"),
+        (4_990, 200, {}, "convnet"),
+        (5_000, 40, {}, "convnet"),
+        (5_000, 200, {"model": "convnet"}, "convnet"),
+    ],
+)
+def test_many_photos_are_for_a_larger_network(
+    count: int, side: int, words: dict[str, Any], model: str
+) -> None:
+    recipe, reasons = chosen(load_data(Photos(count, side)), pretrained=False, **words)
+    assert recipe.model == model
+    if model == "resnet18":
+        assert "5,000 are enough" in reasons["model"]
+        assert recipe.epochs is None or recipe.epochs >= 10, "which takes its passes"
 
 
 def test_a_damaged_picture_does_not_decide_the_size(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lensmith.data.resample import resized_windows
 from lensmith.errors import UsageError
 
 
@@ -17,34 +19,61 @@ from lensmith.errors import UsageError
 class Augment:
     """flip: mirror half of the pictures, left to right; shift: how far they move, as a share of the side.
 
-    transform: a user's own, of one picture, uint8 [3, H, W], in the place of both.
+    transform: a user's own, of one picture, uint8 [3, H, W], in the place of flip, shift and crop.
+    crop: least share of a picture's area that is shown at full size, 0 for off; in the place of shift.
+    colour: strength of the change of brightness, contrast and saturation, 0 to 1. cutout: side of the square
+    that is covered, as a share of the picture's.
     """
 
     flip: bool = True
     shift: float = 0.125
     transform: Callable[[Any], Any] | None = None
+    crop: float = 0.0
+    colour: float = 0.0
+    cutout: float = 0.0
 
 
 @dataclass(frozen=True)
 class Draws:
-    """For each picture of the data set: top and left of its window, int64 [N], and whether it is mirrored."""
+    """For each picture of the data set: top and left of its window, int64 [N], and whether it is mirrored.
+
+    boxes: windows of different sizes, in the place of top and left: int64 [N, 4], top, left, height, width.
+    """
 
     top: Tensor
     left: Tensor
     mirrored: Tensor
+    boxes: Tensor | None = None
 
 
 def draw(
     augment: Augment, count: int, full: tuple[int, int], size: tuple[int, int], generator: torch.Generator
 ) -> Draws:
     """Windows of `size` in pictures of `full`, moved by up to `shift` beyond what is spare; none mirrored."""
+    still = torch.zeros(count, dtype=torch.bool)
+    if augment.crop:
+        boxes = _boxes(augment.crop, count, full, generator)
+        return Draws(boxes[:, 0], boxes[:, 1], still, boxes)
 
     def offsets(whole: int, part: int) -> Tensor:
         reach = round(augment.shift * part)
         return torch.randint(-reach, whole - part + reach + 1, (count,), generator=generator)
 
     top, left = offsets(full[0], size[0]), offsets(full[1], size[1])
-    return Draws(top, left, torch.zeros(count, dtype=torch.bool))
+    return Draws(top, left, still)
+
+
+def _boxes(least: float, count: int, full: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Windows of at least this share of the area, their shape up to a third wider or higher than the picture's
+    (as torchvision's RandomResizedCrop, but none that would have to be drawn again)."""
+    area, shape, down, across = torch.rand(4, count, generator=generator, dtype=torch.float64)
+    area = least + (1 - least) * area
+    widest = (-area.log()).clamp(max=math.log(4 / 3))  # a wider one of that area would not fit
+    ratio = ((2 * shape - 1) * widest).exp()
+    height = (full[0] * (area / ratio).sqrt()).round().clamp(1, full[0])
+    width = (full[1] * (area * ratio).sqrt()).round().clamp(1, full[1])
+    top, left = (down * (full[0] - height + 1)).floor(), (across * (full[1] - width + 1)).floor()
+    return torch.stack([top, left, height, width], 1).to(torch.int64)
 
 
 def windows(pixels: Tensor, index: Tensor, draws: Draws, size: tuple[int, int]) -> Tensor:
@@ -52,6 +81,10 @@ def windows(pixels: Tensor, index: Tensor, draws: Draws, size: tuple[int, int]) 
 
     pixels: uint8 [N, H, W, 3]; index: int64 [B] -> uint8 [B, height, width, 3].
     """
+    if draws.boxes is not None:
+        found = resized_windows(pixels, index, draws.boxes[index], size)
+        mirrored = draws.mirrored[index].to(pixels.device)
+        return torch.where(mirrored[:, None, None, None], found.flip(2), found)
     if pixels.shape[1:3] == size and not (draws.top.any() or draws.left.any() or draws.mirrored.any()):
         return pixels[index.to(pixels.device)]
     rows = _mirror(draws.top[index][:, None] + torch.arange(size[0]), pixels.shape[1])

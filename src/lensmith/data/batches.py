@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from lensmith.data.augment import Augment, draw, transformed, windows
+from lensmith.data.colour import draw_factors, recoloured
+from lensmith.data.cutout import cover, draw_centres
+from lensmith.data.growth import Growth
+from lensmith.data.mixing import Mixing
 from lensmith.data.preprocess import Preprocess
+from lensmith.data.resample import resized
 from lensmith.types import Batch
 
 
@@ -19,7 +24,8 @@ class Batches:
     """`batches(epoch)` iterates one pass; the same seed and epoch give the same batches.
 
     pixels: uint8 [N, H, W, 3], on the device that trains; targets: [N] or [N, outputs].
-    In training the order is drawn and the last ragged batch dropped (unless it is the only one).
+    In training the order is drawn and the last ragged batch dropped (unless it is the only one). Whatever is off
+    draws nothing, and each kind of change has random numbers of its own: turning one on leaves the others alone.
     """
 
     pixels: Tensor
@@ -29,21 +35,24 @@ class Batches:
     augment: Augment
     seed: int = 0
     layout: str = "channels_last"
+    mixing: Mixing = field(default_factory=Mixing)
+    growth: Growth = field(default_factory=Growth)
 
     def __len__(self) -> int:
         return max(1, len(self.pixels) // self.batch_size)
 
     def __call__(self, epoch: int) -> Iterator[Batch]:
         """The batches of one pass, made as they are asked for."""
-        generator = torch.Generator().manual_seed(_seed(self.seed, epoch))
+        generator = self._generator(epoch)
         order = torch.randperm(len(self.pixels), generator=generator)
-        changed = self._changes(epoch, generator)
-        for start in range(len(self)):
-            index = order[start * self.batch_size : (start + 1) * self.batch_size]
-            pixels = changed(index)
+        changed, coloured = self._changes(epoch, generator), self._colours(epoch)
+        for step in range(len(self)):
+            index = order[step * self.batch_size : (step + 1) * self.batch_size]
+            size = self.growth.size_at(epoch + step / len(self), self.preprocess.size)
+            images = coloured(resized(changed(index), size), index)
             targets = self.targets[index.to(self.targets.device)]
-            images = laid_out(normalised(pixels, self.preprocess), self.layout)
-            yield Batch(images, targets, torch.ones(len(index), dtype=torch.bool))
+            images, targets = self.mixing.mixed(images, targets, _seed(f"{self.seed} {epoch} mixing {step}"))
+            yield Batch(laid_out(images, self.layout), targets, torch.ones(len(index), dtype=torch.bool))
 
     def _changes(self, epoch: int, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
         """What is drawn for each picture in this pass: int64 [B], indices -> their pictures, uint8."""
@@ -56,13 +65,34 @@ class Batches:
         draws = draw(self.augment, count, (self.pixels.shape[1], self.pixels.shape[2]), size, generator)
         if self.augment.flip:
             # Each picture is seen from both sides in turn: of two passes, none shows it twice the same way.
-            first = torch.rand(count, generator=torch.Generator().manual_seed(_seed(self.seed, -1))) < 0.5
+            first = torch.rand(count, generator=self._generator(-1)) < 0.5
             draws = replace(draws, mirrored=first ^ bool(epoch % 2))
         return lambda index: windows(self.pixels, index, draws, size)
 
+    def _colours(self, epoch: int) -> Callable[[Tensor, Tensor], Tensor]:
+        """What is drawn for the values of each picture in this pass: uint8 [B, H, W, 3], indices -> images."""
+        count, augment = len(self.pixels), self.augment
+        factors = centres = None
+        if augment.colour:
+            factors = draw_factors(augment.colour, count, self._generator(epoch, "colour"))
+        if augment.cutout:
+            centres = draw_centres(count, self._generator(epoch, "cutout"))
+
+        def images(pixels: Tensor, index: Tensor) -> Tensor:
+            pixels = pixels if factors is None else recoloured(pixels, factors[index])
+            made = normalised(pixels, self.preprocess)
+            if centres is not None:
+                cover(made, centres[index], augment.cutout)
+            return made
+
+        return images
+
+    def _generator(self, epoch: int, kind: str = "") -> torch.Generator:
+        return torch.Generator().manual_seed(_seed(f"{self.seed} {epoch} {kind}".rstrip()))
+
 
 def normalised(pixels: Tensor, preprocess: Preprocess) -> Tensor:
-    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W], in channels_last memory without a copy for the layout."""
+    """Values of 0 to 255, [N, H, W, 3] -> float32 [N, 3, H, W], in channels_last memory without a copy for it."""
     scale, offset = (torch.from_numpy(part).to(pixels.device) for part in preprocess.affine())
     return torch.addcmul(offset, pixels.to(torch.float32), scale).permute(0, 3, 1, 2)
 
@@ -72,6 +102,6 @@ def laid_out(images: Tensor, layout: str | None) -> Tensor:
     return images.contiguous() if layout == "contiguous" else images
 
 
-def _seed(seed: int, epoch: int) -> int:
+def _seed(stream: str) -> int:
     """Streams of neighbouring seeds and epochs must not overlap, so they are hashed."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {epoch}".encode()).digest()[:8], "big") >> 1
+    return int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "big") >> 1

@@ -49,7 +49,10 @@ def augmentation_of(transform: Any) -> Augmentation:
     for step in _steps(transform):
         name = type(step).__name__
         if name in _OF_BATCHES:
-            raise UsageError(f"{name} mixes pictures and their labels, and augment= changes one picture")
+            raise UsageError(
+                f"{name} mixes pictures and their labels, and augment= changes one picture",
+                hint=f"Leave it out and say {name.lower()}=1.0, its alpha.",
+            )
         if not callable(step):
             raise UsageError(f"augment: {step!r} is nothing to call")
         if name == "Normalize":

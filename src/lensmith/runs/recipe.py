@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import json
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,10 @@ from lensmith.types import Task
 
 OPTIONAL = ("root", "budget", "weights", "preprocess", "augment", "changes")
 """Fields that may stay without a value."""
+
+OF_A_PICTURE = ("crop", "colour", "cutout")
+OF_A_BATCH = ("mixup", "cutmix")
+"""Changes of training pictures that are made only where they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,23 @@ class Recipe:
     preprocess: str | None = None
     """A Preprocess or torchvision's transforms of your own, in the place of image_size, fit and normalize"""
     augment: str | None = None
-    """torchvision's transforms of your own for training pictures, in the place of flip and shift"""
+    """torchvision's transforms of your own for training pictures, in the place of flip, shift, crop and colour"""
     flip: bool | None = None
     """Mirror training pictures at random; off where left and right carry meaning"""
     shift: float | None = None
     """Random shift of training pictures, as a share of their side"""
+    crop: float = 0.0
+    """Least share of its area that a training picture shows at full size, such as 0.35; 0 for the whole"""
+    colour: float = 0.0
+    """Strength of random brightness, contrast and saturation, 0 to 1"""
+    cutout: float = 0.0
+    """Side of a square that is covered in each training picture, as a share of its side"""
+    mixup: float = 0.0
+    """Blend training pictures two by two: alpha of the Beta distribution of their shares; 0 for off"""
+    cutmix: float = 0.0
+    """Paste a box of one training picture into another: alpha as for mixup; 0 for off"""
+    small_first: float | None = None
+    """Share of the run in which pictures are smaller, growing to their full size"""
     val_fraction: float = 0.2
     """Share held out where the data bring no split of their own"""
     store: bool = True
@@ -125,6 +142,10 @@ class Recipe:
             if getattr(self, f.name) is None and f.name not in OPTIONAL
         ]
 
+    def asked(self, names: Iterable[str]) -> str:
+        """Those of some fields that are on, as `name=value, ...`; "" for none."""
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names if getattr(self, name))
+
     def as_toml(self) -> str:
         """One `name = value` a line, in the order of the fields."""
         lines = []
@@ -154,6 +175,12 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("label_smoothing", 0, 0.99),
     ("image_size", 4, 4096),
     ("shift", 0, 0.5),
+    ("crop", 0, 1),
+    ("colour", 0, 1),
+    ("cutout", 0, 1),
+    ("mixup", 0, 100),
+    ("cutmix", 0, 100),
+    ("small_first", 0, 0.9),
     ("val_fraction", 0.01, 0.9),
     ("seed", 0, 2**63 - 1),
 )

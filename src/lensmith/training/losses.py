@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lensmith.errors import UsageError
-from lensmith.runs.recipe import Recipe
+from lensmith.runs.recipe import OF_A_BATCH, Recipe
 
 
 def batch_loss(
@@ -55,6 +56,27 @@ def _refuse_mismatch(outputs: Any, targets: Any) -> None:
         f"outputs are {list(outputs.shape)} and targets {list(targets.shape)}: they would broadcast",
         hint=f"Make them the same shape: outputs.squeeze(1) or targets.reshape({list(outputs.shape)}).",
     )
+
+
+def require_soft_targets(recipe: Recipe, own: Callable[..., Tensor] | None, classes: int) -> None:
+    """Raise `UsageError` where mixed pictures have targets that a user's own loss cannot take.
+
+    Of two mixed pictures the target is a share of each class, float [N, classes], not a class index.
+    """
+    mixing = recipe.asked(OF_A_BATCH)
+    if not mixing or own is None or recipe.task != "classification":
+        return
+    place = next((b.device for b in own.buffers()), None) if isinstance(own, nn.Module) else None
+    # Not two rows: among two classes, a loss that takes them for indices would find as many as it has pictures.
+    soft = torch.full((classes + 1, classes), 1 / classes, device=place)
+    try:
+        batch_loss(copy.deepcopy(own), torch.zeros_like(soft), soft)
+    except Exception as error:
+        raise UsageError(
+            f"{mixing} mixes targets, and the loss does not take shares of classes, float [N, {classes}] "
+            f"({type(error).__name__}: {error})",
+            hint="torch.nn.CrossEntropyLoss takes them as well as indices. Or leave the mixing out.",
+        ) from error
 
 
 class InUnits(nn.Module):

@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lensmith.data.growth import smaller_sizes
 from lensmith.data.preprocess import Preprocess
 from lensmith.data.transforms import Augmentation, augmentation_of, preprocess_of
 from lensmith.errors import UsageError
+from lensmith.models.probe import place_of, probe
 from lensmith.models.summary import summary
 from lensmith.runs.fields import OWN
-from lensmith.runs.recipe import Recipe
+from lensmith.runs.recipe import OF_A_PICTURE, Recipe
 from lensmith.runs.user_code import is_in_file, naming_faults, read_object
 from lensmith.types import Schedule
 
@@ -97,6 +99,19 @@ def require_outputs(model: nn.Module, classes: int, preprocess: Preprocess) -> N
         )
 
 
+def require_sizes(model: nn.Module, full: tuple[int, int]) -> None:
+    """Raise `UsageError` where a network cannot see the smaller pictures that a training begins with."""
+    device, dtype = place_of(model)
+    for size in smaller_sizes(full):
+        try:
+            probe(model, torch.zeros(2, 3, *size, device=device, dtype=dtype))
+        except UsageError as error:
+            raise UsageError(
+                f"small_first begins with pictures of {size[1]} x {size[0]}, and {error.message}",
+                hint="Say small_first=0, or end the network with AdaptiveAvgPool2d before its linear layers.",
+            ) from error
+
+
 def _part(name: str, value: Any) -> Any:
     """The object for a part, or the one that it stands for."""
     if name == "preprocess":
@@ -117,10 +132,10 @@ def _part(name: str, value: Any) -> Any:
 def _sized(recipe: Recipe, parts: Parts) -> Recipe:
     """The recipe with the size, fit and values of the user's own transforms."""
     preprocess, augment = parts.preprocess, parts.augment
-    if augment is not None and (recipe.flip or recipe.shift):
+    if augment is not None and (asked := recipe.asked(("flip", "shift", *OF_A_PICTURE))):
         raise UsageError(
-            f"flip={recipe.flip}, shift={recipe.shift}: augment= says alone what is done to training pictures",
-            hint="Put RandomHorizontalFlip or RandomCrop into it.",
+            f"{asked}: augment= says alone what is done to a training picture",
+            hint="Put RandomHorizontalFlip, RandomResizedCrop, ColorJitter or RandomErasing into it.",
         )
     if preprocess is None:
         found: dict[str, Any] = {}

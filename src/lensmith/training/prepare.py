@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from lensmith.data.augment import Augment
 from lensmith.data.batches import Batches, normalised
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.growth import Growth
+from lensmith.data.mixing import Mixing
 from lensmith.data.preprocess import Preprocess
 from lensmith.data.sources import load_data
 from lensmith.data.splitting import Roles, assign_roles, refuse_hopeless
@@ -32,10 +34,10 @@ from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 from lensmith.training.clock import Clock
-from lensmith.training.losses import make_loss
+from lensmith.training.losses import make_loss, require_soft_targets
 from lensmith.training.muon import Muon
 from lensmith.training.optim import SCHEDULES, make_optimizer, warmed_up
-from lensmith.training.parts import NORMALS, Parts, require_outputs, settle
+from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes, settle
 from lensmith.training.plan import Plan, choose
 from lensmith.training.timing import (
     Sized,
@@ -126,7 +128,7 @@ def _prepare(
     choice = None
     if roles.choice is not None and not recipe.freeze:
         choice = yield from open_column(roles.choice, preprocess, store=recipe.store)
-    batches = _batches(column, targets, preprocess, recipe, parts)
+    batches = _batches(column, targets, preprocess, recipe, parts, len(classes))
 
     def made(plan: Plan) -> Trial:
         torch.manual_seed(plan.recipe.seed)
@@ -147,7 +149,7 @@ def _prepare(
         preprocess=preprocess,
         column=column,
         model=trial.model,
-        batches=trial.batches,
+        batches=replace(trial.batches, growth=Growth(recipe.small_first or 0.0, plan.recipe.epochs or 0.0)),
         loss=trial.loss,
         optimizer=trial.optimizer,
         schedule=warmed_up(parts.schedule or SCHEDULES[recipe.schedule or "constant"], recipe.warmup),
@@ -178,17 +180,24 @@ def _trial(model: nn.Module, plan: Plan, batches: Batches, parts: Parts, targets
     """What a step is made of; the first layer of our own network is computed from pictures."""
     if isinstance(model, ConvNet):
         model.whiten(_some(batches, plan.recipe.seed))
+    if plan.recipe.small_first:
+        require_sizes(model, batches.preprocess.size)
     optimizer = make_optimizer(model, plan.recipe, parts.optimizer)
     return Trial(model, optimizer, batches, parts.loss or make_loss(plan.recipe, targets))
 
 
 def _batches(
-    column: Column, targets: Tensor, preprocess: Preprocess, recipe: Recipe, parts: Parts
+    column: Column, targets: Tensor, preprocess: Preprocess, recipe: Recipe, parts: Parts, classes: int
 ) -> Batches:
     assert recipe.batch_size
+    require_soft_targets(recipe, parts.loss, classes)
     pixels = torch.from_numpy(column.pixels).to(recipe.device)
-    augment = Augment(bool(recipe.flip), recipe.shift or 0.0, parts.augment)
-    return Batches(pixels, targets, preprocess, recipe.batch_size, augment, recipe.seed, recipe.layout or "")
+    augment = Augment(
+        bool(recipe.flip), recipe.shift or 0.0, parts.augment, recipe.crop, recipe.colour, recipe.cutout
+    )
+    mixing = Mixing(recipe.mixup, recipe.cutmix, classes)
+    layout = recipe.layout or ""
+    return Batches(pixels, targets, preprocess, recipe.batch_size, augment, recipe.seed, layout, mixing)
 
 
 def _some(batches: Batches, seed: int) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lensmith.data.batches import Batches
+from lensmith.data.growth import Growth
 from lensmith.errors import UsageError
 from lensmith.machine.choose import Choice, choose
 from lensmith.runs.fields import seconds_of
@@ -197,14 +198,15 @@ def size_training(plan: Plan, trial: Trial, spending: Spending) -> Sized:
     """
     recipe = plan.recipe
     precision = recipe.precision or "float32"
+    work = Growth(recipe.small_first or 0.0).work(trial.batches.preprocess.size)
     if recipe.epochs is not None:
         few = trial.few()
-        seconds = trial.seconds(precision, few, steps=2) / few * trial.batches.batch_size
+        seconds = work * trial.seconds(precision, few, steps=2) / few * trial.batches.batch_size
         return Sized(plan, seconds * recipe.epochs * len(trial.batches))
     assert recipe.budget is not None
     seconds = trial.seconds(precision)
     left = spending.left(recipe.budget, _MEASURED * seconds / trial.batches.batch_size)
-    steps = left / seconds
+    steps = left / (seconds * work)
     if steps < 10:
         least = seconds_of(recipe.budget) - left + 10 * seconds
         raise UsageError(
