@@ -1,12 +1,13 @@
-"""Lightning: a LightningModule with the packaged backbone, fine-tuned by the BackboneFinetuning callback.
+"""Lightning: a LightningModule with the packaged backbone, frozen or fine-tuned as its documentation has it.
 
-    python bench/peers/lightning_transfer.py hymenoptera_data --epochs 15 --seed 0
+    python bench/peers/lightning_transfer.py hymenoptera_data --mode frozen --seed 0
 
-After the example in the callback's documentation (Adam at 1e-3 for a head of two layers, the backbone joins at
-epoch 10 with a tenth of the rate, which grows by half each epoch) and Lightning's own example
-computer_vision_fine_tuning.py (15 epochs, pictures squeezed to 224x224, flips). precision="bf16-mixed" is
-Lightning's mixed precision, which works on a CPU.
-It is measured once, at the end. DATA holds train/CLASS/* and val/CLASS/* (or test/CLASS/*).
+frozen: the page on transfer learning (the backbone in eval mode and without gradients, a linear classifier).
+finetune: the example of the callback BackboneFinetuning (a head of two layers; the backbone joins at epoch 10 with a
+tenth of the rate, which grows by half each epoch). Both with Adam at 1e-3, and from Lightning's own example
+computer_vision_fine_tuning.py 15 epochs, pictures squeezed to 224x224 and flips. precision="bf16-mixed" is
+Lightning's mixed precision, which works on a CPU. It is measured once, at the end.
+DATA holds train/CLASS/* and val/CLASS/* (or test/CLASS/*).
 """
 
 import argparse
@@ -25,16 +26,22 @@ from torchvision.datasets import ImageFolder
 
 
 class TransferLearningModel(pl.LightningModule):
-    def __init__(self, num_classes: int):
+    def __init__(self, num_classes: int, mode: str):
         super().__init__()
+        self.frozen = mode == "frozen"
         self.backbone = load_backbone(0)
-        self.head = nn.Sequential(
-            nn.Linear(self.backbone.num_features, 512), nn.ReLU(), nn.Linear(512, num_classes)
-        )
+        features = self.backbone.num_features
+        two_layers = [nn.Linear(features, 512), nn.ReLU(), nn.Linear(512, num_classes)]
+        self.head = nn.Linear(features, num_classes) if self.frozen else nn.Sequential(*two_layers)
         self.accuracy = Accuracy(task="multiclass", num_classes=num_classes)
 
     def forward(self, x):
-        return self.head(self.backbone(x))
+        if not self.frozen:
+            return self.head(self.backbone(x))
+        self.backbone.eval()
+        with torch.no_grad():
+            representations = self.backbone(x)
+        return self.head(representations)
 
     def training_step(self, batch, batch_idx):
         x, y = batch
@@ -65,15 +72,16 @@ def main(arguments: argparse.Namespace) -> None:
     pl.seed_everything(arguments.seed, workers=True)
     train_loader, valid_loader = make_loaders(arguments)
     clock.lap("data")
-    model = TransferLearningModel(len(train_loader.dataset.classes))
+    model = TransferLearningModel(len(train_loader.dataset.classes), arguments.mode)
     clock.lap("model")
+    finetuning = BackboneFinetuning(
+        unfreeze_backbone_at_epoch=arguments.unfreeze, lambda_func=lambda epoch: 1.5
+    )
     trainer = pl.Trainer(
         accelerator="cpu",
         precision="bf16-mixed",
         max_epochs=arguments.epochs,
-        callbacks=[
-            BackboneFinetuning(unfreeze_backbone_at_epoch=arguments.unfreeze, lambda_func=lambda epoch: 1.5)
-        ],
+        callbacks=[] if model.frozen else [finetuning],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -91,6 +99,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mode", choices=["frozen", "finetune"], default="frozen")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--unfreeze", type=int, default=10, help="the epoch from which the backbone learns")
     parser.add_argument("--batch", type=int, default=32)
