@@ -73,6 +73,15 @@ def test_every_picture_once_an_epoch_with_its_own_target() -> None:
             assert torch.equal(batch.images, normalised(PIXELS[batch.targets], Preprocess(SIDE)))
 
 
+def test_rows_alone_take_part_each_with_its_own_picture() -> None:
+    made = replace(batches(), rows=torch.arange(1, COUNT, 2))
+    passed = list(made(0))
+    assert len(passed) == len(made) == 3
+    assert sorted(torch.cat([batch.targets for batch in passed]).tolist()) == list(range(1, COUNT, 2))
+    for batch in passed:
+        assert torch.equal(batch.images, normalised(PIXELS[batch.targets], Preprocess(SIDE)))
+
+
 def test_the_last_ragged_batch_is_dropped_unless_it_is_the_only_one() -> None:
     assert [len(b.targets) for b in batches(batch_size=20)(0)] == [20, 20]
     dropped = [

@@ -58,3 +58,18 @@ def test_numbers_and_several_labels() -> None:
     head = fit_linear(features, labels, 3, "multilabel", np.arange(300))
     said = (torch.from_numpy(features) @ head.weight.T + head.bias).numpy() > 0
     assert (said == labels).mean() > 0.97
+
+
+def test_a_constant_feature_and_more_features_than_pictures_do_no_harm() -> None:
+    """Directions that no picture shows have no weight, and the answer is the best there is for its penalty."""
+    features, targets = clouds(30, 0.3)
+    features[:, 7] = 5.0
+    head = fit_linear(features, targets, 2, "classification", np.arange(30))
+    spread = torch.from_numpy(features).std(0).clamp(min=1e-6)
+    weight, bias = head.weight.clone().requires_grad_(), head.bias.clone().requires_grad_()
+    outputs = torch.from_numpy(features) @ weight.T + bias
+    loss = torch.nn.functional.cross_entropy(outputs, torch.from_numpy(targets))
+    (loss + head.strength / 2 * (weight * spread).square().sum()).backward()
+    slope = torch.cat([(weight.grad / spread)[:, spread > 1e-5].flatten(), bias.grad])
+    assert float(slope.abs().max()) < 1e-3
+    assert float(head.weight[:, 7].abs().max()) < 1e-3

@@ -26,6 +26,8 @@ from lensmith.training.clock import Clock
 from lensmith.training.plan import choose
 from lensmith.training.timing import Spending, Trial, size_training
 
+LITE0 = "efficientnet_lite0"
+
 
 class Painted:
     """Two pictures of each class."""
@@ -71,6 +73,7 @@ def test_what_is_given_stays_and_needs_no_reason() -> None:
         "device": "cpu",
         "pretrained": False,
         "freeze": False,
+        "choice_fraction": 0.0,
         "normalize": "imagenet",
         "loss": "cross_entropy",
         "optimizer": "sgd",
@@ -169,6 +172,49 @@ def test_many_photos_are_for_a_larger_network(
     if model == "resnet18":
         assert "5,000 are enough" in reasons["model"]
         assert recipe.epochs is None or recipe.epochs >= 10, "which takes its passes"
+
+
+@pytest.mark.parametrize(
+    ("words", "frozen", "reason"),
+    [
+        ({}, True, "--budget"),
+        ({"budget": "5m"}, True, "6 training pictures are too few"),
+        ({"epochs": 2.0}, False, "asked for"),
+        ({"augment": "own"}, False, "asked for"),
+    ],
+)
+def test_a_trained_network_is_fine_tuned_where_time_and_pictures_allow_it(
+    words: dict[str, Any], frozen: bool, reason: str
+) -> None:
+    recipe, reasons = chosen(painted("ant", "bee", "cat"), model=LITE0, pretrained=True, **words)
+    assert recipe.freeze is frozen
+    assert reason in reasons["freeze"]
+    assert recipe.choice_fraction == 0  # of so few, none can be spared
+
+
+def test_enough_pictures_and_a_budget_are_reason_to_try() -> None:
+    data = load_data(Painted([f"class {number}" for number in range(200)]))
+    recipe, _ = chosen(data, model=LITE0, pretrained=True, budget="5m")
+    assert (recipe.freeze, recipe.choice_fraction) == (False, 0.1)
+    assert chosen(data, model=LITE0, pretrained=True)[0].freeze
+
+
+def test_small_pictures_are_enlarged_for_a_network_of_photos_as_far_as_time_allows() -> None:
+    sizes = [(32, 32)]
+
+    def size(**words: Any) -> int | None:
+        return chosen(painted(sizes=sizes), model=LITE0, pretrained=True, **words)[0].image_size
+
+    many = load_data(Painted([f"class {number}" for number in range(400)], sizes))
+
+    def size_of_many(budget: str) -> int | None:
+        return chosen(many, model=LITE0, pretrained=True, budget=budget)[0].image_size
+
+    assert size() == 128
+    assert size(image_size=64) == 64
+    assert size_of_many("1s") == 96 < (size_of_many("1m") or 0) < (size_of_many("10m") or 0) == 224
+    sizes = [(200, 200)]
+    assert size() == 224
 
 
 def test_a_damaged_picture_does_not_decide_the_size(tmp_path: Path) -> None:

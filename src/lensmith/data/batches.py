@@ -23,7 +23,8 @@ from lensmith.types import Batch
 class Batches:
     """`batches(epoch)` iterates one pass; the same seed and epoch give the same batches.
 
-    pixels: uint8 [N, H, W, 3], on the device that trains; targets: [N] or [N, outputs].
+    pixels: uint8 [N, H, W, 3], on the device that trains; targets: [N] or [N, outputs]; rows: int64, which of
+    them take part, all if not given.
     In training the order is drawn and the last ragged batch dropped (unless it is the only one). Whatever is off
     draws nothing, and each kind of change has random numbers of its own: turning one on leaves the others alone.
     """
@@ -37,14 +38,17 @@ class Batches:
     layout: str = "channels_last"
     mixing: Mixing = field(default_factory=Mixing)
     growth: Growth = field(default_factory=Growth)
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
-        return max(1, len(self.pixels) // self.batch_size)
+        count = len(self.pixels) if self.rows is None else len(self.rows)
+        return max(1, count // self.batch_size)
 
     def __call__(self, epoch: int) -> Iterator[Batch]:
         """The batches of one pass, made as they are asked for."""
         generator = self._generator(epoch)
-        order = torch.randperm(len(self.pixels), generator=generator)
+        order = torch.randperm(len(self.pixels if self.rows is None else self.rows), generator=generator)
+        order = order if self.rows is None else self.rows[order]
         changed, coloured = self._changes(epoch, generator), self._colours(epoch)
         for step in range(len(self)):
             index = order[step * self.batch_size : (step + 1) * self.batch_size]

@@ -29,7 +29,8 @@ def embed(
     found: list[Tensor] = []
     for start in range(0, len(pixels), _BATCH):
         with torch.inference_mode():
-            images = normalised(torch.from_numpy(pixels[start : start + _BATCH]).to(device), preprocess)
+            part = np.ascontiguousarray(pixels[start : start + _BATCH])
+            images = normalised(torch.from_numpy(part).to(device), preprocess)
             found.append(backbone(images).float().cpu())
         done = min(start + _BATCH, len(pixels))
         if done < len(pixels):

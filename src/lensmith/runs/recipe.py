@@ -44,6 +44,8 @@ class Recipe:
     """Start from trained weights of this network"""
     freeze: bool | None = None
     """Leave the trained part as it is and fit a linear head to its features"""
+    choice_fraction: float | None = None
+    """Share of the training pictures held back to choose on whether fine-tuning a trained network pays"""
     weights: str | None = None
     """A file of weights to start from, in the place of the published ones"""
     loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "l1"] | str | None = None
@@ -182,6 +184,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("cutmix", 0, 100),
     ("small_first", 0, 0.9),
     ("val_fraction", 0.01, 0.9),
+    ("choice_fraction", 0, 0.5),
     ("seed", 0, 2**63 - 1),
 )
 
@@ -204,7 +207,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "shift": 0.0,
     },
     "scratch": {"pretrained": False},
-    "transfer": {"model": "efficientnet_lite0", "pretrained": True, "freeze": True},
+    "transfer": {"model": "efficientnet_lite0", "pretrained": True},
     "fast": {"epochs": 4.0},
 }
 """What `--recipe NAME` stands for: the fields that it sets."""

@@ -57,7 +57,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
         schedule=None if plateau else prepared.schedule,
         precision=recipe.precision,
     )
-    choose = _chooser(prepared)
+    choose = chooser(prepared)
     log = RunLog(run, log_every=recipe.log_every, histograms=recipe.histograms)
     hurried = prepared.ends is not None and prepared.seconds < _TIME_TO_TRACE
     log.start(model, next(iter(prepared.batches(0))).images, graph=not hurried)
@@ -100,8 +100,7 @@ class Best:
         """Keep a copy of the weights where this epoch is better than all before it."""
         if not figures:
             return
-        name = next(iter(figures))
-        score = -figures[name] if name.removeprefix("val_") in _LOWER_IS_BETTER else figures[name]
+        score = _score(figures)
         if score >= self.score:  # of equals the later has seen more
             self.epoch, self.score = epoch.index, score
             self.state = copy.deepcopy(prepared.model.state_dict())
@@ -130,7 +129,18 @@ def _logged(running: Pass, prepared: Prepared, log: RunLog, course: Course) -> G
     return epoch
 
 
-def _chooser(prepared: Prepared) -> Callable[[], dict[str, float]]:
+def is_better(figures: dict[str, float], than: dict[str, float]) -> bool:
+    """Whether a network that was measured twice by the same `chooser` does better the first time."""
+    return _score(figures) > _score(than)
+
+
+def _score(figures: dict[str, float]) -> float:
+    """What is better is higher."""
+    name = next(iter(figures))
+    return -figures[name] if name.removeprefix("val_") in _LOWER_IS_BETTER else figures[name]
+
+
+def chooser(prepared: Prepared) -> Callable[[], dict[str, float]]:
     """A function that measures the network as it is on the split for choices; {} where there is none."""
     choice, column, recipe = prepared.roles.choice, prepared.choice, prepared.plan.recipe
     if choice is None or column is None:

