@@ -34,6 +34,7 @@ def test_classes_are_matched_by_name(trained_digits: Path, tmp_path: Path) -> No
     done = command("evaluate", "last", some, "--json", cwd=trained_digits)
     assert done.code == 0 and done.json["count"] == 20 and done.json["skipped"] == []
     assert done.json["accuracy"]["value"] > 0.8
+    assert done.json["speed"]["count"] == 20 and done.json["speed"]["latency"] > 0
     # The names decide, not the pictures: exchanged, every answer is wrong.
     exchanged = take(trained_digits, tmp_path / "exchanged", _9="7", _7="9")
     assert (

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from lensmith.data.workers import cores, in_parallel
+from lensmith.data.workers import in_parallel
+from lensmith.machine.limits import cores
 
 
 @pytest.mark.parametrize(("count", "chunk"), [(0, 4), (1, 4), (8, 4), (11, 4), (100, 1)])

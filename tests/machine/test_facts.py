@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lensmith.machine import facts
+from lensmith.machine import limits
 from lensmith.machine.facts import read_machine
 
 
@@ -40,7 +40,7 @@ def test_the_facts_are_json() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="control groups are Linux's")
 def test_a_containers_limits_are_this_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "_CGROUP", tmp_path)
+    monkeypatch.setattr(limits, "_CGROUP", tmp_path)
     (tmp_path / "cpu.max").write_text("100000 100000\n")
     (tmp_path / "memory.max").write_text("134217728\n")
     machine = read_machine()

@@ -234,6 +234,15 @@ def test_choices_come_with_their_reasons(tmp_path: Path) -> None:
         assert (value, why) in pairwise(cells)
 
 
+def test_how_fast_it_answers_is_told(tmp_path: Path) -> None:
+    page = page_of(make_run(tmp_path / "run", NAMES))
+    told = [exact for section, exact, _ in page.figures if section == "Machine"]
+    assert told.count(3.12) == 1 and told.count(310.4) == 1
+    facts = facts_of(NAMES)
+    del facts["speed"]  # a run of an earlier version
+    assert "Answering" not in page_of(make_run(tmp_path / "old", NAMES, facts=facts)).source
+
+
 def test_the_command_repeats_the_run(tmp_path: Path) -> None:
     run = make_run(tmp_path / "my run", NAMES)
     (line,) = page_of(run).text("code")

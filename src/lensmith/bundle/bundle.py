@@ -23,8 +23,6 @@ from lensmith.types import Prediction, Task
 if TYPE_CHECKING:
     from torch import nn
 
-_CHUNK = 64
-
 
 class Bundle:
     """A model that carries what it needs to answer.
@@ -87,17 +85,21 @@ class Bundle:
         """The files beside `bundle.json`: weights, and the graph where the network could be traced."""
         return self._files
 
+    @property
+    def engine(self) -> Engine:
+        """What computes its outputs; opened the first time that it is asked for."""
+        if self._engine is None:
+            self._engine = open_engine(self.facts, self._files)
+        return self._engine
+
     def prepare(self, picture: Any, *, bgr: bool = False) -> Pixels:
         """A picture in any form -> uint8 [H, W, 3] as the network sees it. Raises `PictureError`."""
         return self.preprocess(pixels_of(picture, bgr=bgr, first_frame=True))
 
     def logits(self, pixels: Pixels) -> Logits:
         """Prepared pictures, uint8 [N, H, W, 3] -> the network's outputs, float32 [N, outputs]."""
-        if self._engine is None:
-            self._engine = open_engine(self.facts, self._files)
         wanted = max(1, len(self.classes))
-        parts = [pixels[start : start + _CHUNK] for start in range(0, len(pixels), _CHUNK)]
-        outputs = [_checked(self._engine(part), len(part), wanted) for part in parts]
+        outputs = [_checked(self.engine(part), len(part), wanted) for part in self.engine.parts(pixels)]
         return np.concatenate(outputs) if outputs else np.empty((0, wanted), np.float32)
 
     def predict_prepared(self, pixels: Pixels) -> list[Prediction]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lensmith.bundle.engines import onnx_engine
@@ -35,13 +36,13 @@ class Pixels(nn.Module):
     def __init__(self, model: nn.Module, preprocess: Preprocess) -> None:
         super().__init__()
         self.model = model
-        scale, offset = preprocess.affine()
+        scale, offset = _by_channel(preprocess)
         self.scale, self.offset = torch.from_numpy(scale), torch.from_numpy(offset)
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 [N, H, W, 3] -> outputs, float32 [N, ...]."""
-        normal = images.to(torch.float32) * self.scale + self.offset
-        outputs: Tensor = self.model(normal.permute(0, 3, 1, 2).contiguous())
+        real = images.to(torch.float32).permute(0, 3, 1, 2).contiguous()
+        outputs: Tensor = self.model(real * self.scale + self.offset)
         return outputs.to(torch.float32)
 
 
@@ -60,16 +61,15 @@ def _written(model: nn.Module, preprocess: Preprocess, weights: bytes) -> bytes 
         return None
     make = Nodes("network")
     scale, offset = (
-        make.constant(part, name) for part, name in zip(preprocess.affine(), ("scale", "offset"), strict=True)
+        make.constant(part, name)
+        for part, name in zip(_by_channel(preprocess), ("scale", "offset"), strict=True)
     )
-    real = make.op("Cast", "images", to=onnx.TensorProto.FLOAT)
+    real = make.op("Transpose", make.op("Cast", "images", to=onnx.TensorProto.FLOAT), perm=[0, 3, 1, 2])
     normal = make.op("Add", make.op("Mul", real, scale), offset)
     try:
         with torch.no_grad():
             example = torch.zeros((2, 3, *preprocess.size))
-            outputs = layer_nodes(
-                model, example, make, make.op("Transpose", normal, perm=[0, 3, 1, 2]), _PREFIX
-            )
+            outputs = layer_nodes(model, example, make, normal, _PREFIX)
     except Exception:  # what no list foresees is the exporter's, which says what it cannot do either
         return None
     for node in make.nodes:
@@ -87,6 +87,12 @@ def _written(model: nn.Module, preprocess: Preprocess, weights: bytes) -> bytes 
     _point_to(whole, weights)
     content: bytes = whole.SerializeToString()
     return content if _agrees(content, weights, Pixels(model, preprocess), preprocess) else None
+
+
+def _by_channel(preprocess: Preprocess) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scale and offset, [3, 1, 1]: over whole planes ONNX Runtime computes ten times as fast as over triples."""
+    scale, offset = preprocess.affine()
+    return scale.reshape(3, 1, 1), offset.reshape(3, 1, 1)
 
 
 def _agrees(graph: bytes, weights: bytes, network: nn.Module, preprocess: Preprocess) -> bool:

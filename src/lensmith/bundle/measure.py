@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.bundle.bundle import Bundle
+from lensmith.bundle.engines import Logits
 from lensmith.data.dataset import ImageDataset, Skipped
+from lensmith.data.decode import Pixels
 from lensmith.data.store import Column, open_column
 from lensmith.errors import DataError
 from lensmith.evaluation.metrics import measure
@@ -18,12 +22,44 @@ from lensmith.evaluation.report import Report
 from lensmith.runs.predictions import Predictions
 from lensmith.types import Event
 
+_ALONE = 9
+"""Times that one picture is computed for its latency, in `_SECONDS` at most."""
+_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a model computes on this machine; reading and decoding a picture come on top.
+
+    latency: seconds of one picture alone, the median; rate: pictures a second of `count` given at once.
+    """
+
+    engine: str
+    threads: int
+    latency: float
+    rate: float
+    count: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        rate = f"{self.rate:.1f}" if self.rate < 10 else f"{self.rate:,.0f}"
+        return (
+            f"one picture is computed in {self.latency * 1e3:.3g} ms, {self.count:,} at {rate} a second"
+            f" ({self.engine}, {threads})"
+        )
+
 
 @dataclass(frozen=True)
 class Measurement:
-    """A report, what the model said of each picture, the pictures in that order, and those left out."""
+    """A report, what the model said of each picture and how fast, the pictures in that order, and those
+    left out."""
 
     report: Report
+    speed: Speed
     predictions: Predictions
     data: ImageDataset
     skipped: tuple[Skipped, ...]
@@ -38,13 +74,28 @@ def measure_bundle(
     """
     column: Column = yield from open_column(data, bundle.preprocess, store=store)
     used = column.matching(data)
-    logits = bundle.logits(column.pixels)
+    logits, speed = timed_logits(bundle, column.pixels)
     targets = _targets(bundle, used)
     report = measure(logits / np.float32(bundle.facts.temperature), targets, bundle.classes, bundle.task)
     splits = np.full(len(used), split)
     files = np.array([str(example.source) for example in used.examples])
     predictions = Predictions(np.array(used.ids), targets, logits, splits, files)
-    return Measurement(report, predictions, used, column.skipped)
+    return Measurement(report, speed, predictions, used, column.skipped)
+
+
+def timed_logits(bundle: Bundle, pixels: Pixels) -> tuple[Logits, Speed]:
+    """Prepared pictures, uint8 [N, H, W, 3] with N at least 1 -> logits, and how fast they were computed."""
+    bundle.logits(pixels[:1])  # opens the engine
+    alone: list[float] = []
+    while len(alone) < _ALONE and sum(alone) < _SECONDS:
+        start = time.perf_counter()
+        bundle.logits(pixels[:1])
+        alone.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    logits = bundle.logits(pixels)
+    rate = len(pixels) / (time.perf_counter() - start)
+    engine = bundle.engine
+    return logits, Speed(engine.name, engine.threads, statistics.median(alone), rate, len(pixels))
 
 
 def _targets(bundle: Bundle, data: ImageDataset) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from io import FileIO
 from itertools import islice
 from typing import NoReturn
 
-from lensmith.data.workers import cores
+from lensmith.machine.limits import cores
 
 FEWEST = 4096
 """Below, threads are done before processes have begun."""

@@ -6,10 +6,11 @@ need no shared memory, no start, and no care for what a process held when it was
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+
+from lensmith.machine.limits import cores
 
 
 def in_parallel(work: Callable[[range, threading.Event], None], count: int, chunk: int) -> Iterator[int]:
@@ -27,8 +28,3 @@ def in_parallel(work: Callable[[range, threading.Event], None], count: int, chun
     finally:
         left.set()
         pool.shutdown(cancel_futures=True)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import platform
 import shutil
@@ -16,11 +15,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from lensmith.machine.builds import highest_cuda
+from lensmith.machine.limits import cores, memory
 from lensmith.machine.nvidia import Nvidia, read_nvidia
 from lensmith.machine.packages import Extras, Torch, Torchvision, read_extras, read_torch, read_torchvision
 
 _T = TypeVar("_T")
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,8 @@ def read_machine() -> Machine:
         platform=known("platform", _platform, sys.platform),
         environment=_environment(),
         installer=known("installer", _installer, "pip"),
-        cores=known("cores", _cores, 1),
-        memory=known("memory", _memory, None),
+        cores=known("cores", cores, 1),
+        memory=known("memory", memory, None),
         disk_free=known("disk", lambda: shutil.disk_usage(Path.cwd()).free, None),
         install_free=known("disk", lambda: shutil.disk_usage(sysconfig.get_path("purelib")).free, None),
         shared_memory=known("shared memory", _shared_memory, None),
@@ -127,28 +126,6 @@ def _installer() -> Literal["pip", "uv", ""]:
     if find_spec("pip") is not None:
         return "pip"
     return "uv" if shutil.which("uv") else ""
-
-
-def _cores() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota, _, period = _limit("cpu.max").partition(" ")
-    return min(cores, math.ceil(int(quota) / int(period))) if quota.isdigit() else cores
-
-
-def _memory() -> int | None:
-    if sys.platform == "win32":
-        return None
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limits = [_limit("memory.max"), _limit("memory/memory.limit_in_bytes")]
-    return min([memory, *(int(limit) for limit in limits if limit.isdigit())])
-
-
-def _limit(name: str) -> str:
-    """A container's limit, empty where there is none."""
-    try:
-        return (_CGROUP / name).read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 def _shared_memory() -> int | None:

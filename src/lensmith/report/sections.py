@@ -128,7 +128,17 @@ def machine(facts: dict[str, Any]) -> Html:
     stages = [(name, number(s, ",.1f"), draw_bar(s / most, 0, s / most)) for name, s in seconds.items()]
     places = {**facts.get("machine", {}), **facts.get("versions", {})}
     times = table(("stage", "seconds", "share"), stages, "Seconds by stage")
-    return join(times, table(("part", "version"), places.items(), "Machine and versions"))
+    return join(times, speed(facts), table(("part", "version"), places.items(), "Machine and versions"))
+
+
+def speed(facts: dict[str, Any]) -> Html:
+    """How fast the finished model answers."""
+    if "speed" not in facts:
+        return Html()
+    said = facts["speed"]
+    latency, rate = number(said["latency"] * 1e3, ".3g"), number(said["rate"], ",.0f")
+    words = join("Answering, decoding not counted: one picture takes ", latency, " ms; of many, ", rate)
+    return tag("p", words, f" a second are computed ({said['engine']}, threads: {said['threads']}).")
 
 
 def repeat(source: str, recipe_file: Path) -> Html:

@@ -86,6 +86,7 @@ def _run(
         for issue in issues:
             if issue.severity == "error" or issue.name in ("thin class", "imbalance"):
                 yield Event("warning", f"{issue.name}: {issue.detail}")
+        facts["speed"] = measured.speed.as_dict()
         facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
         facts["data"][measured.report.split] = _counts(measured.data)
         facts["data"]["skipped"] += [vars(s) for s in measured.skipped]

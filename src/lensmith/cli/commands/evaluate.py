@@ -58,9 +58,11 @@ def evaluate(
     measured = follow(measure_bundle(load_model(run), part, split or "all"))
     skipped = (*pictures.skipped, *measured.skipped)
     if as_json:
-        show.data({**measured.report.as_dict(), "skipped": [vars(one) for one in skipped]})
+        left_out = [vars(one) for one in skipped]
+        show.data({**measured.report.as_dict(), "speed": measured.speed.as_dict(), "skipped": left_out})
     else:
         show.line(str(measured.report))
+        show.say(str(measured.speed))
     for one in skipped[:_SHOWN]:
         show.say(f"skipped  {one.file}: {one.reason}")
     if len(skipped) > _SHOWN:
