@@ -89,7 +89,7 @@ def _prepare(
     data: ImageDataset, recipe: Recipe, roles: Roles, clock: Clock, parts: Parts
 ) -> Generator[Event, None, Prepared]:
     runtime = find_runtime(recipe.device)
-    plan = choose(recipe, roles.train, runtime)
+    plan = choose(recipe, roles.train, runtime, len(roles.held_out))
     recipe = plan.recipe
     torch.manual_seed(recipe.seed)
     classes = roles.train.classes
