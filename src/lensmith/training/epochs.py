@@ -29,7 +29,8 @@ _TOLD = 8
 """About how many epochs get a line of their own."""
 _TIME_TO_TRACE = 20.0
 """Seconds of a budget's training from which on tracing the network for TensorBoard costs it little."""
-_BATCH = 256
+_BATCH, _SIDE = 256, 64
+"""Pictures measured together, of that side; of larger ones fewer, since their maps fill the memory."""
 _LOWER_IS_BETTER = {"mae"}
 
 
@@ -148,12 +149,13 @@ def chooser(prepared: Prepared) -> Callable[[], dict[str, float]]:
     used = column.matching(choice)
     targets = torch.from_numpy(target_array(used))
     pixels = torch.from_numpy(column.pixels)
+    size = max(16, min(_BATCH, _BATCH * _SIDE**2 // (pixels.shape[1] * pixels.shape[2])))
 
     def batches() -> Iterator[Batch]:
-        for start in range(0, len(pixels), _BATCH):
-            images = normalised(pixels[start : start + _BATCH].to(recipe.device), prepared.preprocess)
+        for start in range(0, len(pixels), size):
+            images = normalised(pixels[start : start + size].to(recipe.device), prepared.preprocess)
             images = laid_out(images, recipe.layout)
-            part = targets[start : start + _BATCH]
+            part = targets[start : start + size]
             yield Batch(images, part, torch.ones(len(part), dtype=torch.bool))
 
     def figures() -> dict[str, float]:

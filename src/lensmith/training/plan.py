@@ -39,8 +39,11 @@ _FEWEST = 400
 """Pictures from which on a tenth of them can tell whether fine-tuning a trained network pays."""
 _ENLARGED = 4
 """Times their side, small pictures are shown to a network that was trained on photos."""
-_PASSES, _SECONDS_A_PICTURE = 6, 0.012
-"""What fine-tuning takes about: passes, and seconds of a pass for a picture of 224 px on two cores."""
+_PASSES, _SECONDS_A_PICTURE = 6, 0.011
+"""What fine-tuning takes about: passes, and seconds of a pass for a picture of 224 px on two cores; measuring a
+picture takes half of that."""
+_SHARE = 0.6
+"""Of a budget, for that; the rest is for more passes."""
 _LOSSES = {
     "classification": ("cross_entropy", "one class a picture"),
     "multilabel": ("binary_cross_entropy", "each label is a yes or no of its own"),
@@ -65,14 +68,17 @@ class Plan:
         return Plan(self.recipe.changed(**fields), {**self.reasons, **dict.fromkeys(fields, reason)})
 
 
-def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime) -> Plan:
-    """Fill in what needs no timing. Raises `UsageError` for what cannot be combined."""
+def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime, held_out: int = 0) -> Plan:
+    """Fill in what needs no timing. held_out: how many pictures will be measured at the end.
+
+    Raises `UsageError` for what cannot be combined.
+    """
     if recipe.task not in (None, train.task):
         raise UsageError(f"task={recipe.task}, and the targets of {train.name} are for {train.task}")
     plan = Plan(recipe, {}).choosing("what the targets are", task=train.task)
     plan = plan.choosing(runtime.reason, device=runtime.device)
     name, reason = _LOSSES[train.task]
-    plan = _choose_network(plan.choosing(reason, loss=name), train)
+    plan = _choose_network(plan.choosing(reason, loss=name), train, held_out)
     plan = _choose_augmentation(plan, train)
     count = len(train)
     plan = _choose_growth(plan, count)
@@ -112,7 +118,7 @@ def _choose_optimizer(plan: Plan) -> Plan:
     return plan
 
 
-def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
+def _choose_network(plan: Plan, train: ImageDataset, held_out: int) -> Plan:
     """Small pictures that are alike: a network of ours from scratch; photos: the packaged backbone."""
     recipe = plan.recipe
     size, kind = _native_size(train)
@@ -132,7 +138,9 @@ def _choose_network(plan: Plan, train: ImageDataset) -> Plan:
     plan = plan.choosing(words, pretrained=own)
     trained = bool(plan.recipe.pretrained)
     if trained:
-        return _as_published(_choose_fine_tuning(plan, len(train)), size, len(train))
+        return _as_published(
+            _choose_fine_tuning(plan, len(train)), size, _PASSES * len(train) + held_out // 2
+        )
     if recipe.freeze and recipe.model != OWN:
         raise UsageError(
             "freeze=true keeps trained weights as they are, and there are none", hint="Add pretrained=true."
@@ -185,7 +193,7 @@ def head_alone(plan: Plan, short: UsageError) -> Plan:
     return plan.choosing_again(short.message, freeze=True)
 
 
-def _as_published(plan: Plan, side: int | None, count: int) -> Plan:
+def _as_published(plan: Plan, side: int | None, seen: int) -> Plan:
     """Pictures as the network knows them from its training; small ones (of `side`) not quite as large."""
     from lensmith.models.pretrained import published
 
@@ -193,23 +201,23 @@ def _as_published(plan: Plan, side: int | None, count: int) -> Plan:
     size = int(published(plan.recipe.model, plan.recipe.image_size or 224)["size"])
     plan = plan.choosing("as it was pretrained", normalize="pretrained")
     if side is not None and _ENLARGED * side < size and plan.recipe.model == _BACKBONE:
-        plan = _choose_enlargement(plan, side, size, count)
+        plan = _choose_enlargement(plan, side, size, seen)
     plan = plan.choosing("as it was pretrained", image_size=size)
     return plan.choosing("the centre of the picture, nothing distorted", fit="crop")
 
 
-def _choose_enlargement(plan: Plan, side: int, size: int, count: int) -> Plan:
-    """The larger, the better and the slower: four times the side, and with a budget as large as half of it
-    allows to learn from."""
+def _choose_enlargement(plan: Plan, side: int, size: int, seen: int) -> Plan:
+    """The larger, the better and the slower: four times the side, and with a budget as large as it allows.
+
+    seen: how many pictures will be seen in all.
+    """
     recipe = plan.recipe
     if recipe.budget is None or recipe.device != "cpu":
         return plan.choosing(f"{_ENLARGED} x the {side} px of the pictures", image_size=_ENLARGED * side)
     sizes = [one for one in range(32, size + 1, 32) if one >= 3 * side]
-    seconds = [_PASSES * count * _SECONDS_A_PICTURE * (one / 224) ** 2 for one in sizes]
-    fitting = [
-        one for one, needed in zip(sizes, seconds, strict=True) if 2 * needed <= seconds_of(recipe.budget)
-    ]
-    why = f"the pictures have {side} px: enlarged as far as half of {recipe.budget} is about enough for"
+    time = _SHARE * seconds_of(recipe.budget)
+    fitting = [one for one in sizes if seen * _SECONDS_A_PICTURE * (one / size) ** 2 <= time]
+    why = f"the pictures have {side} px: enlarged about as far as {recipe.budget} is enough for"
     return plan.choosing(why, image_size=max(fitting, default=sizes[0]))
 
 

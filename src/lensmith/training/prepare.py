@@ -107,7 +107,7 @@ def _prepare(
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     runtime = find_runtime(recipe.device)
-    plan = choose(recipe, roles.train, runtime)
+    plan = choose(recipe, roles.train, runtime, len(roles.held_out))
     recipe = plan.recipe
     torch.manual_seed(recipe.seed)
     classes = roles.train.classes
