@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import lensmith as lm
 from lensmith.errors import UsageError
-from lensmith.training.changes import Change, Recorded, read_changes, written
+from lensmith.training.changes import Change, Recorded, read_changes, usual_work, written
 from lensmith.training.deadline import Deadline
 from lensmith.training.optim import linear
 
@@ -60,12 +60,13 @@ def test_an_end_that_lies_behind_is_now() -> None:
 class Run:
     """Steps of a pass of ten, each with its seconds by a clock of its own."""
 
-    def __init__(self, seconds: Callable[[int], float]) -> None:
-        self.seconds, self.now, self.ends = seconds, 100.0, list[float]()
+    def __init__(self, seconds: Callable[[int], float], work: Callable[[int], float] = usual_work) -> None:
+        self.seconds, self.work = seconds, work
+        self.now, self.ends = 100.0, list[float]()
 
     def go(self, planned: float, budget: float) -> float:
         """Seconds that it took in the end."""
-        deadline = Deadline(self.now + budget, planned / 10, 10, lambda: self.now)
+        deadline = Deadline(self.now + budget, planned / 10, 10, self.work, lambda: self.now)
         index, began = 0, self.now
         while index < planned:
             index += 1
@@ -84,6 +85,15 @@ def test_the_end_moves_to_where_the_time_is_over(planned: int, budget: float) ->
 
 def test_steps_that_become_slower_make_fewer_of_them() -> None:
     assert Run(lambda index: 0.1 if index < 200 else 0.2).go(600, 60.0) < 62.0
+
+
+def test_steps_that_are_known_to_become_slower_move_no_end() -> None:
+    def work(index: int) -> float:
+        return 0.25 if index <= 200 else 0.6 if index <= 400 else 1.0
+
+    run = Run(lambda index: 0.1 * work(index), work)
+    assert run.go(800, 57.0) == pytest.approx(57.0, abs=0.3)
+    assert run.ends == []
 
 
 def test_one_stall_does_not_end_a_run() -> None:

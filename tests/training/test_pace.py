@@ -42,6 +42,11 @@ def test_steps_that_become_many_times_slower_are_noticed(two_threads: None) -> N
     assert changes(pace, 0.1, 13) == [], "with one thread there is nothing left to give up"
 
 
+def test_larger_pictures_are_no_collapse(two_threads: None) -> None:
+    pace = Pace(lambda index: 0.25 if index < 7 else 1.0)
+    assert changes(pace, 0.01, 1) + changes(pace, 0.05, 7) == []
+
+
 def test_one_stall_is_no_collapse(two_threads: None) -> None:
     pace = Pace()
     asked = changes(pace, 0.005, 1) + changes(pace, 0.2, 7, count=1) + changes(pace, 0.005, 8)

@@ -58,6 +58,12 @@ class Batches:
             images, targets = self.mixing.mixed(images, targets, _seed(f"{self.seed} {epoch} mixing {step}"))
             yield Batch(laid_out(images, self.layout), targets, torch.ones(len(index), dtype=torch.bool))
 
+    def work(self, step: int) -> float:
+        """The pixels of the pictures of a step, from 1 over all passes, as a share of those at full size."""
+        full = self.preprocess.size
+        height, width = self.growth.size_at((step - 1) / len(self), full)
+        return height * width / (full[0] * full[1])
+
     def _changes(self, epoch: int, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
         """What is drawn for each picture in this pass: int64 [B], indices -> their pictures, uint8."""
         count, size, transform = len(self.pixels), self.preprocess.size, self.augment.transform

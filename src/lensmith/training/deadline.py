@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from lensmith.training.changes import Change
+from lensmith.training.changes import Change, usual_work
 
 _WARM_UP = 3
 """Steps that are slower than those to come: memory is taken, kernels are made."""
@@ -29,13 +29,20 @@ _TAIL = 0.02
 class Deadline:
     """Called after each step; moves the end to where `ends`, a time of `clock`, will be reached.
 
-    epochs: what the run was sized to; length: steps of a pass.
+    epochs: what the run was sized to; length: steps of a pass; work: of the step with an index, as a share of
+    that of a usual one.
     """
 
     def __init__(
-        self, ends: float, epochs: float, length: int, clock: Callable[[], float] = time.perf_counter
+        self,
+        ends: float,
+        epochs: float,
+        length: int,
+        work: Callable[[int], float] = usual_work,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._clock = clock
+        self._work = work
         self._ends = ends
         self._steps = epochs * length
         self._length = length
@@ -56,8 +63,8 @@ class Deadline:
         if now - since < self._every and index - first < _SHARE * (self._steps - first):
             return []
         self._from = (index, now)
-        self._paces = [*self._paces[1 - _REMEMBERED :], (now - since) / (index - first)]
-        wanted = index + (self._ends - now) / self._pace()
+        self._paces = [*self._paces[1 - _REMEMBERED :], (now - since) / self._done(first, index)]
+        wanted = self._reached(index, (self._ends - now) / self._pace())
         if now >= self._ends:
             self._is_over = True
             wanted = min(self._steps, index + max(1.0, _TAIL * index))
@@ -67,7 +74,18 @@ class Deadline:
         self._steps = wanted
         return [Change(index, "epochs", round(wanted / self._length, 6), words)]
 
+    def _done(self, first: int, index: int) -> float:
+        """The work of the steps after `first` up to `index`."""
+        return sum(self._work(step) for step in range(first + 1, index + 1))
+
+    def _reached(self, index: int, work: float) -> float:
+        """The step, with a fraction, to which so much work takes the run from `index`."""
+        while work > (next_one := self._work(index + 1)):
+            work -= next_one
+            index += 1
+        return index + max(0.0, work / next_one)
+
     def _pace(self) -> float:
-        """Seconds of a step, with all that goes with it."""
+        """Seconds of a usual step, with all that goes with it."""
         usual = statistics.median(self._paces)
         return statistics.mean(pace for pace in self._paces if pace <= _STALLED * usual)

@@ -83,9 +83,11 @@ def _watchers(prepared: Prepared) -> list[Watcher]:
     recipe = prepared.plan.recipe
     if recipe.changes:
         return [Recorded(recipe.changes).step]
-    watchers: list[Watcher] = [Pace().step]
+    watchers: list[Watcher] = [Pace(prepared.batches.work).step]
     if prepared.ends is not None and recipe.epochs is not None:
-        watchers.append(Deadline(prepared.ends, recipe.epochs, len(prepared.batches)).step)
+        watchers.append(
+            Deadline(prepared.ends, recipe.epochs, len(prepared.batches), prepared.batches.work).step
+        )
     return watchers
 
 

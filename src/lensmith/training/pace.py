@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 
-from lensmith.training.changes import Change
+from lensmith.training.changes import Change, usual_work
 
 _WINDOW = 5
 _COLLAPSED = 4.0
@@ -17,9 +18,13 @@ _SHORT = 0.02
 
 
 class Pace:
-    """Called after each step; asks for half of the threads where steps have become many times slower."""
+    """Called after each step; asks for half of the threads where steps have become many times slower.
 
-    def __init__(self) -> None:
+    work: of the step with an index, as a share of that of a usual one.
+    """
+
+    def __init__(self, work: Callable[[int], float] = usual_work) -> None:
+        self._work = work
         self._before = time.perf_counter()
         self._last: list[float] = []
         self._usual = float("inf")
@@ -27,7 +32,7 @@ class Pace:
     def step(self, index: int) -> list[Change]:
         """What should change after the step with this index."""
         now = time.perf_counter()
-        self._last = [*self._last[1 - _WINDOW :], now - self._before]
+        self._last = [*self._last[1 - _WINDOW :], (now - self._before) / self._work(index)]
         self._before = now
         if len(self._last) < _WINDOW:
             return []
