@@ -150,7 +150,9 @@ def _prepare(
         preprocess=preprocess,
         column=column,
         model=trial.model,
-        batches=replace(trial.batches, growth=Growth(recipe.small_first or 0.0, plan.recipe.epochs or 0.0)),
+        batches=replace(
+            trial.batches, growth=Growth(plan.recipe.small_first or 0.0, plan.recipe.epochs or 0.0)
+        ),
         loss=trial.loss,
         optimizer=trial.optimizer,
         schedule=warmed_up(parts.schedule or SCHEDULES[recipe.schedule or "constant"], recipe.warmup),
