@@ -42,7 +42,7 @@ _ENLARGED = 4
 _PASSES, _SECONDS_A_PICTURE = 6, 0.011
 """What fine-tuning takes about: passes, and seconds of a pass for a picture of 224 px on two cores; measuring a
 picture takes half of that."""
-_SHARE = 0.6
+_SHARE = 0.5
 """Of a budget, for that; the rest is for more passes."""
 _LOSSES = {
     "classification": ("cross_entropy", "one class a picture"),
