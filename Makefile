@@ -38,9 +38,9 @@ test-oldest:
 		--editable '.[dev]' torch==2.10.0 torchvision==0.25.0
 	@.venv-oldest/bin/python -m pytest -q; status=$$?; rm -rf .venv-oldest; exit $$status
 
-# LENSMITH_CIFAR10 names a folder with train/CLASS/*.png and test/CLASS/*.png.
+# bench/rows.py says which rows there are; a row says which pictures it needs, and where to name them. SHORT=1 tries it.
 bench: $(READY)
-	@$(BIN)/python bench/compare.py $(ROW)
+	@$(BIN)/python bench/compare.py $(ROW) $(if $(SHORT),--short)
 
 format: $(READY)
 	$(BIN)/ruff check --fix --quiet --exit-zero .

@@ -1,128 +1,67 @@
-"""Run two commands in turn, A B A B ..., and compare them: medians and spread of wall and CPU seconds.
+"""Run the sides of a row in turn, A B A B ..., and compare them: medians and spread of wall and CPU seconds.
 
-    python bench/compare.py ROW        # `make bench ROW=...` calls this; rows are below
+    python bench/compare.py ROW            # `make bench ROW=...` calls this; rows are in rows.py
+    python bench/compare.py ROW --short    # one small run of each side, to see that it works; nothing is kept
+    python bench/compare.py ROW --table    # the table of the runs so far
 
-Both sides run in new processes, one after the other, so that a machine whose speed drifts hurts both alike.
-Each finished run is a line in bench/logs/ROW.jsonl; a row that was cut off goes on where it stopped.
+Every side runs in a new process, one after the other, so that a machine whose speed drifts hurts all alike. Each
+run is a line in bench/logs/ROW.jsonl, also one that failed or came to its limit; a row that was cut off goes on
+where it stopped. To run something again, delete its line.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import platform
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+
+from rows import ROWS, Row, Trial
+from running import Run, run_side
+from table import machine, table
 
 BENCH = Path(__file__).parent
-CIFAR = os.environ.get("LENSMITH_CIFAR10", "")
-
-Side = list[str]
 
 
-def tutorial(seed: int, place: Path) -> dict[str, Side]:
-    """The tutorial's script and `lensmith train --recipe tutorial`: same pictures, network and recipe."""
-    ours = [sys.executable, "-m", "lensmith", "train", CIFAR, "--recipe", "tutorial"]
-    return {
-        "tutorial": [sys.executable, str(BENCH / "tutorial.py"), CIFAR, "--seed", str(seed)],
-        "lensmith": [*ours, "--seed", str(seed), "--out", str(place / "run"), "--json"],
-    }
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("row", choices=ROWS)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    arguments = parser.parse_args()
+    row = ROWS[arguments.row]
+    for name, what in row.needs.items():
+        if not Path(os.environ.get(name, "")).is_dir() or not os.environ.get(name):
+            sys.exit(f"set {name} to {what}")
+    log = BENCH / "logs" / f"{arguments.row}.jsonl"
+    runs = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    if arguments.short:
+        runs = list(compare(row, [], None))
+    elif not arguments.table:
+        log.parent.mkdir(exist_ok=True)
+        runs = list(compare(row, runs, log))
+    print(table(runs))
 
 
-def seconds(seed: int, place: Path) -> dict[str, Side]:
-    """The tutorial's script, and how long lensmith needs to be at least as good: a budget of eight seconds."""
-    ours = [sys.executable, "-m", "lensmith", "train", CIFAR, "--budget", "8s"]
-    return {
-        "tutorial": [sys.executable, str(BENCH / "tutorial.py"), CIFAR, "--seed", str(seed)],
-        "lensmith": [*ours, "--seed", str(seed), "--out", str(place / "run"), "--json"],
-    }
-
-
-ROWS = {"tutorial": (tutorial, (0, 1, 2)), "seconds": (seconds, (0, 1, 2, 3, 4))}
-
-
-def main(row: str) -> None:
-    if row not in ROWS:
-        sys.exit(f"no row is called {row}; there are {', '.join(ROWS)}")
-    if not Path(CIFAR, "train").is_dir():
-        sys.exit("set LENSMITH_CIFAR10 to a folder with train/CLASS/*.png and test/CLASS/*.png")
-    sides, seeds = ROWS[row]
-    log = BENCH / "logs" / f"{row}.jsonl"
-    log.parent.mkdir(exist_ok=True)
-    done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    for seed in seeds:
-        with tempfile.TemporaryDirectory() as place:
-            for name, command in sides(seed, Path(place)).items():
-                if any(run["side"] == name and run["seed"] == seed for run in done):
-                    continue
-                run = {"side": name, "seed": seed, **time_run(command, Path(place))}
-                done.append(run)
+def compare(row: Row, done: list[Run], log: Path | None) -> list[Run]:
+    """Run what is missing, and keep each run in `log`; without one, a short form of every side, once."""
+    runs = list(done)
+    for turn, seed in enumerate(row.seeds if log else row.seeds[:1]):
+        sides = list(row.sides(Trial(seed, short=log is None)).items())
+        # Nobody always follows the same neighbour.
+        for name, side in sides[turn % len(sides) :] + sides[: turn % len(sides)]:
+            if any(run["side"] == name and run["seed"] == seed for run in runs):
+                continue
+            run = {"side": name, "seed": seed, **run_side(side), "on": machine()}
+            runs.append(run)
+            print(json.dumps(run), flush=True)
+            if log:
                 with log.open("a") as file:
                     file.write(json.dumps(run) + "\n")
-                print(json.dumps(run), flush=True)
-    print(table(done))
-
-
-def time_run(command: Side, place: Path) -> dict[str, Any]:
-    """One run in a new process, with an empty store; its accuracy is in the last JSON object it prints."""
-    environment = os.environ | {"LENSMITH_CACHE": str(place / "cache")}
-    with (place / "out").open("w+") as out, (place / "err").open("w+") as err:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=place, env=environment, stdout=out, stderr=err)
-        _, status, used = os.wait4(process.pid, 0)  # the resources of this process and its children alone
-        wall = time.perf_counter() - start
-    if status:
-        sys.exit(f"{' '.join(command)} ended with {status}\n{(place / 'err').read_text()[-2000:]}")
-    facts = json.loads((place / "out").read_text().strip().splitlines()[-1])
-    accuracy = facts["accuracy"] if "accuracy" in facts else facts["report"]["accuracy"]["value"]
-    return {
-        "accuracy": accuracy,
-        "wall": round(wall, 2),
-        "cpu": round(used.ru_utime + used.ru_stime, 2),
-        "peak_mb": round(used.ru_maxrss / 1024),
-        "parts": facts["seconds"] if isinstance(facts["seconds"], dict) else {},
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def table(runs: list[dict[str, Any]]) -> str:
-    """A Markdown table: each side's mean accuracy, median (least to most) seconds; then the ratios."""
-    names = list(dict.fromkeys(run["side"] for run in runs))
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    about = f"{machine}, torch {version('torch')}, Python {platform.python_version()}"
-    rows = [
-        about,
-        "",
-        "| side | runs | accuracy | wall s | CPU s | peak MB |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for name in names:
-        own = [run for run in runs if run["side"] == name]
-        accuracy = statistics.mean(run["accuracy"] for run in own)
-        wall, cpu = ([run[key] for run in own] for key in ("wall", "cpu"))
-        peak = max(run["peak_mb"] for run in own)
-        rows.append(f"| {name} | {len(own)} | {accuracy:.2%} | {_spread(wall)} | {_spread(cpu)} | {peak} |")
-    if len(names) == 2:
-        first, second = ([run for run in runs if run["side"] == name] for name in names)
-        ratios = [f"{key} {_median(first, key) / _median(second, key):.2f}x" for key in ("wall", "cpu")]
-        rows += ["", f"{names[0]} / {names[1]}: {', '.join(ratios)}"]
-    return "\n".join(rows)
-
-
-def _median(runs: list[dict[str, Any]], key: str) -> float:
-    return statistics.median(run[key] for run in runs)
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    order = {name: at for at, name in enumerate(row.sides(Trial(row.seeds[0], short=True)))}
+    return sorted(runs, key=lambda run: (order.get(run["side"], len(order)), run["seed"]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "")
+    main()

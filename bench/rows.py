@@ -1,0 +1,132 @@
+"""The rows of the benchmark: what is run beside what, for which seeds, on which pictures."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from photos import photos
+from running import Side
+
+BENCH = Path(__file__).parent
+CIFAR = {"LENSMITH_CIFAR10": "a folder with train/CLASS/*.png and test/CLASS/*.png"}
+PHOTOS = {"LENSMITH_PHOTOS": "a folder with some hundred photos in folders per class, such as ants and bees"}
+FEW, TWO = (0, 1, 2, 3, 4), (0, 1)
+"""Five runs where one takes less than two minutes, else two."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One turn of all sides: its seed, and whether it only has to show that everything works."""
+
+    seed: int
+    short: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """sides: their commands, in order, ours called `lensmith`; needs: variables that name folders."""
+
+    sides: Callable[[Trial], Mapping[str, Side]]
+    seeds: tuple[int, ...]
+    needs: Mapping[str, str]
+
+
+def script(name: str, *words: object, peer: str | None = None, limit: float | None = None) -> Side:
+    """A script beside this file, run by this Python, or by that of a peer's own environment."""
+    return Side([python_of(peer), str(BENCH / name), *map(str, words)], limit=limit)
+
+
+def lensmith(*words: object, limit: float | None = None) -> Side:
+    """Our own command line."""
+    return Side([sys.executable, "-m", "lensmith", *map(str, words)], limit=limit)
+
+
+def python_of(peer: str | None) -> str:
+    """The Python of `LENSMITH_PEERS/NAME`, a virtual environment with a peer installed; else this one."""
+    own = Path(os.environ.get("LENSMITH_PEERS", "")) / (peer or "") / "bin/python"
+    return str(own) if peer and "LENSMITH_PEERS" in os.environ and own.exists() else sys.executable
+
+
+def cifar() -> Path:
+    return Path(os.environ["LENSMITH_CIFAR10"]).resolve()
+
+
+def tutorial(trial: Trial) -> dict[str, Side]:
+    """The tutorial's script and `lensmith train --recipe tutorial`: same pictures, network and recipe."""
+    epochs = 1 if trial.short else 10
+    ours = ("train", cifar(), "--recipe", "tutorial", "--epochs", epochs, "--seed", trial.seed, "--json")
+    return {
+        "tutorial": script("tutorial.py", cifar(), "--seed", trial.seed, "--epochs", epochs),
+        "lensmith": lensmith(*ours),
+    }
+
+
+def seconds(trial: Trial) -> dict[str, Side]:
+    """The tutorial's script, and how long lensmith needs to be at least as good: a budget of eight seconds."""
+    epochs = 1 if trial.short else 10
+    return {
+        "tutorial": script("tutorial.py", cifar(), "--seed", trial.seed, "--epochs", epochs),
+        "lensmith": lensmith("train", cifar(), "--budget", "8s", "--seed", trial.seed, "--json"),
+    }
+
+
+def store_photos(count: int) -> Callable[[Trial], dict[str, Side]]:
+    """Photos of 500 x 375 to 224 x 224: decoded for the first time, and passed through again."""
+
+    def sides(trial: Trial) -> dict[str, Side]:
+        return _store_sides(photos(100 if trial.short else count), 224, trial)
+
+    return sides
+
+
+def store_small(trial: Trial) -> dict[str, Side]:
+    """The 60,000 pictures of CIFAR-10: decoded for the first time, and passed through again."""
+    return _store_sides(cifar() / "test" if trial.short else cifar(), 32, trial)
+
+
+def _store_sides(folder: Path, size: int, trial: Trial) -> dict[str, Side]:
+    peers = {
+        f"ImageFolder, {workers} workers": script(
+            "store.py", "imagefolder", folder, size, "--workers", workers
+        )
+        for workers in (0, 1, 2)
+    }
+    compared = {"the same pixels": script("store.py", "check", folder, size)} if trial.seed == 0 else {}
+    return {"lensmith": script("store.py", "lensmith", folder, size), **peers, **compared}
+
+
+def memory(trial: Trial) -> dict[str, Side]:
+    """The most memory that a training on 60,000 small pictures needs, and a store of 20,000 photos."""
+    data, count = (cifar() / "test", 200) if trial.short else (cifar(), 20_000)
+    return {
+        "train, 60,000 PNGs": lensmith("train", data, "--budget", "8s", "--seed", trial.seed, "--json"),
+        "store, 20,000 photos": script("store.py", "lensmith", photos(count), 224),
+    }
+
+
+def predict(trial: Trial) -> dict[str, Side]:
+    """A ResNet-18 on 512 decoded pictures of 224 x 224, in float32."""
+    count = 32 if trial.short else 512
+    return {
+        "lensmith": script("predict.py", "lensmith", "--count", count),
+        "torch": script("predict.py", "eager", "--count", count),
+        "torch, channels_last": script("predict.py", "channels_last", "--count", count),
+        "torch.compile": script("predict.py", "compiled", "--count", count),
+        "ONNX Runtime": script("predict.py", "onnxruntime", "--count", count),
+        "OpenVINO": script("predict.py", "openvino", "--count", count, peer="openvino"),
+    }
+
+
+ROWS = {
+    "tutorial": Row(tutorial, (0, 1, 2), CIFAR),
+    "seconds": Row(seconds, FEW, CIFAR),
+    "store-photos": Row(store_photos(4000), (0, 1, 2), PHOTOS),
+    "store-photos-400": Row(store_photos(400), FEW, PHOTOS),
+    "store-small": Row(store_small, (0, 1, 2), CIFAR),
+    "memory": Row(memory, (0, 1, 2), {**CIFAR, **PHOTOS}),
+    "predict": Row(predict, FEW, {}),
+}
