@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +76,65 @@ def seconds(trial: Trial) -> dict[str, Side]:
     }
 
 
+def budget(trial: Trial) -> dict[str, Side]:
+    """Budgets of five sizes on CIFAR-10, store empty: wall seconds beside what was asked for."""
+    sizes = (8,) if trial.short else (8, 20, 45, 100, 300)
+    return {
+        f"--budget {size}s": lensmith(
+            "train", cifar(), "--budget", f"{size}s", "--seed", trial.seed, "--json"
+        )
+        for size in sizes
+    }
+
+
+def ninety(trial: Trial) -> dict[str, Side]:
+    """CIFAR-10 to 90 %: a plain ResNet-18, airbench94 on the CPU (its answers averaged over views), and ours."""
+    few = ("--every", 50) if trial.short else ()
+    return {
+        "resnet18": script(
+            "peers/resnet18.py", cifar(), "--seed", trial.seed, "--quiet", *few, peer="resnet18"
+        ),
+        "airbench94": script(
+            "peers/airbench94_cpu.py",
+            cifar(),
+            *("--seed", trial.seed, "--quiet", "--epochs", 1 if trial.short else 3),
+            peer="airbench94_cpu",
+        ),
+        "lensmith": lensmith(
+            "train", cifar(), "--budget", "8s" if trial.short else "100s", "--seed", trial.seed, "--json"
+        ),
+    }
+
+
+def transfer(trial: Trial) -> dict[str, Side]:
+    """Ants and bees, split anew for each seed: drawn from the backbone's own training source, a row of speed."""
+    folder = resplit(trial.seed)
+    sides = {
+        f"tutorial, {mode}": script(
+            "peers/transfer_tutorial.py",
+            folder,
+            *("--mode", mode, "--seed", trial.seed, "--epochs", 1 if trial.short else 25),
+            peer="transfer_tutorial",
+        )
+        for mode in ("frozen", "finetune")
+    }
+    for peer in ("fastai_transfer", "timm_train", "hf_trainer", "lightning_transfer"):
+        epochs = ("--epochs", 1) if trial.short else ()
+        sides[peer] = script(f"peers/{peer}.py", folder, "--seed", trial.seed, *epochs, peer=peer)
+    return {"lensmith": lensmith("train", folder, "--seed", trial.seed, "--json"), **sides}
+
+
+def resplit(seed: int) -> Path:
+    """One of the re-splits that resplit.py makes of LENSMITH_PHOTOS; all of them are made at once."""
+    folder = Path(tempfile.gettempdir()) / "lensmith-bench-resplits"
+    if not folder.exists():
+        subprocess.run(
+            [sys.executable, str(BENCH / "resplit.py"), os.environ["LENSMITH_PHOTOS"], str(folder)],
+            check=True,
+        )
+    return folder / str(seed)
+
+
 def store_photos(count: int) -> Callable[[Trial], dict[str, Side]]:
     """Photos of 500 x 375 to 224 x 224: decoded for the first time, and passed through again."""
 
@@ -124,6 +185,9 @@ def predict(trial: Trial) -> dict[str, Side]:
 ROWS = {
     "tutorial": Row(tutorial, (0, 1, 2), CIFAR),
     "seconds": Row(seconds, FEW, CIFAR),
+    "ninety": Row(ninety, TWO, CIFAR),
+    "budget": Row(budget, FEW, CIFAR),
+    "transfer": Row(transfer, FEW, PHOTOS),
     "store-photos": Row(store_photos(4000), (0, 1, 2), PHOTOS),
     "store-photos-400": Row(store_photos(400), FEW, PHOTOS),
     "store-small": Row(store_small, (0, 1, 2), CIFAR),

