@@ -86,6 +86,7 @@ def _measured(side: Side, place: Path, environment: dict[str, str]) -> Run:
         "wall": round(wall, 2),
         "cpu": round(used.ru_utime + used.ru_stime, 2),
         "peak_mb": round(max(watch.peak, used.ru_maxrss * 1024) / 2**20),
+        "own_mb": round(watch.own / 2**20),
     }
 
 
@@ -95,6 +96,7 @@ class _Watch(threading.Thread):
     def __init__(self, pid: int, limit: float | None) -> None:
         super().__init__(daemon=True)
         self.peak = 0
+        self.own = 0
         self.timed_out = False
         self._pid = pid
         self._limit = limit
@@ -106,7 +108,9 @@ class _Watch(threading.Thread):
         wait = _EVERY
         while not self._over.wait(wait):
             before = time.perf_counter()
-            self.peak = max(self.peak, sum(map(_memory, _descendants(self._pid))))
+            parts = [_memory(pid) for pid in _descendants(self._pid)]
+            self.peak = max(self.peak, sum(whole for whole, _ in parts))
+            self.own = max(self.own, sum(own for _, own in parts))
             wait = max(_EVERY, (time.perf_counter() - before) / _SHARE)
             if self._limit and time.perf_counter() - began > self._limit and not self.timed_out:
                 self.timed_out = True
@@ -131,13 +135,16 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _memory(pid: int) -> int:
-    """Bytes that are this process's alone, and its share of what it has in common with others."""
+def _memory(pid: int) -> tuple[int, int]:
+    """Bytes of a process, and those among them that are of no file: the system takes pages of files back when it
+    needs them, those of the store too. Of what several processes have in common, its share."""
+    sizes = {"Pss": 0, "Pss_File": 0}
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return 0
+            name, _, size = line.partition(":")
+            if name in sizes:
+                sizes[name] = int(size.split()[0]) * 1024
+    return sizes["Pss"], sizes["Pss"] - sizes["Pss_File"]
 
 
 def _figures(output: str) -> Run:

@@ -15,11 +15,14 @@ _OURS = "lensmith"
 
 
 def table(runs: list[Run]) -> str:
-    """Medians (least to most) of the runs that ended well; accuracies are means (each)."""
+    """Medians (least to most) of the runs that ended well; accuracies are means (each).
+
+    Peak memory is the most of all runs, with the files that were mapped and without.
+    """
     names = list(dict.fromkeys(run["side"] for run in runs))
     whole = [run for run in runs if run["ended"] == "ok"]
     figures = list(dict.fromkeys(name for run in runs for name in run.get("figures", {})))
-    head = ["side", "runs", *figures, "wall s", "CPU s", "peak MB"]
+    head = ["side", "runs", *figures, "wall s", "CPU s", "peak MB", "without files"]
     machines = dict.fromkeys(run["on"] for run in runs if "on" in run)
     rows = [*machines, "", _line(head), _line(["---"] * len(head))]
     for name in names:
@@ -27,9 +30,9 @@ def table(runs: list[Run]) -> str:
         cells = [_figure(figure, own) for figure in figures]
         if own:
             cells += [_spread([run[key] for run in own]) for key in ("wall", "cpu")]
-            cells.append(str(max(run["peak_mb"] for run in own)))
+            cells += [str(max(run.get(key, 0) for run in own) or "–") for key in ("peak_mb", "own_mb")]
         else:
-            cells += ["–"] * 3
+            cells += ["–"] * 4
         rows.append(_line([name, str(len(own)), *cells]))
     rows += ["", *_troubles(runs), *_ratios(whole, names, figures), *_parts(whole, names)]
     return "\n".join(rows)
