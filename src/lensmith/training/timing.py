@@ -72,8 +72,8 @@ _MOMENT = 0.5
 """Seconds that a step of few pictures may take."""
 _ASKING, _SHARE_OF_BUDGET = 0.3, 0.015
 """Seconds that a choice by timing may take, unless the steps themselves are longer; of a budget, at most so much."""
-_RESERVE = 1.0
-"""Seconds kept back from a budget for saving and the report, beside those for measuring."""
+_RESERVE = 1.4
+"""Seconds kept back from a budget for saving, the report and the end of the process, beside those for measuring."""
 _MEASURED = 0.6
 """What measuring a picture takes, in float32 and forward alone, of what training on it takes."""
 _LADDER = (
