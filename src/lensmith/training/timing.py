@@ -78,7 +78,7 @@ _MEASURED = 0.6
 """What measuring a picture takes, in float32 and forward alone, of what training on it takes."""
 _LADDER = (
     ("convnet_large", 22.0, 500),
-    ("convnet_medium", 9.0, 500),
+    ("convnet_medium", 4.0, 500),
     ("convnet", 0.7, 250),
     ("convnet_tiny", 0.0, 125),
 )
