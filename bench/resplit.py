@@ -12,6 +12,7 @@ import argparse
 import os
 import random
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -59,13 +60,21 @@ def link(source: Path, target: Path) -> None:
         target.symlink_to(source.resolve())
 
 
-def main(arguments: argparse.Namespace) -> None:
-    train, val = (sound_pictures(Path(arguments.data, part)) for part in ("train", "val"))
+def resplits(splits: int = 5) -> Path:
+    """The folder of the re-splits of LENSMITH_PHOTOS; they are made where they are not there yet."""
+    folder = Path(tempfile.gettempdir()) / "lensmith-bench-resplits"
+    if not folder.exists():
+        make(Path(os.environ["LENSMITH_PHOTOS"]), folder, splits)
+    return folder
+
+
+def make(data: Path, folder: Path, splits: int) -> None:
+    train, val = (sound_pictures(data / part) for part in ("train", "val"))
     names = [(path.parent.name, path.name) for path in train + val]
     if len(names) > len(set(names)):
         sys.exit("two pictures of a class have the same name in train and val")
-    for seed in range(arguments.splits):
-        place = Path(arguments.folder, str(seed))
+    for seed in range(splits):
+        place = folder / str(seed)
         if place.exists():
             sys.exit(f"{place} is there already: remove it, or name another folder")
         for part, paths in split(train + val, len(train), seed).items():
@@ -79,4 +88,5 @@ if __name__ == "__main__":
     parser.add_argument("data")
     parser.add_argument("folder")
     parser.add_argument("--splits", type=int, default=5)
-    main(parser.parse_args())
+    arguments = parser.parse_args()
+    make(Path(arguments.data), Path(arguments.folder), arguments.splits)

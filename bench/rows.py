@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from photos import photos
+from resplit import resplits
 from running import Side
 
 BENCH = Path(__file__).parent
@@ -108,7 +107,7 @@ def ninety(trial: Trial) -> dict[str, Side]:
 
 def transfer(trial: Trial) -> dict[str, Side]:
     """Ants and bees, split anew for each seed: drawn from the backbone's own training source, a row of speed."""
-    folder = resplit(trial.seed)
+    folder = resplits() / str(trial.seed)
     sides = {
         f"tutorial, {mode}": script(
             "peers/transfer_tutorial.py",
@@ -122,17 +121,6 @@ def transfer(trial: Trial) -> dict[str, Side]:
         epochs = ("--epochs", 1) if trial.short else ()
         sides[peer] = script(f"peers/{peer}.py", folder, "--seed", trial.seed, *epochs, peer=peer)
     return {"lensmith": lensmith("train", folder, "--seed", trial.seed, "--json"), **sides}
-
-
-def resplit(seed: int) -> Path:
-    """One of the re-splits that resplit.py makes of LENSMITH_PHOTOS; all of them are made at once."""
-    folder = Path(tempfile.gettempdir()) / "lensmith-bench-resplits"
-    if not folder.exists():
-        subprocess.run(
-            [sys.executable, str(BENCH / "resplit.py"), os.environ["LENSMITH_PHOTOS"], str(folder)],
-            check=True,
-        )
-    return folder / str(seed)
 
 
 def store_photos(count: int) -> Callable[[Trial], dict[str, Side]]:
