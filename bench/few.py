@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 
@@ -24,6 +25,12 @@ def few(source: Path, count: int, folder: Path) -> Path:
         _link(files, folder / "train" / name)
         _link(sorted((source / "test" / name).iterdir()), folder / "test" / name)
     return folder
+
+
+def few_of_each(source: Path, count: int) -> Path:
+    """The folder of `few` among the temporary files; it is made where it is not there yet."""
+    folder = Path(tempfile.gettempdir()) / f"lensmith-bench-few-{count}"
+    return folder if folder.exists() else few(source, count, folder)
 
 
 def drawn(files: list[Path], count: int) -> list[Path]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from few import few_of_each
 from photos import photos
 from resplit import resplits
 from running import Side
@@ -17,6 +18,7 @@ CIFAR = {"LENSMITH_CIFAR10": "a folder with train/CLASS/*.png and test/CLASS/*.p
 PHOTOS = {"LENSMITH_PHOTOS": "a folder with some hundred photos in folders per class, such as ants and bees"}
 FEW, TWO = (0, 1, 2, 3, 4), (0, 1)
 """Five runs where one takes less than two minutes, else two."""
+_NOT_REACHED = 600.0
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,33 @@ def transfer(trial: Trial) -> dict[str, Side]:
     return {"lensmith": lensmith("train", folder, "--seed", trial.seed, "--json"), **sides}
 
 
+def few(count: int) -> Callable[[Trial], dict[str, Side]]:
+    """CIFAR-10 with `count` training pictures of each class: who is not there in ten minutes is ended."""
+
+    def sides(trial: Trial) -> dict[str, Side]:
+        folder = few_of_each(cifar(), 5 if trial.short else count)
+        seed = ("--seed", trial.seed)
+        limit = 60.0 if trial.short else _NOT_REACHED
+        peers = {
+            "tutorial, frozen": ("transfer_tutorial", "--mode", "frozen", "--val-every", 25),
+            "tutorial, finetune": ("transfer_tutorial", "--mode", "finetune", "--val-every", 25),
+            "fastai_transfer": ("fastai_transfer", "--presize", 224),
+            "timm_train": ("timm_train",),
+            "hf_trainer": ("hf_trainer",),
+            "lightning_transfer": ("lightning_transfer",),
+        }
+        ours = {"lensmith": lensmith("train", folder, *seed, "--json")}
+        if count >= 500:
+            more = ("--recipe", "transfer", "--budget", "30s" if trial.short else "10m")
+            ours["lensmith, fine-tuned"] = lensmith("train", folder, *more, *seed, "--json")
+        return ours | {
+            name: script(f"peers/{peer}.py", folder, *words, *seed, peer=peer, limit=limit)
+            for name, (peer, *words) in peers.items()
+        }
+
+    return sides
+
+
 def store_photos(count: int) -> Callable[[Trial], dict[str, Side]]:
     """Photos of 500 x 375 to 224 x 224: decoded for the first time, and passed through again."""
 
@@ -176,6 +205,8 @@ ROWS = {
     "ninety": Row(ninety, TWO, CIFAR),
     "budget": Row(budget, FEW, CIFAR),
     "transfer": Row(transfer, FEW, PHOTOS),
+    "few-50": Row(few(50), TWO, CIFAR),
+    "few-500": Row(few(500), TWO, CIFAR),
     "store-photos": Row(store_photos(4000), (0, 1, 2), PHOTOS),
     "store-photos-400": Row(store_photos(400), FEW, PHOTOS),
     "store-small": Row(store_small, (0, 1, 2), CIFAR),
