@@ -125,3 +125,8 @@ def test_the_bundle_predicts_what_was_measured(train: Trainer) -> None:
     bundle = load_model(run.path / "model")
     pixels = np.stack([bundle.prepare(Path(str(file))) for file in found.files])
     np.testing.assert_array_equal(bundle.logits(pixels), found.logits)
+
+
+def test_features_in_less_precision_make_nearly_the_same_head(train: Trainer) -> None:
+    exact, rough = (logits(train(freeze=True, precision=word)) for word in ("float32", "bfloat16"))
+    assert 0 < np.abs(exact - rough).max() < 0.1 * exact.std()

@@ -271,9 +271,7 @@ def _without_passes(plan: Plan) -> Plan:
             "whole network.",
         )
     nothing: dict[str, Any] = {"epochs": 0.0, "lr": 0.0, "optimizer": "adamw", "schedule": "constant"}
-    return plan.choosing(
-        "the head is fitted to features, not trained by steps", precision="float32", **nothing
-    )
+    return plan.choosing("the head is fitted to features, not trained by steps", **nothing)
 
 
 def _native_size(train: ImageDataset) -> tuple[int | None, str]:

@@ -46,7 +46,7 @@ from lensmith.training.timing import (
     Trial,
     choose_arithmetic,
     choose_size,
-    seconds_of_features,
+    size_features,
     size_training,
 )
 from lensmith.types import Event, Schedule
@@ -168,8 +168,7 @@ def _sized(
 ) -> tuple[Sized, Trial]:
     """What is chosen by timing; the trial is made anew where another network is chosen."""
     if plan.recipe.freeze:
-        plan = plan.choosing("those that torch takes", threads=torch.get_num_threads())
-        return Sized(plan, seconds_of_features(trial)), trial
+        return size_features(plan, trial), trial
     plan = choose_arithmetic(plan, trial)
     before = plan.recipe.model
     if before == "convnet":
@@ -179,7 +178,7 @@ def _sized(
     try:
         return size_training(plan, trial, spending), trial
     except UsageError as short:
-        return Sized(head_alone(plan, short), seconds_of_features(trial)), trial
+        return size_features(head_alone(plan, short), trial), trial
 
 
 def _trial(model: nn.Module, plan: Plan, batches: Batches, parts: Parts, targets: Tensor) -> Trial:

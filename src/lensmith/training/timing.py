@@ -24,6 +24,7 @@ from lensmith.training.muon import Muon
 from lensmith.training.plan import SMALL_ALREADY, Plan
 
 Precision = Literal["float32", "bfloat16"]
+_PRECISIONS: tuple[Precision, Precision] = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ _MOMENT = 0.5
 """Seconds that a step of few pictures may take."""
 _ASKING, _SHARE_OF_BUDGET = 0.3, 0.015
 """Seconds that a choice by timing may take, unless the steps themselves are longer; of a budget, at most so much."""
+_SHARE_OF_FEATURES = 0.05
+"""Of what the features take, for choosing their precision."""
 _RESERVE = 1.4
 """Seconds kept back from a budget for saving, the report and the end of the process, beside those for measuring."""
 _MEASURED = 0.6
@@ -134,10 +137,12 @@ def _choose_precision(plan: Plan, trial: Trial, few: int) -> Plan:
     """bfloat16 where it is clearly faster."""
     if plan.recipe.precision is not None:
         return plan
-    words: tuple[Precision, Precision] = ("float32", "bfloat16")
-    choice = choose({word: trial.step(word, few) for word in words}, _asking(plan))
-    precision = "bfloat16" if _is_faster(choice, "bfloat16", "float32") else "float32"
-    return plan.choosing(f"measured: {_timings(choice, few)}", precision=precision)
+    choice = choose({word: trial.step(word, few) for word in _PRECISIONS}, _asking(plan))
+    return plan.choosing(f"measured: {_timings(choice, few)}", precision=_faster_precision(choice))
+
+
+def _faster_precision(choice: Choice) -> Precision:
+    return "bfloat16" if _is_faster(choice, "bfloat16", "float32") else "float32"
 
 
 def _asking(plan: Plan) -> float:
@@ -225,18 +230,39 @@ def size_training(plan: Plan, trial: Trial, spending: Spending) -> Sized:
     return Sized(plan, left, time.perf_counter() + left)
 
 
-def seconds_of_features(trial: Trial) -> float:
-    """How long the network will take to look at every picture once, mirrored too where that is drawn."""
-    batches = replace(trial.batches, batch_size=min(_FEWER, trial.batches.batch_size))
-    images = next(batches(0)).images
+def size_features(plan: Plan, trial: Trial) -> Sized:
+    """The precision in which the network looks at every picture once, mirrored too where that is drawn, and how
+    long that will take."""
+    views = 2 if trial.batches.augment.flip else 1
+    looks = views * len(trial.batches.pixels) / _FEWER
+    plan = plan.choosing("those that torch takes", threads=torch.get_num_threads())
+    given = plan.recipe.precision
+    if given is not None:
+        look = _looking(trial, given)
+        return Sized(plan, [_timed(look) for _ in range(2)][-1] * looks)
+    ways: dict[str, Callable[[], None]] = {word: _looking(trial, word) for word in _PRECISIONS}
+    seconds = [_timed(ways["float32"]) for _ in range(2)][-1] * looks
+    if seconds < _MOMENT:
+        return Sized(plan.choosing("the features are there in a moment", precision="float32"), seconds)
+    choice = choose(ways, min(_SHARE_OF_FEATURES * seconds, _asking(plan)))
+    precision = _faster_precision(choice)
+    plan = plan.choosing(f"measured: {_timings(choice, _FEWER)}", precision=precision)
+    return Sized(plan, choice.timings[precision] * looks)
+
+
+def _looking(trial: Trial, precision: Precision) -> Callable[[], None]:
+    """A function that looks at a few pictures, as `transfer.see` does."""
+    images = next(replace(trial.batches, batch_size=_FEWER)(0)).images
     trial.model.eval()
 
     def look() -> None:
-        with torch.inference_mode():
-            trial.model(images)
+        with (
+            torch.inference_mode(),
+            torch.autocast(images.device.type, torch.bfloat16, precision != "float32"),
+        ):
+            float(trial.model(images).sum())  # waits for the device
 
-    views = 2 if batches.augment.flip else 1
-    return [_timed(look) for _ in range(2)][-1] / len(images) * len(batches.pixels) * views
+    return look
 
 
 def _timed(step: Callable[[], None]) -> float:

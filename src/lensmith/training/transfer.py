@@ -16,6 +16,7 @@ from lensmith.errors import UsageError
 from lensmith.features.embed import Features, embed
 from lensmith.features.linear import LinearHead, fit_linear
 from lensmith.models.heads import find_head
+from lensmith.runs.recipe import Recipe
 from lensmith.training.prepare import Prepared
 from lensmith.types import Event
 
@@ -44,7 +45,7 @@ def see(prepared: Prepared) -> Generator[Event, None, Seen]:
     assert recipe.device
     pixels, targets = prepared.column.pixels, prepared.batches.targets.cpu().numpy()
     model.eval()
-    below = _below(model, head, recipe.layout)
+    below = _below(model, head, recipe)
     found = yield from embed(below, pixels, prepared.preprocess, device=recipe.device)
     pictures = np.arange(len(found))
     if not recipe.flip:
@@ -87,14 +88,16 @@ def _head(prepared: Prepared) -> nn.Linear:
     return head
 
 
-def _below(model: nn.Module, head: nn.Linear, layout: str | None) -> Callable[[Tensor], Tensor]:
+def _below(model: nn.Module, head: nn.Linear, recipe: Recipe) -> Callable[[Tensor], Tensor]:
     """What goes into the head, for whatever network it is the last layer of."""
+    low = recipe.precision == "bfloat16"
 
     def features(images: Tensor) -> Tensor:
         seen: list[Tensor] = []
         hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         try:
-            model(laid_out(images, layout))
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=low):
+                model(laid_out(images, recipe.layout))
         finally:
             hook.remove()
         return seen[0].flatten(1)
