@@ -72,6 +72,7 @@ sys.path.insert(0, sys.argv[1])
 os.environ.update(LENSMITH_CIFAR10="cifar10")
 import rows
 rows.photos = lambda count: rows.Path(f"photos-{count}")
+rows.few_of_each = lambda source, count: rows.Path(f"few-{count}")
 rows.resplits = lambda: rows.Path("resplits")
 for row in rows.ROWS.values():
     for seed in row.seeds:
