@@ -30,7 +30,11 @@ def few(source: Path, count: int, folder: Path) -> Path:
 def few_of_each(source: Path, count: int) -> Path:
     """The folder of `few` among the temporary files; it is made where it is not there yet."""
     folder = Path(tempfile.gettempdir()) / f"lensmith-bench-few-{count}"
-    return folder if folder.exists() else few(source, count, folder)
+    if not folder.exists():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        few(source, count, part).rename(folder)
+    return folder
 
 
 def drawn(files: list[Path], count: int) -> list[Path]:
