@@ -27,19 +27,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lensmith.data.augment import Augment
-from lensmith.data.batches import Batches, normalised
-from lensmith.data.growth import Growth
-from lensmith.data.mixing import Mixing
-from lensmith.data.preprocess import Preprocess
+from lensmith.batches.augment import Augment
+from lensmith.batches.batches import Batches, normalised
+from lensmith.batches.growth import Growth
+from lensmith.batches.mixing import Mixing
 from lensmith.data.sources import load_data
-from lensmith.data.store import open_column
+from lensmith.fitting import muon, optim
+from lensmith.fitting.fit import fit
 from lensmith.machine.allocator import keep_large_blocks
 from lensmith.models import packed
 from lensmith.models.build import build
 from lensmith.models.convnet import ConvNet
-from lensmith.training import muon, optim
-from lensmith.training.fit import fit
+from lensmith.pictures.preprocess import Preprocess
+from lensmith.store.store import open_column
 
 LOG = Path(__file__).parent / "logs/ablations.jsonl"
 SEEDS = (0, 1, 2)

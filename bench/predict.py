@@ -64,7 +64,7 @@ def resnet() -> nn.Module:
 
 def lensmith(net: nn.Module) -> Compute:
     from lensmith.bundle.bundle import Bundle
-    from lensmith.data.preprocess import Preprocess
+    from lensmith.pictures.preprocess import Preprocess
 
     names = [str(number) for number in range(1000)]
     return Bundle(net, preprocess=Preprocess(SIZE, mean=MEAN, std=STD), classes=names).logits

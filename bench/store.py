@@ -54,9 +54,9 @@ def time_imagefolder(folder: Path, size: int, workers: int) -> dict[str, float]:
 
 def column(folder: Path, size: int) -> tuple[Any, Any]:
     """The pixels that lensmith measures on, and the files that they are of."""
-    from lensmith.data.preprocess import Preprocess
     from lensmith.data.sources import load_data
-    from lensmith.data.store import open_column
+    from lensmith.pictures.preprocess import Preprocess
+    from lensmith.store.store import open_column
 
     data = load_data(folder)
     opening = open_column(data, Preprocess(size, resize=None if size == 32 else size * 8 // 7))
@@ -69,7 +69,7 @@ def column(folder: Path, size: int) -> tuple[Any, Any]:
 
 def time_lensmith(folder: Path, size: int) -> dict[str, float]:
     import lensmith.data.sources
-    import lensmith.data.store  # noqa: F401
+    import lensmith.store.store  # noqa: F401
 
     ready = time.time()
     pixels, _ = column(folder, size)

@@ -23,6 +23,28 @@ def _nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         yield
 
 
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this one test's columns go; it does not exist yet."""
+    place = tmp_path / "cache"
+    monkeypatch.setenv("LENSMITH_CACHE", str(place))
+    return place
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Small networks compute on one thread: several wait for each other longer than they work."""
+    if request.path.parent.name not in ("fitting", "planning", "training"):
+        yield
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_reaches_children() -> None:
     """Whoever starts the tests in the background has SIGINT ignored, and every child would inherit that."""

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from lensmith.bundle.export import export
     from lensmith.bundle.pack import pack
     from lensmith.data.dataset import ImageDataset
-    from lensmith.data.preprocess import Preprocess
     from lensmith.data.sources import load_data
-    from lensmith.data.transforms import preprocess_of
     from lensmith.errors import LensmithError
     from lensmith.evaluation.evaluate import evaluate
     from lensmith.evaluation.report import Report
+    from lensmith.fitting.fit import fit
     from lensmith.models.activations import activation_sheet, activations
     from lensmith.models.summary import summary
+    from lensmith.pictures.preprocess import Preprocess
+    from lensmith.pictures.transforms import preprocess_of
     from lensmith.runs.recipe import Recipe
-    from lensmith.training.fit import fit
     from lensmith.training.run import Run, load_run
     from lensmith.training.train import train
     from lensmith.types import Batch, Prediction
@@ -41,7 +41,7 @@ _HOME = {
     "ImageDataset": "data.dataset",
     "LensmithError": "errors",
     "Prediction": "types",
-    "Preprocess": "data.preprocess",
+    "Preprocess": "pictures.preprocess",
     "Recipe": "runs.recipe",
     "Report": "evaluation.report",
     "Run": "training.run",
@@ -49,12 +49,12 @@ _HOME = {
     "activations": "models.activations",
     "evaluate": "evaluation.evaluate",
     "export": "bundle.export",
-    "fit": "training.fit",
+    "fit": "fitting.fit",
     "load_data": "data.sources",
     "load_model": "bundle.bundle",
     "load_run": "training.run",
     "pack": "bundle.pack",
-    "preprocess_of": "data.transforms",
+    "preprocess_of": "pictures.transforms",
     "summary": "models.summary",
     "train": "training.train",
 }

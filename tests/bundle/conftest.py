@@ -8,7 +8,7 @@ import pytest
 from small_nets import smooth_net, tied_net
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.data.preprocess import Preprocess
+from lensmith.pictures.preprocess import Preprocess
 
 CLASSES = ["ant", "größe", '犬 "x"']
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}

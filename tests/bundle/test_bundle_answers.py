@@ -15,9 +15,9 @@ from small_nets import BRANCHING, by_hand, scene, tied_net
 from torch import Tensor, nn
 
 from lensmith.bundle.bundle import Bundle, load_model
-from lensmith.data.preprocess import Preprocess
 from lensmith.errors import LensmithError, ModelFileError, UsageError
 from lensmith.models.build import build
+from lensmith.pictures.preprocess import Preprocess
 from lensmith.types import Prediction
 
 PICTURES = [scene(16, 16), scene(30, 41), scene(90, 17), scene(20, 200)]

@@ -13,8 +13,8 @@ from command_line import python_without
 from small_nets import BRANCHING, scene
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.data.preprocess import Preprocess
 from lensmith.models.build import build
+from lensmith.pictures.preprocess import Preprocess
 
 ASK = """
 import importlib.util, json, sys

@@ -15,7 +15,7 @@ from torch import nn
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.engines import Engine, torch_engine
 from lensmith.bundle.measure import timed_logits
-from lensmith.data.preprocess import Preprocess
+from lensmith.pictures.preprocess import Preprocess
 
 # Every thread that the model's answer needed, and where it was allowed to run.
 BOUND = """

@@ -22,8 +22,8 @@ from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.export import export, onnx_file
 from lensmith.bundle.facts import GRAPH
 from lensmith.bundle.parity import compare
-from lensmith.data.preprocess import Preprocess
 from lensmith.errors import AnswerIsNo, PictureError, UsageError
+from lensmith.pictures.preprocess import Preprocess
 
 ELSEWHERE = """
 import importlib.util, json, pathlib, sys

@@ -13,11 +13,11 @@ from torchvision import models
 
 from lensmith.bundle.engines import onnx_engine
 from lensmith.bundle.graph import Pixels, _written
-from lensmith.data.preprocess import Preprocess
 from lensmith.models.convnet import ConvNet
 from lensmith.models.lite0 import Lite0
 from lensmith.models.tutorial import TutorialNet
 from lensmith.models.weights import weights_bytes
+from lensmith.pictures.preprocess import Preprocess
 
 
 class Guide(nn.Module):

@@ -10,10 +10,12 @@ import pytest
 from drawn import draw_classes
 
 from lensmith.data.cache import cache_folder, clear, columns_folder, entries, make_room
-from lensmith.data.preprocess import Preprocess
 from lensmith.data.sources import load_data
-from lensmith.data.store import open_column
 from lensmith.errors import UsageError
+from lensmith.pictures.preprocess import Preprocess
+from lensmith.store.store import open_column
+
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def fill(root: Path, *sides: int) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from drawn import draw_classes, noise
 
-from lensmith.data import forked, identity
+from lensmith.data import identity
 from lensmith.data.identity import pixels_id
 from lensmith.data.sources import load_data
+from lensmith.machine import forked
 
 
 @pytest.fixture(params=["threads", "processes", "children that die"])

@@ -17,11 +17,11 @@ from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset
 from torchvision.datasets import ImageFolder
 
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.preprocess import Preprocess
 from lensmith.data.sources import load_data
 from lensmith.data.splitting import assign_roles
-from lensmith.data.store import Column, open_column
 from lensmith.errors import DataError, PictureError, UsageError
+from lensmith.pictures.preprocess import Preprocess
+from lensmith.store.store import Column, open_column
 
 
 class MyData(Dataset[Any]):

@@ -18,10 +18,10 @@ from torch import nn
 from torchvision.models import DenseNet, get_model, get_model_weights
 from weights_server import WeightsServer, serving
 
-from lensmith.data.preprocess import Preprocess
 from lensmith.errors import ModelFileError, UsageError
 from lensmith.models.build import build
 from lensmith.models.pretrained import load_pretrained, place_of_weights, published, put_state
+from lensmith.pictures.preprocess import Preprocess
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 

@@ -15,7 +15,7 @@ import uvicorn
 from numpy.typing import NDArray
 from PIL import Image
 
-from lensmith.data.decode import decode
+from lensmith.pictures.decode import decode
 from lensmith.server.app import make_app
 from lensmith.server.run import listen, url_of
 from lensmith.types import Prediction

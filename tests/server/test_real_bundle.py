@@ -28,7 +28,7 @@ def bundle_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from lensmith.bundle.bundle import Bundle
-    from lensmith.data.preprocess import Preprocess
+    from lensmith.pictures.preprocess import Preprocess
 
     torch.manual_seed(0)
     net = torch.nn.Sequential(

@@ -104,7 +104,7 @@ def test_no_time_and_too_few_pictures_are_told(train: Trainer) -> None:
 def test_a_budget_too_short_for_a_pass_leaves_the_head(
     train: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lensmith.training.plan._FEWEST", 100)
+    monkeypatch.setattr("lensmith.planning.plan._FEWEST", 100)
     run = train(budget="0.5s")
     assert run.directory.recipe().freeze
     assert "too short" in fine_tuning(run)

@@ -14,10 +14,10 @@ from lensmith.bundle.answers import answers
 from lensmith.bundle.engines import Engine, Logits, open_engine, torch_engine
 from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts, digests
 from lensmith.bundle.storage import locate, read_bundle, write_bundle
-from lensmith.data.decode import Pixels
-from lensmith.data.pictures import pixels_of
-from lensmith.data.preprocess import Preprocess
 from lensmith.errors import ModelFileError, UsageError
+from lensmith.pictures.decode import Pixels
+from lensmith.pictures.preprocess import Preprocess
+from lensmith.pictures.reading import pixels_of
 from lensmith.types import Prediction, Task
 
 if TYPE_CHECKING:

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts
-from lensmith.data.decode import Pixels
 from lensmith.errors import MachineError, ModelFileError
 from lensmith.machine.limits import compute_threads
+from lensmith.pictures.decode import Pixels
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from lensmith.data.preprocess import Preprocess
+    from lensmith.pictures.preprocess import Preprocess
 
 Logits = NDArray[np.float32]
 
@@ -123,7 +123,7 @@ def torch_engine(model: nn.Module, preprocess: Preprocess) -> Engine:
     """A network run by torch where its parameters lie; it is put in eval mode at every call."""
     import torch
 
-    from lensmith.data.batches import normalised
+    from lensmith.batches.batches import normalised
 
     def device() -> torch.device:
         return next((p.device for p in model.parameters()), torch.device("cpu"))

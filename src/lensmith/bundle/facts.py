@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from lensmith.data.preprocess import Preprocess, preprocess_from
 from lensmith.errors import LensmithError, ModelFileError
+from lensmith.pictures.preprocess import Preprocess, preprocess_from
 from lensmith.types import Task
 
 FORMAT = 1

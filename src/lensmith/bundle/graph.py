@@ -21,7 +21,7 @@ from lensmith.bundle.engines import onnx_engine
 from lensmith.bundle.facts import WEIGHTS
 from lensmith.bundle.layers import layer_nodes
 from lensmith.bundle.nodes import Nodes
-from lensmith.data.preprocess import Preprocess
+from lensmith.pictures.preprocess import Preprocess
 
 OPSET = 18
 _IR = 10

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.engines import Logits
 from lensmith.data.dataset import ImageDataset, Skipped
-from lensmith.data.decode import Pixels
-from lensmith.data.store import Column, open_column
 from lensmith.errors import DataError
 from lensmith.evaluation.metrics import measure
 from lensmith.evaluation.report import Report
+from lensmith.pictures.decode import Pixels
 from lensmith.runs.predictions import Predictions
+from lensmith.store.store import Column, open_column
 from lensmith.types import Event
 
 _ALONE = 9

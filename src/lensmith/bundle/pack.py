@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.data.preprocess import Preprocess
 from lensmith.errors import ModelFileError
 from lensmith.models.build import build
 from lensmith.models.foreign import read_state
 from lensmith.models.pretrained import put_state
+from lensmith.pictures.preprocess import Preprocess
 from lensmith.runs.files import sha256_of
 from lensmith.types import Task
 

@@ -13,8 +13,8 @@ import numpy as np
 from lensmith.bundle.answers import scores
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.engines import import_onnxruntime
-from lensmith.data.pictures import pixels_of
 from lensmith.errors import AnswerIsNo
+from lensmith.pictures.reading import pixels_of
 
 PROBABILITY = 0.005
 """The largest difference of a probability that passes."""

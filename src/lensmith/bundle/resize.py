@@ -10,8 +10,8 @@ from typing import Any
 from onnx import NodeProto, TensorProto
 
 from lensmith.bundle.nodes import Nodes
-from lensmith.data.preprocess import Preprocess
 from lensmith.errors import UsageError
+from lensmith.pictures.preprocess import Preprocess
 
 _MODES: dict[str, dict[str, Any]] = {
     "nearest": {"mode": "nearest", "nearest_mode": "round_prefer_ceil"},

@@ -1,1 +1,1 @@
-"""From files to batches: data sets, decoding, preprocessing, the store, splits and augmentation."""
+"""Labelled pictures: folders, tables, named sets and the user's own, and how they are split."""

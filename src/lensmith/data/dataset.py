@@ -15,10 +15,10 @@ from typing import Any
 
 from PIL import Image
 
-from lensmith.data.decode import Pixels, decode, read_file
 from lensmith.data.identity import identify, pixels_id
-from lensmith.data.pictures import pixels_of
 from lensmith.errors import DataError, PictureError, UsageError
+from lensmith.pictures.decode import Pixels, decode, read_file
+from lensmith.pictures.reading import pixels_of
 from lensmith.types import Examples, Task
 
 Target = int | float | tuple[int, ...]

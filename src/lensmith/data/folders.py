@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lensmith.data.dataset import SPLITS, Example, ImageDataset, Skipped
-from lensmith.data.decode import FORMATS, format_of
 from lensmith.errors import DataError
+from lensmith.pictures.decode import FORMATS, format_of
 
 _SPLIT_NAMES = {
     "train": "train",

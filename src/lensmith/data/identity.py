@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lensmith.data.decode import Pixels, read_file
-from lensmith.data.forked import FEWEST, can_fork, in_processes
-from lensmith.data.workers import in_parallel
+from lensmith.machine.forked import FEWEST, can_fork, in_processes
+from lensmith.machine.workers import in_parallel
+from lensmith.pictures.decode import Pixels, read_file
 
 if TYPE_CHECKING:
     from lensmith.data.dataset import Example

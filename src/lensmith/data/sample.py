@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from lensmith.data.dataset import Example, ImageDataset, Item
-from lensmith.data.decode import Pixels
 from lensmith.errors import UsageError
+from lensmith.pictures.decode import Pixels
 
 NAMES = ("digits", "digits-multi", "digits-sum")
 _SIDE = 32

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lensmith.data.batches import normalised
-from lensmith.data.decode import Pixels
-from lensmith.data.preprocess import Preprocess
+from lensmith.batches.batches import normalised
+from lensmith.pictures.decode import Pixels
+from lensmith.pictures.preprocess import Preprocess
 from lensmith.types import Event
 
 Features = NDArray[np.float32]

@@ -1,1 +1,1 @@
-"""Training: `fit`, one loop over plain parts; `train`, the whole job made of them."""
+"""The whole job: from pictures and a recipe to a run that was trained, measured and saved."""

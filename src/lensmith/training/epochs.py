@@ -10,18 +10,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lensmith.data.batches import laid_out, normalised
+from lensmith.batches.batches import laid_out, normalised
 from lensmith.errors import DataError
 from lensmith.evaluation.evaluate import gather
 from lensmith.evaluation.metrics import measure
+from lensmith.fitting.fit import Epoch, Pass, fit
 from lensmith.models.weights import weights_bytes
+from lensmith.planning.changes import Change, Course, Recorded, Watcher
+from lensmith.planning.deadline import Deadline
+from lensmith.planning.pace import Pace
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
-from lensmith.training.changes import Change, Course, Recorded, Watcher
-from lensmith.training.deadline import Deadline
-from lensmith.training.fit import Epoch, Pass, fit
 from lensmith.training.log import RunLog
-from lensmith.training.pace import Pace
 from lensmith.training.prepare import Prepared, target_array
 from lensmith.types import Batch, Event
 

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lensmith.data.store import Column
 from lensmith.models.heads import find_head
 from lensmith.runs.directory import RunDirectory
+from lensmith.store.store import Column
 from lensmith.training.epochs import Trained, chooser, is_better, train_epochs
 from lensmith.training.prepare import Prepared
 from lensmith.training.transfer import Seen, put_head, see

@@ -24,14 +24,14 @@ from lensmith.data.dataset import ImageDataset
 from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.report import Report
+from lensmith.planning.changes import written
+from lensmith.planning.clock import Clock
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
 from lensmith.runs.fields import OWN
 from lensmith.runs.files import write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
-from lensmith.training.changes import written
-from lensmith.training.clock import Clock
 from lensmith.training.epochs import train_epochs
 from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.parts import Parts

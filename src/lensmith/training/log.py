@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from lensmith.fitting.fit import Epoch, Step
 from lensmith.models.activations import activations
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import append_json_line
-from lensmith.training.fit import Epoch, Step
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lensmith.data.growth import smaller_sizes
-from lensmith.data.preprocess import Preprocess
-from lensmith.data.transforms import Augmentation, augmentation_of, preprocess_of
+from lensmith.batches.growth import smaller_sizes
 from lensmith.errors import UsageError
 from lensmith.models.probe import place_of, probe
 from lensmith.models.summary import summary
+from lensmith.pictures.preprocess import Preprocess
+from lensmith.pictures.transforms import Augmentation, augmentation_of, preprocess_of
 from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import OF_A_PICTURE, Recipe
 from lensmith.runs.user_code import is_in_file, naming_faults, read_object

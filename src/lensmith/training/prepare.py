@@ -13,16 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lensmith.data.augment import Augment
-from lensmith.data.batches import Batches, normalised
+from lensmith.batches.augment import Augment
+from lensmith.batches.batches import Batches, normalised
+from lensmith.batches.growth import Growth
+from lensmith.batches.mixing import Mixing
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.growth import Growth
-from lensmith.data.mixing import Mixing
-from lensmith.data.preprocess import Preprocess
 from lensmith.data.sources import load_data
 from lensmith.data.splitting import Roles, assign_roles, refuse_hopeless
-from lensmith.data.store import Column, open_column
 from lensmith.errors import PictureError, UsageError
+from lensmith.fitting.losses import make_loss, require_soft_targets
+from lensmith.fitting.muon import Muon
+from lensmith.fitting.optim import SCHEDULES, make_optimizer, warmed_up
 from lensmith.machine.allocator import keep_large_blocks
 from lensmith.machine.runtime import find_runtime
 from lensmith.models.build import build
@@ -31,16 +32,10 @@ from lensmith.models.heads import find_head
 from lensmith.models.pretrained import load_pretrained
 from lensmith.models.probe import place_of, takes_channels_last
 from lensmith.models.still import hold_still
-from lensmith.runs.fields import OWN
-from lensmith.runs.recipe import Recipe
-from lensmith.runs.user_code import is_in_file
-from lensmith.training.clock import Clock
-from lensmith.training.losses import make_loss, require_soft_targets
-from lensmith.training.muon import Muon
-from lensmith.training.optim import SCHEDULES, make_optimizer, warmed_up
-from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes, settle
-from lensmith.training.plan import Plan, choose, head_alone
-from lensmith.training.timing import (
+from lensmith.pictures.preprocess import Preprocess
+from lensmith.planning.clock import Clock
+from lensmith.planning.plan import Plan, choose, head_alone
+from lensmith.planning.timing import (
     Sized,
     Spending,
     Trial,
@@ -49,6 +44,11 @@ from lensmith.training.timing import (
     size_features,
     size_training,
 )
+from lensmith.runs.fields import OWN
+from lensmith.runs.recipe import Recipe
+from lensmith.runs.user_code import is_in_file
+from lensmith.store.store import Column, open_column
+from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes, settle
 from lensmith.types import Event, Schedule
 
 _SPARE = 1.15

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lensmith.data.batches import laid_out
+from lensmith.batches.batches import laid_out
 from lensmith.errors import UsageError
 from lensmith.features.embed import Features, embed
 from lensmith.features.linear import LinearHead, fit_linear

@@ -43,7 +43,7 @@ def pack(
 
     require_torch("pack")
     from lensmith.bundle.pack import pack as make
-    from lensmith.data.preprocess import preprocess_from
+    from lensmith.pictures.preprocess import preprocess_from
 
     mean, std = _normal(normalize)
     facts = {

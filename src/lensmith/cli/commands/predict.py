@@ -115,7 +115,7 @@ def _answers(bundle: Bundle, names: list[str]) -> Iterator[tuple[str, Prediction
     """In the order asked, a chunk through the model at a time."""
     import numpy as np
 
-    from lensmith.data.web import is_url, read_url
+    from lensmith.pictures.web import is_url, read_url
 
     for start in range(0, len(names), _CHUNK):
         prepared = []

@@ -66,7 +66,7 @@ def train(
 
     require_torch("train")
     spare_the_compiler()
-    from lensmith.training.clock import Clock
+    from lensmith.planning.clock import Clock
     from lensmith.training.job import run_job
     from lensmith.training.prepare import prepare_job
 

@@ -1,0 +1,1 @@
+"""From stored pictures to batches, with augmentation, vectorised, where the pictures lie."""

@@ -1,0 +1,1 @@
+"""One loop over plain parts: `fit`, the update of a step, losses, optimizers."""

@@ -1,0 +1,94 @@
+"""What changes on the way of a run, each with its step, so that a repeat can follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+
+from lensmith.errors import UsageError
+from lensmith.fitting.fit import Training
+
+Changed = Literal["threads", "epochs"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """After the step with this index, from 1, `field` becomes `value`. words: why."""
+
+    step: int
+    field: Changed
+    value: float
+    words: str
+
+    def apply(self, training: Training) -> None:
+        """Let it hold from the next step on."""
+        if self.field == "threads":
+            torch.set_num_threads(int(self.value))
+        else:
+            training.end_after(self.value)
+
+
+Watcher = Callable[[int], list[Change]]
+"""The index of the step that was just made -> what should change."""
+
+
+def usual_work(step: int) -> float:
+    """All steps are alike."""
+    return 1.0
+
+
+class Course:
+    """Asks after each step what should change, lets it happen, and remembers it."""
+
+    def __init__(self, training: Training, watchers: list[Watcher]) -> None:
+        self._training = training
+        self._watchers = watchers
+        self.changes: list[Change] = []
+
+    def step(self, index: int) -> list[Change]:
+        """What changed after the step with this index."""
+        changes = [change for watcher in self._watchers for change in watcher(index)]
+        for change in changes:
+            change.apply(self._training)
+        self.changes += changes
+        return changes
+
+
+class Recorded:
+    """The changes of an earlier run, each due at its step."""
+
+    def __init__(self, text: str) -> None:
+        self._due = read_changes(text)
+
+    def step(self, index: int) -> list[Change]:
+        """What is due after the step with this index."""
+        return [change for change in self._due if change.step == index]
+
+
+def written(changes: list[Change]) -> str:
+    """As the recipe holds them: `120:threads=1 400:epochs=3.25`."""
+    return " ".join(f"{change.step}:{change.field}={change.value:.10g}" for change in changes)
+
+
+def read_changes(text: str) -> list[Change]:
+    """The other way round. Raises `UsageError` for words that are no change."""
+    return [_read(word) for word in text.split()]
+
+
+def _read(word: str) -> Change:
+    step, _, rest = word.partition(":")
+    field, _, value = rest.partition("=")
+    try:
+        words = f"step {step}: {field} {value}, as in the run that is repeated"
+        change = Change(int(step), field, float(value), words)  # type: ignore[arg-type]
+    except ValueError:
+        change = None
+    if change is None or field not in get_args(Changed) or change.step < 1 or not change.value > 0:
+        raise UsageError(
+            f"changes: '{word}' is no change",
+            hint="They are written step:threads=NUMBER or step:epochs=NUMBER, with spaces between them.",
+        )
+    return change

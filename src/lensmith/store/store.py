@@ -1,0 +1,184 @@
+"""The store: pictures decoded once into a column of equal size, kept under a fingerprint of their files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from lensmith.data.cache import columns_folder, make_room
+from lensmith.data.dataset import ImageDataset, Skipped
+from lensmith.data.identity import SIZE
+from lensmith.errors import DataError, UsageError
+from lensmith.pictures.decode import Pixels
+from lensmith.pictures.preprocess import Preprocess
+from lensmith.runs.files import write_bytes, write_text
+from lensmith.store.filling import fill
+from lensmith.store.room import DiskRoom, MemoryRoom, Room
+from lensmith.types import Event
+
+_VERSION = 2
+"""Raised when decoding or preprocessing changes a pixel, or a column holds other files."""
+
+_UNKNOWN = "00" * SIZE
+"""In the place of a sha256: nobody could read the picture."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Preprocessed pictures. pixels: uint8 [N, H, W, 3]; rows: int64 [N], the index of each in its data."""
+
+    pixels: Pixels
+    rows: NDArray[np.int64]
+    skipped: tuple[Skipped, ...]
+    from_store: bool
+
+    def matching(self, data: ImageDataset) -> ImageDataset:
+        """The data set without the pictures that could not be read, in the order of the column."""
+        return data.with_examples([data.examples[int(row)] for row in self.rows])
+
+
+def open_column(
+    data: ImageDataset, preprocess: Preprocess, *, store: bool = True
+) -> Generator[Event, None, Column]:
+    """The column of a data set: from the cache folder where it lies there, else decoded now.
+
+    A generator of progress; the column is what it returns. With `store=False`, or where the cache folder
+    cannot be written, nothing is kept. The examples learn the sha256 of their pictures either way. Raises
+    `DataError` where no picture can be read.
+    """
+    folder = _folder_of(data, preprocess) if store else None
+    kept = _read(folder, data) if folder else None
+    if kept is not None:
+        return kept
+    try:
+        column = yield from _decode(data, preprocess, folder)
+    except OSError:
+        if folder is None:
+            raise
+        column = yield from _decode(data, preprocess, None)  # a disk that promised room and has none
+    if not len(column.rows):
+        first = column.skipped[0] if column.skipped else Skipped(data.name, "no pictures")
+        raise DataError(
+            f"{data.name}: no picture can be read", hint=f"The first, {first.file}: {first.reason}."
+        )
+    return column
+
+
+def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
+    """Named by what decides the pixels: each file's path, size and time, the preprocessing, both versions."""
+    steps = json.dumps(preprocess.as_dict(), sort_keys=True)
+    digest = hashlib.sha256(f"{_VERSION} {PIL.__version__} {steps}\n".encode())
+    here = _here()
+    for source in (example.source for example in data.examples):
+        if not isinstance(source, Path):
+            return None  # an own data set may give other pixels next time
+        try:
+            facts = source.stat()
+        except OSError:
+            return None
+        name = f"{source}" if source.is_absolute() else f"{here}{source}"
+        digest.update(os.fsencode(f"{name}\0{facts.st_size} {facts.st_mtime_ns}\n"))
+    with contextlib.suppress(UsageError):
+        return columns_folder() / digest.hexdigest()[:40]
+    return None
+
+
+def _here() -> str:
+    """What makes a relative path absolute, found once: for each file it would take half of all the time."""
+    try:
+        return f"{Path.cwd()}{os.sep}"
+    except FileNotFoundError:  # deleted under our feet; then only absolute paths lead anywhere
+        return ""
+
+
+def _read(folder: Path, data: ImageDataset) -> Column | None:
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        shape = tuple(index["shape"])
+        pixels = np.memmap(folder / "pixels.bin", np.uint8, "c", shape=shape)
+        rows, skipped = np.array(index["rows"], np.int64), tuple(Skipped(**one) for one in index["skipped"])
+        known = (folder / "sha256.bin").read_bytes()
+        if len(rows) != len(pixels) or len(known) != SIZE * len(data):
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError):
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged column would stand in the way of a whole one
+        return None
+    words = known.hex()
+    for at, example in enumerate(data.examples):
+        word = words[2 * SIZE * at : 2 * SIZE * (at + 1)]
+        if word != _UNKNOWN:
+            example.remember(word)
+    with contextlib.suppress(OSError):  # a cache that may only be read
+        os.utime(folder / "index.json")
+    return Column(pixels, rows, skipped, True)
+
+
+def _decode(
+    data: ImageDataset, preprocess: Preprocess, folder: Path | None
+) -> Generator[Event, None, Column]:
+    reasons: dict[int, str] = {}
+    with _place(folder, (len(data), *preprocess.size, 3)) as (room, place):
+        with contextlib.closing(fill(room, data, preprocess, reasons)) as going:
+            for event in going:
+                room.sync_some(event.done)
+                yield event
+        rows = np.array([i for i in range(len(data)) if i not in reasons], np.int64)
+        skipped = tuple(
+            Skipped(str(data.examples[i].source), reason) for i, reason in sorted(reasons.items())
+        )
+        room.keep(rows)
+        column = Column(room.pixels(), rows, skipped, False)
+        if isinstance(room, DiskRoom) and place is not None and folder is not None and len(rows):
+            # A full disk, a cleared cache, another process that was first: the pixels are here all the same.
+            with contextlib.suppress(OSError):
+                room.sync()
+                _write_facts(place, data, column)
+                place.rename(folder)
+                make_room()
+    return column
+
+
+def _write_facts(place: Path, data: ImageDataset, column: Column) -> None:
+    """What is known of the pixels, on the disk after them."""
+    words = "".join([example.sha256 or _UNKNOWN for example in data.examples])
+    write_bytes(place / "sha256.bin", bytes.fromhex(words))
+    index: dict[str, Any] = {"shape": column.pixels.shape, "rows": column.rows.tolist()}
+    index["skipped"] = [{"file": s.file, "reason": s.reason} for s in column.skipped]
+    write_text(place / "index.json", json.dumps(index))
+
+
+@contextlib.contextmanager
+def _place(folder: Path | None, shape: tuple[int, ...]) -> Iterator[tuple[Room, Path | None]]:
+    """Room for the pixels: a file beside `folder` where there is space on the disk, else memory."""
+    place: Path | None = None
+    room: Room
+    try:
+        if folder is None:
+            raise OSError
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f".{folder.name[:8]}-", dir=folder.parent))
+        room = DiskRoom(place / "pixels.bin", shape)
+    except OSError:
+        room = MemoryRoom(shape)
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
+            place = None
+    try:
+        yield room, place
+    finally:
+        if isinstance(room, DiskRoom):
+            room.close()
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
