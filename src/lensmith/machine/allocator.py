@@ -14,12 +14,14 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _NEVER = 2**31 - 1
 
 
-def keep_large_blocks() -> bool:
-    """Let this process keep large blocks for its next allocation; whether there is such a setting here."""
+def keep_large_blocks() -> str:
+    """Let this process keep large blocks for its next allocation; how that went, in words."""
+    as_it_is = "as it is; it cannot be told to keep large blocks"
     if platform.libc_ver()[0] != "glibc":
-        return False
+        return as_it_is
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
-        return False
-    return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _NEVER))
+        return as_it_is
+    keeps = bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _NEVER))
+    return "glibc, told to keep large blocks for the next step" if keeps else as_it_is

@@ -203,7 +203,11 @@ def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
         "versions": _versions(),
-        "machine": {"platform": platform.platform(), "python": platform.python_version()},
+        "machine": {
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "allocator": prepared.allocator,
+        },
         "data": {
             "source": str(source) if isinstance(source, str | Path) else type(source).__name__,
             "name": data.name,

@@ -67,7 +67,7 @@ class Prepared:
 
     seconds: that it will take about; ends: by when (time.perf_counter) it should be over, where a budget says.
     weights: where the network's first weights come from, as facts; choice: the pictures that choices are made
-    on, where the data have a split for that and there is something to choose.
+    on, where the data have a split for that and there is something to choose. allocator: how it was set.
     """
 
     data: ImageDataset
@@ -84,13 +84,14 @@ class Prepared:
     ends: float | None = None
     weights: dict[str, Any] = field(default_factory=dict)
     choice: Column | None = None
+    allocator: str = ""
 
 
 def prepare_job(
     source: Any, recipe: Recipe, clock: Clock, parts: Parts | None = None
 ) -> Generator[Event, None, Prepared]:
     """Load and split the data, choose what is open, decode the training column, build the network."""
-    keep_large_blocks()
+    allocator = keep_large_blocks()
     with clock.stage("data"):
         recipe, parts = settle(recipe, parts or Parts())
         data = load_data(source, root=recipe.root, task=recipe.task)
@@ -98,7 +99,7 @@ def prepare_job(
         yield Event("data", _data_words(data, roles))
         prepared = yield from _prepare(data, recipe, roles, clock, parts)
     yield Event("plan", plan_words(prepared))
-    return prepared
+    return replace(prepared, allocator=allocator)
 
 
 def _prepare(
