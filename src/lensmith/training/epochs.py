@@ -6,11 +6,15 @@ import copy
 import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lensmith.batches.batches import laid_out, normalised
+from lensmith.data.dataset import ImageDataset
 from lensmith.errors import DataError
 from lensmith.evaluation.evaluate import gather
 from lensmith.evaluation.metrics import measure
@@ -21,6 +25,7 @@ from lensmith.planning.deadline import Deadline
 from lensmith.planning.pace import Pace
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
+from lensmith.store.store import Column
 from lensmith.training.log import RunLog
 from lensmith.training.prepare import Prepared, target_array
 from lensmith.types import Batch, Event
@@ -145,11 +150,27 @@ def _score(figures: dict[str, float]) -> float:
 
 def chooser(prepared: Prepared) -> Callable[[], dict[str, float]]:
     """A function that measures the network as it is on the split for choices; {} where there is none."""
-    choice, column, recipe = prepared.roles.choice, prepared.choice, prepared.plan.recipe
+    choice, column = prepared.roles.choice, prepared.choice
     if choice is None or column is None:
         return dict
     used = column.matching(choice)
-    targets = torch.from_numpy(target_array(used))
+
+    def figures() -> dict[str, float]:
+        outputs, found = outputs_on(prepared, column, used)
+        if used.task == "regression":
+            found = found[:, 0]
+        report = measure(outputs, found, used.classes, used.task)
+        return {f"val_{report.main}": report[report.main].value}
+
+    return figures
+
+
+def outputs_on(
+    prepared: Prepared, column: Column, data: ImageDataset
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """What the network, as it is, says of prepared pictures: outputs [N, ...] and targets. data: of the column."""
+    recipe = prepared.plan.recipe
+    targets = torch.from_numpy(target_array(data))
     pixels = torch.from_numpy(column.pixels)
     size = max(16, min(_BATCH, _BATCH * _SIDE**2 // (pixels.shape[1] * pixels.shape[2])))
 
@@ -160,14 +181,7 @@ def chooser(prepared: Prepared) -> Callable[[], dict[str, float]]:
             part = targets[start : start + size]
             yield Batch(images, part, torch.ones(len(part), dtype=torch.bool))
 
-    def figures() -> dict[str, float]:
-        outputs, found = gather(prepared.model, batches())
-        if used.task == "regression":
-            found = found[:, 0]
-        report = measure(outputs, found, used.classes, used.task)
-        return {f"val_{report.main}": report[report.main].value}
-
-    return figures
+    return gather(prepared.model, batches())
 
 
 def _event(epoch: Epoch, figures: dict[str, float], total: int) -> Event:

@@ -35,8 +35,9 @@ from lensmith.runs.recipe import Recipe
 from lensmith.training.epochs import train_epochs
 from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.parts import Parts
-from lensmith.training.prepare import Prepared, prepare_job
+from lensmith.training.prepare import Prepared
 from lensmith.training.run import Run
+from lensmith.training.start import prepare_job
 from lensmith.training.transfer import fit_head
 from lensmith.types import Event
 

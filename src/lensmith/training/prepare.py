@@ -18,13 +18,11 @@ from lensmith.batches.batches import Batches, normalised
 from lensmith.batches.growth import Growth
 from lensmith.batches.mixing import Mixing
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.sources import load_data
-from lensmith.data.splitting import Roles, assign_roles, refuse_hopeless
+from lensmith.data.splitting import Roles, refuse_hopeless
 from lensmith.errors import PictureError, UsageError
 from lensmith.fitting.losses import make_loss, require_soft_targets
 from lensmith.fitting.muon import Muon
 from lensmith.fitting.optim import SCHEDULES, make_optimizer, warmed_up
-from lensmith.machine.allocator import keep_large_blocks
 from lensmith.machine.runtime import find_runtime
 from lensmith.models.build import build
 from lensmith.models.convnet import ConvNet
@@ -48,7 +46,7 @@ from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 from lensmith.store.store import Column, open_column
-from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes, settle
+from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes
 from lensmith.types import Event, Schedule
 
 _SPARE = 1.15
@@ -56,9 +54,6 @@ _SPARE = 1.15
 
 _WHITENED = 2000
 """Training pictures from which the first layer of our own network is computed."""
-
-_FEW_CLASSES = 5
-"""Up to so many are named, with their counts, in the first line."""
 
 
 @dataclass(frozen=True)
@@ -87,28 +82,19 @@ class Prepared:
     allocator: str = ""
 
 
-def prepare_job(
-    source: Any, recipe: Recipe, clock: Clock, parts: Parts | None = None
+def prepare(
+    data: ImageDataset,
+    recipe: Recipe,
+    roles: Roles,
+    clock: Clock,
+    parts: Parts,
+    reasons: dict[str, str] | None = None,
 ) -> Generator[Event, None, Prepared]:
-    """Load and split the data, choose what is open, decode the training column, build the network."""
-    allocator = keep_large_blocks()
-    with clock.stage("data"):
-        recipe, parts = settle(recipe, parts or Parts())
-        data = load_data(source, root=recipe.root, task=recipe.task)
-        roles = assign_roles(data, recipe.val_fraction, recipe.seed)
-        yield Event("data", _data_words(data, roles))
-        prepared = yield from _prepare(data, recipe, roles, clock, parts)
-    yield Event("plan", plan_words(prepared))
-    return replace(prepared, allocator=allocator)
-
-
-def _prepare(
-    data: ImageDataset, recipe: Recipe, roles: Roles, clock: Clock, parts: Parts
-) -> Generator[Event, None, Prepared]:
+    """Choose what is open, decode the training column, build the network. reasons: of what was chosen before."""
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     runtime = find_runtime(recipe.device)
-    plan = choose(recipe, roles.train, runtime, len(roles.held_out))
+    plan = choose(recipe, roles.train, runtime, len(roles.held_out), reasons)
     recipe = plan.recipe
     torch.manual_seed(recipe.seed)
     classes = roles.train.classes
@@ -116,20 +102,12 @@ def _prepare(
     preprocess = parts.preprocess or _preprocess(recipe, weights)
     plan = _choose_layout(plan, model, preprocess, len(classes))
     recipe = plan.recipe
-    # A head on features sees pictures as measuring will; a network that starts anew sees windows that move.
-    by_head = recipe.freeze or (recipe.pretrained and recipe.augment is None)
-    spare = preprocess if by_head or _is_native(roles.train, preprocess) else preprocess.enlarged(_SPARE)
-    began = time.perf_counter()
-    column = yield from open_column(roles.train, spare, store=recipe.store)
-    rest = (time.perf_counter() - began) * len(roles.held_out) / len(roles.train)
+    column, choice, rest = yield from _decoded(recipe, roles, preprocess)
     train = column.matching(roles.train)
     refuse_hopeless(train, roles.train)
     targets = _on(target_array(train), recipe)
     if train.task == "regression" and parts.model is None:
         _start_from_mean(model, targets)
-    choice = None
-    if roles.choice is not None and not recipe.freeze:
-        choice = yield from open_column(roles.choice, preprocess, store=recipe.store)
     batches = _batches(column, targets, preprocess, recipe, parts, len(classes))
 
     def made(plan: Plan) -> Trial:
@@ -144,6 +122,7 @@ def _prepare(
     plan = sized.plan
     if isinstance(trial.optimizer, Muon):
         trial.optimizer.use_low_precision(plan.recipe.precision == "bfloat16")
+    growth = Growth(plan.recipe.small_first or 0.0, plan.recipe.epochs or 0.0)
     return Prepared(
         data=data,
         roles=roles,
@@ -151,9 +130,7 @@ def _prepare(
         preprocess=preprocess,
         column=column,
         model=trial.model,
-        batches=replace(
-            trial.batches, growth=Growth(plan.recipe.small_first or 0.0, plan.recipe.epochs or 0.0)
-        ),
+        batches=replace(trial.batches, growth=growth),
         loss=trial.loss,
         optimizer=trial.optimizer,
         schedule=warmed_up(parts.schedule or SCHEDULES[recipe.schedule or "constant"], recipe.warmup),
@@ -162,6 +139,25 @@ def _prepare(
         weights=weights,
         choice=choice,
     )
+
+
+def _decoded(
+    recipe: Recipe, roles: Roles, preprocess: Preprocess
+) -> Generator[Event, None, tuple[Column, Column | None, float]]:
+    """The training pictures, those for choices, and the seconds that the held-out ones will take about."""
+    began = time.perf_counter()
+    spare = _stored_as(recipe, roles.train, preprocess)
+    column = yield from open_column(roles.train, spare, store=recipe.store)
+    rest = (time.perf_counter() - began) * len(roles.held_out) / len(roles.train)
+    if roles.choice is None or recipe.freeze:
+        return column, None, rest
+    return column, (yield from open_column(roles.choice, preprocess, store=recipe.store)), rest
+
+
+def _stored_as(recipe: Recipe, train: ImageDataset, preprocess: Preprocess) -> Preprocess:
+    """A head on features sees pictures as measuring will; a network that starts anew sees windows that move."""
+    by_head = recipe.freeze or (recipe.pretrained and recipe.augment is None)
+    return preprocess if by_head or _is_native(train, preprocess) else preprocess.enlarged(_SPARE)
 
 
 def _sized(
@@ -288,34 +284,3 @@ def _is_native(train: ImageDataset, preprocess: Preprocess) -> bool:
         with contextlib.suppress(PictureError):  # the store says which and why
             return train.pixels(index).shape[:2] == preprocess.size
     return False
-
-
-def _data_words(data: ImageDataset, roles: Roles) -> str:
-    left_out = len(data.skipped)
-    skipped = f", and {left_out:,} file{'s' if left_out > 1 else ''} skipped" if left_out else ""
-    kinds = {"classification": "classes", "multilabel": "labels"}
-    of = f" of {len(data.classes)} {kinds[data.task]}" if data.task in kinds else " with a number each"
-    if 0 < len(data.classes) <= _FEW_CLASSES:
-        of += f" ({', '.join(f'{name} {count:,}' for name, count in data.counts().items())})"
-    return (
-        f"{len(data):,} pictures{of}{skipped}; {len(roles.train):,} to train on, "
-        f"{len(roles.held_out):,} held out to measure on ({roles.held_out_name}; {roles.made})"
-    )
-
-
-def plan_words(prepared: Prepared) -> str:
-    """The plan in one line."""
-    recipe = prepared.plan.recipe
-    name = f"your {type(prepared.model).__name__}" if recipe.model == OWN else recipe.model
-    why = prepared.plan.reasons.get("model")
-    what = f"{name}, since {why}; " if why else f"{name}; "
-    what += (
-        f"pictures at {prepared.preprocess.size[1]} x {prepared.preprocess.size[0]} px, on {recipe.device}"
-    )
-    seconds = f"about {max(1, round(prepared.seconds))} s"
-    if recipe.freeze:
-        return f"{what}; the network stays as it is, and a new last layer is trained, {seconds}"
-    return (
-        f"{what}; {recipe.epochs:g} epochs, {seconds}, batches of {recipe.batch_size}, "
-        f"{recipe.optimizer} lr {recipe.lr:g}, {recipe.precision}"
-    )

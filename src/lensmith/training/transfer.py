@@ -16,6 +16,7 @@ from lensmith.errors import UsageError
 from lensmith.features.embed import Features, embed
 from lensmith.features.linear import LinearHead, fit_linear
 from lensmith.models.heads import find_head
+from lensmith.planning.pace import Pace
 from lensmith.runs.recipe import Recipe
 from lensmith.training.prepare import Prepared
 from lensmith.types import Event
@@ -46,17 +47,35 @@ def see(prepared: Prepared) -> Generator[Event, None, Seen]:
     pixels, targets = prepared.column.pixels, prepared.batches.targets.cpu().numpy()
     model.eval()
     below = _below(model, head, recipe)
-    found = yield from embed(below, pixels, prepared.preprocess, device=recipe.device)
+    found = yield from _paced(embed(below, pixels, prepared.preprocess, device=recipe.device))
     pictures = np.arange(len(found))
     if not recipe.flip:
         return Seen(found, targets, pictures)
     mirrored = pixels[:, :, ::-1]
-    again = yield from embed(below, mirrored, prepared.preprocess, device=recipe.device)
+    again = yield from _paced(embed(below, mirrored, prepared.preprocess, device=recipe.device))
     return Seen(
         np.concatenate([found, again]),
         np.concatenate([targets, targets]),
         np.concatenate([pictures, pictures]),
     )
+
+
+def _paced(looking: Generator[Event, None, Features]) -> Generator[Event, None, Features]:
+    """Go on with fewer threads where another process takes a core. Features are the same bits by any number of
+    them, so no repeat has to follow."""
+    threads, pace, index = torch.get_num_threads(), Pace(unit="batch"), 0
+    try:
+        while True:
+            yield next(looking)
+            index += 1
+            for change in pace.step(index):
+                torch.set_num_threads(int(change.value))
+                yield Event("warning", change.words)
+    except StopIteration as end:
+        found: Features = end.value
+        return found
+    finally:
+        torch.set_num_threads(threads)
 
 
 def put_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None = None) -> LinearHead:

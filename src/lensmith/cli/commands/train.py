@@ -68,7 +68,7 @@ def train(
     spare_the_compiler()
     from lensmith.planning.clock import Clock
     from lensmith.training.job import run_job
-    from lensmith.training.prepare import prepare_job
+    from lensmith.training.start import prepare_job
 
     if dry_run:
         prepared = follow(prepare_job(data, wanted, Clock(BEGAN)))

@@ -1,0 +1,73 @@
+"""The beginning of a training: data, their split, which way to learn, and everything up to the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+from lensmith.data.dataset import ImageDataset
+from lensmith.data.sources import load_data
+from lensmith.data.splitting import Roles, assign_roles
+from lensmith.machine.allocator import keep_large_blocks
+from lensmith.planning.clock import Clock
+from lensmith.runs.fields import OWN
+from lensmith.runs.recipe import Recipe
+from lensmith.training.parts import Parts, settle
+from lensmith.training.prepare import Prepared, prepare
+from lensmith.training.tryout import is_undecided, try_out
+from lensmith.types import Event
+
+_FEW_CLASSES = 5
+"""Up to so many are named, with their counts, in the first line."""
+
+
+def prepare_job(
+    source: Any, recipe: Recipe, clock: Clock, parts: Parts | None = None
+) -> Generator[Event, None, Prepared]:
+    """Load and split the data, choose what is open, decode the training column, build the network."""
+    allocator = keep_large_blocks()
+    with clock.stage("data"):
+        recipe, parts = settle(recipe, parts or Parts())
+        data = load_data(source, root=recipe.root, task=recipe.task)
+        roles = assign_roles(data, recipe.val_fraction, recipe.seed)
+        yield Event("data", _data_words(data, roles))
+    reasons: dict[str, str] = {}
+    if is_undecided(recipe, parts, roles.train):
+        with clock.stage("try out"):
+            recipe, reasons = yield from try_out(recipe, roles.train)
+    with clock.stage("data"):
+        prepared = yield from prepare(data, recipe, roles, clock, parts, reasons)
+    yield Event("plan", plan_words(prepared))
+    return replace(prepared, allocator=allocator)
+
+
+def _data_words(data: ImageDataset, roles: Roles) -> str:
+    left_out = len(data.skipped)
+    skipped = f", and {left_out:,} file{'s' if left_out > 1 else ''} skipped" if left_out else ""
+    kinds = {"classification": "classes", "multilabel": "labels"}
+    of = f" of {len(data.classes)} {kinds[data.task]}" if data.task in kinds else " with a number each"
+    if 0 < len(data.classes) <= _FEW_CLASSES:
+        of += f" ({', '.join(f'{name} {count:,}' for name, count in data.counts().items())})"
+    return (
+        f"{len(data):,} pictures{of}{skipped}; {len(roles.train):,} to train on, "
+        f"{len(roles.held_out):,} held out to measure on ({roles.held_out_name}; {roles.made})"
+    )
+
+
+def plan_words(prepared: Prepared) -> str:
+    """The plan in one line."""
+    recipe = prepared.plan.recipe
+    name = f"your {type(prepared.model).__name__}" if recipe.model == OWN else recipe.model
+    why = prepared.plan.reasons.get("model")
+    what = f"{name}, since {why}; " if why else f"{name}; "
+    what += (
+        f"pictures at {prepared.preprocess.size[1]} x {prepared.preprocess.size[0]} px, on {recipe.device}"
+    )
+    seconds = f"about {max(1, round(prepared.seconds))} s"
+    if recipe.freeze:
+        return f"{what}; the network stays as it is, and a new last layer is trained, {seconds}"
+    return (
+        f"{what}; {recipe.epochs:g} epochs, {seconds}, batches of {recipe.batch_size}, "
+        f"{recipe.optimizer} lr {recipe.lr:g}, {recipe.precision}"
+    )
