@@ -76,7 +76,7 @@ def test_what_a_trained_network_knows_is_used_where_it_helps(tmp_path: Path) -> 
 def test_what_is_learned_as_well_from_scratch_is(tmp_path: Path) -> None:
     recipe, reasons = tried(colours(tmp_path, 60))
     assert recipe.pretrained is False and recipe.model is None
-    assert "it was right on" in reasons["pretrained"]
+    assert "convnet was right on" in reasons["pretrained"]
 
 
 @pytest.mark.parametrize(

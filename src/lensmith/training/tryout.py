@@ -73,7 +73,7 @@ def try_out(recipe: Recipe, train: ImageDataset) -> Generator[Event, None, tuple
     first, second = (BACKBONE, ours) if is_large else (ours, BACKBONE)
     reason = (
         f"tried on {len(right_large):,} training pictures, after learning from {len(roles.train):,} others: "
-        f"it was right on {counts[first]}, {second} on {counts[second]}"
+        f"{first} was right on {counts[first]}, {second} on {counts[second]}"
     )
     if is_large:
         return recipe.changed(model=BACKBONE, pretrained=True), {"model": reason, "pretrained": reason}
