@@ -1,0 +1,186 @@
+"""A bundle's network in 8 bits, by ONNX Runtime's static quantisation; refused where it costs too much.
+
+Weights get a scale for each channel and activations one for each map, found on training pictures (Jacob et al.,
+2018, arXiv:1712.05877). The first and the last layer stay in float, where the error of 8 bits hurts most and
+little time is spent.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from lensmith.bundle.assembly import network_graph
+from lensmith.bundle.bundle import Bundle
+from lensmith.bundle.engines import Engine, Logits, import_onnxruntime, onnx_engine
+from lensmith.bundle.measure import targets_of
+from lensmith.data.dataset import ImageDataset
+from lensmith.errors import AnswerIsNo, DataError
+from lensmith.evaluation.metrics import measure
+from lensmith.pictures.decode import Pixels
+from lensmith.store.store import open_column
+from lensmith.types import Event
+
+LIMIT = 0.01
+"""What may be lost: of accuracy or mean average precision; of regression's mean error, as a share of it."""
+OTHERS = 0.05
+"""The share of pictures that may get another label than from the source where that was decided."""
+
+_CALIBRATED, _KEPT = 512, 2000
+_HEAVY = ("Conv", "Gemm", "MatMul")
+_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Training pictures, as the network sees them, uint8 [N, H, W, 3].
+
+    pixels: those that scales are found on; kept, targets: others, that the loss is measured on; where: which.
+    """
+
+    pixels: Pixels
+    kept: Pixels
+    targets: NDArray[Any]
+    where: str
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """The network in 8 bits. loss: in parts of one; others: share of other labels that an export lets through;
+    faster: its pictures a second, by those of the source."""
+
+    graph: onnx.ModelProto
+    loss: float
+    count: int
+    where: str
+    faster: float
+    others: float = OTHERS
+
+    def __str__(self) -> str:
+        return (
+            f"8 bits lose {100 * self.loss:.2f} points on {self.count:,} {self.where}"
+            f" and compute {self.faster:.1f} times as many pictures a second here"
+        )
+
+
+def calibration_from(
+    bundle: Bundle, train: ImageDataset, choice: ImageDataset | None = None, held_out: frozenset[str] = frozenset()
+) -> Generator[Event, None, Calibration]:
+    """Pictures to calibrate on from `train`; to measure the loss, from `choice`, else others from `train`.
+
+    held_out: sha256 of pictures that must not be looked at. Raises `DataError` where too few are left.
+    """
+    order = np.random.default_rng(0).permutation(len(train)).tolist()
+    most = min(_CALIBRATED, max(1, len(order) // 2))
+    pixels, _ = yield from _prepared(bundle, train, order[:most], held_out)
+    source, rest = (train, order[most:]) if choice is None else (choice, list(range(len(choice))))
+    kept, targets = yield from _prepared(bundle, source, rest[:_KEPT], held_out)
+    where = "training pictures that 8 bits were not fitted to" if choice is None else "validation pictures"
+    return Calibration(pixels, kept, targets, where)
+
+
+def _prepared(
+    bundle: Bundle, data: ImageDataset, rows: list[int], held_out: frozenset[str]
+) -> Generator[Event, None, tuple[Pixels, NDArray[Any]]]:
+    part = data.with_examples([data.examples[row] for row in rows])
+    allowed = [example for example, word in zip(part.examples, part.ids, strict=True) if word not in held_out]
+    if not allowed:
+        raise DataError(f"{data.name}: too few training pictures for 8 bits, {len(data)}")
+    part = part.with_examples(allowed)
+    column = yield from open_column(part, bundle.preprocess, store=False)
+    return np.asarray(column.pixels), targets_of(bundle, column.matching(part))
+
+
+def quantise(bundle: Bundle, calibration: Calibration) -> Quantised:
+    """The network in 8 bits. Raises `AnswerIsNo` where that loses more than `LIMIT`."""
+    graph = network_graph(bundle)
+    small = _quantised(graph, calibration.pixels)
+    engine = onnx_engine(small.SerializeToString())
+    before = _figure(bundle, bundle.engine, calibration)
+    after = _figure(bundle, engine, calibration)
+    loss = (after - before) / max(before, 1e-12) if bundle.task == "regression" else before - after
+    if not loss <= LIMIT:
+        raise AnswerIsNo(
+            f"8 bits lose {100 * loss:.2f} points on {len(calibration.kept):,} {calibration.where}"
+            f" ({before:.4f} before, {after:.4f} after)",
+            hint=f"At most {100 * LIMIT:g} is let through. Nothing was written. Without --int8 it exports as it is.",
+        )
+    faster = _rate(engine, calibration.kept) / _rate(bundle.engine, calibration.kept)
+    return Quantised(small, loss, len(calibration.kept), calibration.where, faster)
+
+
+def _figure(bundle: Bundle, engine: Engine, calibration: Calibration) -> float:
+    logits: Logits = np.concatenate([engine(part) for part in engine.parts(calibration.kept)])
+    scaled = logits / np.float32(bundle.facts.temperature)
+    report = measure(scaled, calibration.targets, bundle.classes, bundle.task)
+    return float(report[report.main].value)
+
+
+def _rate(engine: Engine, pixels: Pixels) -> float:
+    """Pictures a second."""
+    part = next(engine.parts(pixels))
+    engine(part)
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < _SECONDS:
+        count += len(engine(part))
+    return count / (time.perf_counter() - start)
+
+
+class _Reader:
+    """Calibration pictures as ONNX Runtime asks for them."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        step = max(1, 64 * 64 * 64 // (pixels.shape[1] * pixels.shape[2]))
+        self._parts = iter([pixels[start : start + step] for start in range(0, len(pixels), step)])
+
+    def get_next(self) -> dict[str, Pixels] | None:
+        part = next(self._parts, None)
+        return None if part is None else {"images": part}
+
+
+def _quantised(graph: onnx.ModelProto, pixels: Pixels) -> onnx.ModelProto:
+    import_onnxruntime()
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory() as place, _quiet():
+        ready, done = Path(place) / "ready.onnx", Path(place) / "done.onnx"
+        # Norms are folded into the layers before them, which 8 bits have to know of.
+        quant_pre_process(graph, str(ready), skip_symbolic_shape=True)
+        folded = onnx.load(ready)
+        for number, node in enumerate(folded.graph.node):
+            node.name = f"{node.op_type}_{number}"
+        heavy = [node.name for node in folded.graph.node if node.op_type in _HEAVY]
+        quantize_static(
+            folded,
+            str(done),
+            _Reader(pixels),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[heavy[0], heavy[-1]] if len(heavy) > 2 else [],
+        )
+        result: onnx.ModelProto = onnx.load(done)
+    return result
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """It gives advice through the root logger, about steps that were taken already."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(level)
