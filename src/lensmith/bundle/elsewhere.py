@@ -54,9 +54,7 @@ class Elsewhere:
             self._words.seek(0)
             said = self._words.read().decode("utf-8", "replace").strip().splitlines()
             reason = said[-1] if said else f"exit code {self._process.returncode}"
-            raise AnswerIsNo(
-                f"the exported file cannot be run ({reason[:300]})", hint="Nothing was written."
-            )
+            raise AnswerIsNo(f"the exported file cannot be run ({reason[:300]})", hint="Nothing was written.")
         found: NDArray[np.float32] = np.load(io.BytesIO(output), allow_pickle=False)
         return found
 

@@ -10,48 +10,29 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from lensmith.bundle.assembly import network_graph
 from lensmith.bundle.bundle import Bundle
+from lensmith.bundle.calibration import Calibration
 from lensmith.bundle.engines import Engine, Logits, import_onnxruntime, onnx_engine
-from lensmith.bundle.measure import targets_of
-from lensmith.data.dataset import ImageDataset
-from lensmith.errors import AnswerIsNo, DataError
+from lensmith.errors import AnswerIsNo
 from lensmith.evaluation.metrics import measure
 from lensmith.pictures.decode import Pixels
-from lensmith.store.store import open_column
-from lensmith.types import Event
 
 LIMIT = 0.01
 """What may be lost: of accuracy or mean average precision; of regression's mean error, as a share of it."""
 OTHERS = 0.05
 """The share of pictures that may get another label than from the source where that was decided."""
 
-_CALIBRATED, _KEPT = 512, 2000
 _HEAVY = ("Conv", "Gemm", "MatMul")
 _SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Training pictures, as the network sees them, uint8 [N, H, W, 3].
-
-    pixels: those that scales are found on; kept, targets: others, that the loss is measured on; where: which.
-    """
-
-    pixels: Pixels
-    kept: Pixels
-    targets: NDArray[Any]
-    where: str
 
 
 @dataclass(frozen=True)
@@ -71,34 +52,6 @@ class Quantised:
             f"8 bits lose {100 * self.loss:.2f} points on {self.count:,} {self.where}"
             f" and compute {self.faster:.1f} times as many pictures a second here"
         )
-
-
-def calibration_from(
-    bundle: Bundle, train: ImageDataset, choice: ImageDataset | None = None, held_out: frozenset[str] = frozenset()
-) -> Generator[Event, None, Calibration]:
-    """Pictures to calibrate on from `train`; to measure the loss, from `choice`, else others from `train`.
-
-    held_out: sha256 of pictures that must not be looked at. Raises `DataError` where too few are left.
-    """
-    order = np.random.default_rng(0).permutation(len(train)).tolist()
-    most = min(_CALIBRATED, max(1, len(order) // 2))
-    pixels, _ = yield from _prepared(bundle, train, order[:most], held_out)
-    source, rest = (train, order[most:]) if choice is None else (choice, list(range(len(choice))))
-    kept, targets = yield from _prepared(bundle, source, rest[:_KEPT], held_out)
-    where = "training pictures that 8 bits were not fitted to" if choice is None else "validation pictures"
-    return Calibration(pixels, kept, targets, where)
-
-
-def _prepared(
-    bundle: Bundle, data: ImageDataset, rows: list[int], held_out: frozenset[str]
-) -> Generator[Event, None, tuple[Pixels, NDArray[Any]]]:
-    part = data.with_examples([data.examples[row] for row in rows])
-    allowed = [example for example, word in zip(part.examples, part.ids, strict=True) if word not in held_out]
-    if not allowed:
-        raise DataError(f"{data.name}: too few training pictures for 8 bits, {len(data)}")
-    part = part.with_examples(allowed)
-    column = yield from open_column(part, bundle.preprocess, store=False)
-    return np.asarray(column.pixels), targets_of(bundle, column.matching(part))
 
 
 def quantise(bundle: Bundle, calibration: Calibration) -> Quantised:

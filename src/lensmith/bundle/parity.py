@@ -56,7 +56,11 @@ class Parity:
             and self.close_labels <= max(1, self.count // SOME)
         ):
             return
-        labels = f"; another label for {far + self.close_labels} of {self.count}" if far or self.close_labels else ""
+        labels = (
+            f"; another label for {far + self.close_labels} of {self.count}"
+            if far or self.close_labels
+            else ""
+        )
         raise AnswerIsNo(
             f"the exported model differs from its source by {self.largest:.4f} on {self.worst}: "
             f"{self.answers[0]}, and the source says {self.answers[1]}{labels}",

@@ -38,6 +38,21 @@ def exact_resize(
     return _either(make, height_first, value, [0, 2, 3, 1], [0, 3, 2, 1])
 
 
+def nearest_resize(make: Nodes, images: str, full: tuple[str, str], inner: tuple[str, str]) -> str:
+    """The nearest pixel, as Pillow finds it: by steps that are added up, so that equals fall to the same side."""
+    value = images
+    for axis, before, after in zip((1, 2), full, inner, strict=True):
+        step = make.op("Div", _real(make, before), _real(make, after))
+        places = make.op("Range", make.number(0), after, make.number(1))
+        is_first = make.op("Equal", places, make.number(0))
+        steps = make.op("Where", is_first, make.op("Mul", step, _number(make, 0.5)), step)
+        at = make.op("Floor", make.op("CumSum", steps, make.number(0)))
+        last = make.op("Sub", before, make.number(1))
+        index = make.op("Min", make.op("Cast", at, to=TensorProto.INT64), last)
+        value = make.op("Gather", value, index, axis=axis)
+    return value
+
+
 def _either(make: Nodes, condition: str, value: str, one: list[int], other: list[int]) -> str:
     """`value` with its axes in one order or in the other."""
 
@@ -80,7 +95,9 @@ def _weights(make: Nodes, interpolation: str, before: str, after: str) -> str:
     curve = (_linear if interpolation == "bilinear" else _cubic)(make, distance)
     raw = make.op("Where", within, curve, _number(make, 0.0))
     shares = make.op("Div", raw, make.op("ReduceSum", raw, make.number([0])))
-    size = make.op("Floor", make.op("Add", make.op("Mul", make.op("Abs", shares), _number(make, _UNIT)), half))
+    size = make.op(
+        "Floor", make.op("Add", make.op("Mul", make.op("Abs", shares), _number(make, _UNIT)), half)
+    )
     return make.op("Mul", make.op("Sign", shares), size)
 
 

@@ -52,7 +52,9 @@ def program_file(bundle: Bundle) -> bytes:
     whole = Whole(torch_network(bundle.facts, bundle.files), bundle).eval()
     # Sides that no network is made for: where one stands in the program, it is a variable.
     example = torch.zeros((2, 3 * MIN_SIDE + 41, 3 * MIN_SIDE + 59, 3), dtype=torch.uint8)
-    sides = [torch.export.Dim(name, min=least) for name, least in (("N", 1), ("H", MIN_SIDE), ("W", MIN_SIDE))]
+    sides = [
+        torch.export.Dim(name, min=least) for name, least in (("N", 1), ("H", MIN_SIDE), ("W", MIN_SIDE))
+    ]
     buffer = io.BytesIO()
     facts = {"classes": bundle.classes, "task": bundle.task, "sha256": bundle.sha256}
     try:
@@ -101,7 +103,9 @@ def _resized(planes: Tensor, rows: Side, columns: Side, interpolation: str) -> T
     """Levels as float32 [N, 3, H, W] -> [N, 3, rows, columns], by Pillow's two passes in Pillow's order."""
     height, width = planes.shape[2], planes.shape[3]
     if interpolation == "nearest":
-        return F.interpolate(planes, size=(rows, columns), mode="nearest-exact")
+        for axis, before, after in ((2, height, rows), (3, width, columns)):
+            planes = planes.index_select(axis, _nearest(before, after, planes.device))
+        return planes
 
     def level(values: Tensor, *size: Side) -> Tensor:
         sums: Any = F.interpolate(values, size=size, mode=interpolation, antialias=True)
@@ -112,6 +116,14 @@ def _resized(planes: Tensor, rows: Side, columns: Side, interpolation: str) -> T
     fewer = torch.scalar_tensor(height - rows, dtype=torch.int64, device=planes.device)
     much = torch.scalar_tensor(2 * (width - columns), dtype=torch.int64, device=planes.device)
     return torch.where((fewer > 0) & (fewer > much), height_first, width_first)
+
+
+def _nearest(before: Side, after: Side, device: torch.device) -> Tensor:
+    """Where each new pixel comes from: Pillow adds up the steps, so that equals fall to the same side."""
+    step = before / after
+    places = torch.arange(after, device=device)
+    steps = torch.where(places == 0, 0.5, 1.0).to(torch.float64) * step
+    return steps.cumsum(0).floor().to(torch.int64).clamp(max=before - 1)
 
 
 def _middle(planes: Tensor, axis: int, full: Side, wanted: int, preprocess: Preprocess) -> Tensor:

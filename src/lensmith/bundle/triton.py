@@ -79,7 +79,7 @@ input [
   {{ name: "images" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] }}
 ]
 output [
-  {(","+chr(10)+"  ").join(outputs)}
+  {("," + chr(10) + "  ").join(outputs)}
 ]
 dynamic_batching {{ }}
 parameters {{ key: "lensmith.task" value: {{ string_value: "{bundle.task}" }} }}
