@@ -12,6 +12,7 @@ import io
 import struct
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -40,8 +41,8 @@ def open_pt2(file: str) -> Ask:
     """torch.export.load."""
     import torch
 
-    with open(file, "rb") as content:
-        program = torch.export.load(content).module()  # type: ignore[arg-type]
+    with Path(file).open("rb") as content:
+        program = torch.export.load(content).module()
     return lambda images: program(torch.from_numpy(images.copy())).detach().numpy()
 
 

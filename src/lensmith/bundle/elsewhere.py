@@ -9,8 +9,9 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +22,11 @@ from lensmith.pictures.decode import Pixels
 
 
 class Elsewhere:
-    """The process, as a context: `show` it pictures, then take its `answers`. kind: onnx, pt2 or lens."""
+    """The process: `show` it pictures, then take its `answers`."""
 
-    def __init__(self, kind: str, file: Path) -> None:
-        self._file = file
-        self._words = tempfile.TemporaryFile()
-        # It finds the packages that this process has found, wherever they lie.
-        path = os.pathsep.join(word for word in sys.path if word)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", consumer.__file__, kind, str(file)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._words,
-            env={**os.environ, "PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1"},
-        )
+    def __init__(self, process: subprocess.Popen[bytes], words: IO[bytes]) -> None:
+        self._process = process
+        self._words = words
 
     def show(self, pixels: Pixels) -> None:
         """One more picture, uint8 [H, W, 3]."""
@@ -58,15 +50,26 @@ class Elsewhere:
         found: NDArray[np.float32] = np.load(io.BytesIO(output), allow_pickle=False)
         return found
 
-    def __enter__(self) -> Elsewhere:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.kill()
-        for stream in (self._process.stdin, self._process.stdout, self._words):
-            with contextlib.suppress(OSError):
-                if stream is not None:
-                    stream.close()
-        self._process.wait()
+@contextlib.contextmanager
+def elsewhere(kind: str, file: Path) -> Iterator[Elsewhere]:
+    """A file opened in a process of its own, which ends with the block. kind: onnx, pt2 or lens."""
+    # It finds the packages that this process has found, wherever they lie.
+    path = os.pathsep.join(word for word in sys.path if word)
+    with tempfile.TemporaryFile() as words:
+        process = subprocess.Popen(
+            [sys.executable, "-P", consumer.__file__, kind, str(file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=words,
+            env={**os.environ, "PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1"},
+        )
+        try:
+            yield Elsewhere(process, words)
+        finally:
+            process.kill()
+            for stream in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):
+                    if stream is not None:
+                        stream.close()
+            process.wait()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lensmith.bundle.answers import scores
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.elsewhere import Elsewhere
+from lensmith.bundle.elsewhere import elsewhere
 from lensmith.errors import AnswerIsNo
 from lensmith.pictures.decode import Pixels
 from lensmith.pictures.reading import pixels_of
@@ -76,7 +76,7 @@ def compare(bundle: Bundle, kind: str, file: Path, pictures: Sequence[Any]) -> P
     shown = pictures if len(pictures) else drawn_pictures(bundle.preprocess.size)
     names: list[str] = []
     sources: list[Row] = []
-    with Elsewhere(kind, file) as stranger:
+    with elsewhere(kind, file) as stranger:
         for number, picture in enumerate(shown, 1):
             pixels = pixels_of(picture, first_frame=True)
             stranger.show(pixels)

@@ -36,11 +36,11 @@ class Whole(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 [N, H, W, 3] -> probabilities, float32 [N, outputs]; for regression the values, [N]."""
-        logits = self.network(prepared(images, self.preprocess))
+        logits: Tensor = self.network(prepared(images, self.preprocess))
         if self.task == "regression":
-            return logits.squeeze(1)
+            return torch.squeeze(logits, 1)
         scaled = logits / self.temperature
-        return scaled.sigmoid() if self.task == "multilabel" else scaled.softmax(1)
+        return torch.sigmoid(scaled) if self.task == "multilabel" else torch.softmax(scaled, 1)
 
 
 def program_file(bundle: Bundle) -> bytes:
@@ -107,9 +107,9 @@ def _resized(planes: Tensor, rows: Side, columns: Side, interpolation: str) -> T
             planes = planes.index_select(axis, _nearest(before, after, planes.device))
         return planes
 
-    def level(values: Tensor, *size: Side) -> Tensor:
-        sums: Any = F.interpolate(values, size=size, mode=interpolation, antialias=True)
-        return (sums + (0.5 + _TIE)).floor().clamp(0, 255)
+    def level(values: Tensor, *size: Any) -> Tensor:
+        sums = F.interpolate(values, size=size, mode=interpolation, antialias=True)
+        return torch.clamp(torch.floor(sums + (0.5 + _TIE)), 0, 255)
 
     width_first = level(level(planes, height, columns), rows, columns)
     height_first = level(level(planes, rows, width), rows, columns)
@@ -120,10 +120,9 @@ def _resized(planes: Tensor, rows: Side, columns: Side, interpolation: str) -> T
 
 def _nearest(before: Side, after: Side, device: torch.device) -> Tensor:
     """Where each new pixel comes from: Pillow adds up the steps, so that equals fall to the same side."""
-    step = before / after
-    places = torch.arange(after, device=device)
-    steps = torch.where(places == 0, 0.5, 1.0).to(torch.float64) * step
-    return steps.cumsum(0).floor().to(torch.int64).clamp(max=before - 1)
+    step: Any = before / after
+    shares = torch.where(torch.arange(after, device=device) == 0, 0.5, 1.0).to(torch.float64)
+    return torch.cumsum(shares * step, 0).floor().to(torch.int64).clamp(max=before - 1)
 
 
 def _middle(planes: Tensor, axis: int, full: Side, wanted: int, preprocess: Preprocess) -> Tensor:
