@@ -1,4 +1,4 @@
-"""Whatever is exported is run by a process of its own first; what answers otherwise, or is stopped, leaves nothing."""
+"""Whatever is exported is run by a process of its own first; what answers otherwise leaves nothing."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ print(json.dumps([json.loads(facts["lensmith.json"]), found]))
 def test_a_program_runs_where_torch_is_and_nothing_of_ours(fit: Any, task: Any, tmp_path: Path) -> None:
     torch.manual_seed(0)
     classes = [] if task == "regression" else ["a", "b", "c"]
-    net = build("tutorial", max(1, len(classes)), 32)
-    bundle = Bundle(net, preprocess=Preprocess(32, fit=fit), classes=classes, task=task, name="tutorial")
+    net = build("tutorial_net", max(1, len(classes)), 32)
+    bundle = Bundle(net, preprocess=Preprocess(32, fit=fit), classes=classes, task=task, name="tutorial_net")
     bundle = bundle.with_facts(temperature=0.3, threshold=0.6)
     files = []
     for height, width in [(32, 32), (40, 31), (90, 20), (300, 420)]:

@@ -174,13 +174,13 @@ def constant(model: onnx.ModelProto, name: str, value: Any) -> None:
 def coarse(model: onnx.ModelProto) -> None:
     """Resize without looking at all pixels, as most exports do."""
     (choice,) = (node for node in model.graph.node if node.op_type == "If")
-    small, large = (attribute.g for attribute in choice.attribute)
-    (resize,) = (node for node in large.node if node.op_type == "Resize")
+    branches = {attribute.name: attribute.g for attribute in choice.attribute}
+    (resize,) = (node for node in branches["else_branch"].node if node.op_type == "Resize")
     del resize.attribute[:]
     resize.attribute.extend(
         [onnx.helper.make_attribute("axes", [1, 2]), onnx.helper.make_attribute("mode", "nearest")]
     )
-    small.CopyFrom(large)
+    branches["then_branch"].CopyFrom(branches["else_branch"])
 
 
 def halved(model: onnx.ModelProto) -> None:

@@ -64,14 +64,14 @@ def test_onnx_sees_large_pictures_nearly_so(interpolation: Any) -> None:
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest"])
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way.values())))
-def test_torch_sees_them_to_a_level(way: dict[str, Any], interpolation: Any) -> None:
+def test_torch_sees_nearly_each_as_pillow_does(way: dict[str, Any], interpolation: Any) -> None:
     preprocess = Preprocess((24, 40), interpolation=interpolation, **way)
     differing = []
     for height, width in [*SIZES, (1100, 1000)]:
         picture = scene(height, width)
-        away = np.abs(
-            prepared(torch.from_numpy(picture)[None], preprocess)[0].numpy().astype(int) - preprocess(picture)
-        )
-        assert away.max() <= (1 if interpolation != "nearest" else 0), (height, width)
+        found = prepared(torch.from_numpy(picture)[None], preprocess)[0].numpy()
+        away = np.abs(found.astype(int) - preprocess(picture))
+        # A cubic curve overshoots, and makes two levels of one.
+        assert away.max() <= {"nearest": 0, "bilinear": 1, "bicubic": 2}[interpolation], (height, width)
         differing.append((away > 0).mean())
-    assert np.mean(differing) < 0.02
+    assert np.mean(differing) < 0.03

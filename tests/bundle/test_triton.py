@@ -74,14 +74,8 @@ def schema() -> Any:
 
 def shape(value: Any) -> list[int]:
     """What Triton takes a tensor of the model for: its dims, or those of `reshape`, behind the pictures."""
-    return [
-        -1,
-        *(
-            value.reshape.shape
-            if getattr(value, "reshape", None) and value.HasField("reshape")
-            else value.dims
-        ),
-    ]
+    is_reshaped = "reshape" in value.DESCRIPTOR.fields_by_name and value.HasField("reshape")
+    return [-1, *(value.reshape.shape if is_reshaped else value.dims)]
 
 
 @pytest.mark.parametrize(("task", "outputs"), [("classification", 3), ("multilabel", 3), ("regression", 1)])
