@@ -38,6 +38,7 @@ def export(
     if int8 is not None and path.suffix != ".onnx":
         raise UsageError(f"{path}: 8 bits are written as .onnx alone")
     fill = _filler(bundle, path.suffix, int8)
+    bundle.engine  # noqa: B018  # what it is compared with is opened before anything is written
     try:
         with beside(path) as temporary:
             fill(temporary)

@@ -43,6 +43,7 @@ def export_triton(
     folder = Path(repository) / model_name(name)
     _refuse_others(folder)
     content = onnx_file(bundle, None if int8 is None else int8.graph)
+    bundle.engine  # noqa: B018  # as in `export`
     try:
         made = not folder.parent.exists()
         folder.parent.mkdir(parents=True, exist_ok=True)
