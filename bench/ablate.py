@@ -94,6 +94,11 @@ def scaled_norms(net: ConvNet, images: Tensor) -> None:
 
 def relu(net: ConvNet, images: Tensor) -> None:
     net.whiten(images)
+    rectified(net)
+
+
+def rectified(net: ConvNet) -> None:
+    """ReLU in the place of GELU."""
     for place in net.modules():
         for name, child in list(place.named_children()):
             if isinstance(child, nn.GELU):

@@ -69,11 +69,15 @@ def tutorial(trial: Trial) -> dict[str, Side]:
 
 
 def seconds(trial: Trial) -> dict[str, Side]:
-    """The tutorial's script, and how long lensmith needs to be at least as good: a budget of eight seconds."""
+    """The tutorial's script, and lensmith with a budget that is enough to be as good, and with two seconds more."""
     epochs = 1 if trial.short else 10
+    ours = {"lensmith": "8s", "lensmith, 6s": "6s"}
     return {
         "tutorial": script("tutorial.py", cifar(), "--seed", trial.seed, "--epochs", epochs),
-        "lensmith": lensmith("train", cifar(), "--budget", "8s", "--seed", trial.seed, "--json"),
+        **{
+            name: lensmith("train", cifar(), "--budget", budget, "--seed", trial.seed, "--json")
+            for name, budget in ours.items()
+        },
     }
 
 
@@ -102,7 +106,7 @@ def ninety(trial: Trial) -> dict[str, Side]:
             peer="airbench94_cpu",
         ),
         "lensmith": lensmith(
-            "train", cifar(), "--budget", "8s" if trial.short else "100s", "--seed", trial.seed, "--json"
+            "train", cifar(), "--budget", "8s" if trial.short else "97s", "--seed", trial.seed, "--json"
         ),
     }
 
