@@ -2,6 +2,7 @@
 
     python bench/ablate.py CIFAR10               # CIFAR10: a folder with train/CLASS/*.png
     python bench/ablate.py CIFAR10 --only whiten flip
+    python bench/ablate.py CIFAR10 --passes 10   # as long as ten passes take, where each picture is seen more often
     python bench/ablate.py CIFAR10 --table       # the table of the runs so far
 
 The small network learns from nine tenths of the training pictures, three passes and more, and is measured on the
@@ -18,7 +19,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -41,7 +42,7 @@ from lensmith.models.convnet import ConvNet
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.store.store import open_column
 
-LOG = Path(__file__).parent / "logs/ablations.jsonl"
+LOGS = Path(__file__).parent / "logs"
 SEEDS = (0, 1, 2)
 SIZE, CLASSES, BATCH = 32, 10, 500
 WORK = 3.0
@@ -126,6 +127,7 @@ OFF = {
     "statistics that forget fast (off: 0.1)": Training(prepare=slow_statistics),
     "norms without a scale": Training(prepare=scaled_norms),
     "GELU (off: ReLU)": Training(prepare=relu),
+    "GELU, at equal time (off: ReLU)": Training(prepare=relu, passes=1.09 * WORK / 0.703),
     "largest and mean response (off: largest)": Training(patches=((ConvNet, "forward", largest_alone),)),
     "biases at a rate of their own (off: the filters')": Training(patches=((muon, "_BIAS_RATE", 1 / BATCH),)),
     "rate to zero along a line (off: constant)": Training(schedule=optim.constant),
@@ -154,31 +156,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("cifar10", type=Path)
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of cases")
+    parser.add_argument("--passes", type=float, default=WORK, help="at full size, or what takes as long")
+    parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
-    runs = [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.exists() else []
+    log = LOGS / ("ablations.jsonl" if arguments.passes == WORK else f"ablations-{arguments.passes:g}.jsonl")
+    runs = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     if not arguments.table:
         cases = {PLAIN: Training(), **OFF, **ON}
-        wanted = [name for name in cases if not arguments.only or any(w in name for w in arguments.only)]
-        runs += run_all({name: cases[name] for name in wanted}, runs, arguments.cifar10)
+        longer = arguments.passes / WORK
+        wanted = {
+            (name, seed): replace(training, passes=longer * training.passes)
+            for seed in arguments.seeds
+            for name, training in cases.items()
+            if not arguments.only or any(word in name for word in arguments.only)
+        }
+        runs += run_all(wanted, runs, arguments.cifar10, log)
     print(table(runs))
 
 
-def run_all(cases: dict[str, Training], done: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    """Run what is missing, and keep each run."""
+def run_all(
+    cases: dict[tuple[str, int], Training], done: list[dict[str, Any]], folder: Path, log: Path
+) -> list[dict[str, Any]]:
+    """Run what is missing of (case, seed), and keep each run."""
     torch.set_num_threads(1)
     keep_large_blocks()
     pixels, targets = pictures(folder / "train")
     known, made = {(run["case"], run["seed"]) for run in done}, []
-    for seed in SEEDS:
-        for name, training in cases.items():
-            if (name, seed) in known:
-                continue
-            run = {"case": name, "seed": seed, **train(training, pixels, targets, seed)}
-            print(json.dumps(run), flush=True)
-            with LOG.open("a") as log:
-                log.write(json.dumps(run) + "\n")
-            made.append(run)
+    for (name, seed), training in cases.items():
+        if (name, seed) in known:
+            continue
+        run = {"case": name, "seed": seed, **train(training, pixels, targets, seed)}
+        print(json.dumps(run), flush=True)
+        with log.open("a") as file:
+            file.write(json.dumps(run) + "\n")
+        made.append(run)
     return made
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from lensmith.data.cache import columns_folder, make_room
 from lensmith.data.dataset import ImageDataset, Skipped
-from lensmith.data.identity import SIZE
+from lensmith.data.identity import SIZE, Digests
 from lensmith.errors import DataError, UsageError
+from lensmith.machine.forked import FEWEST, can_fork, in_processes
 from lensmith.pictures.decode import Pixels
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.runs.files import write_bytes, write_text
@@ -28,8 +29,11 @@ from lensmith.store.filling import fill
 from lensmith.store.room import DiskRoom, MemoryRoom, Room
 from lensmith.types import Event
 
-_VERSION = 2
+_VERSION = 3
 """Raised when decoding or preprocessing changes a pixel, or a column holds other files."""
+
+_ASKED = 2048
+"""Files that are asked for their size and time in one go."""
 
 _UNKNOWN = "00" * SIZE
 """In the place of a sha256: nobody could read the picture."""
@@ -78,21 +82,49 @@ def open_column(
 
 def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
     """Named by what decides the pixels: each file's path, size and time, the preprocessing, both versions."""
+    sources = [example.source for example in data.examples]
+    files = [source for source in sources if isinstance(source, Path)]
+    if len(files) < len(sources):
+        return None  # an own data set may give other pixels next time
+    words = _words_of(files)
+    if words is None:
+        return None
     steps = json.dumps(preprocess.as_dict(), sort_keys=True)
-    digest = hashlib.sha256(f"{_VERSION} {PIL.__version__} {steps}\n".encode())
-    here = _here()
-    for source in (example.source for example in data.examples):
-        if not isinstance(source, Path):
-            return None  # an own data set may give other pixels next time
-        try:
-            facts = source.stat()
-        except OSError:
-            return None
-        name = f"{source}" if source.is_absolute() else f"{here}{source}"
-        digest.update(os.fsencode(f"{name}\0{facts.st_size} {facts.st_mtime_ns}\n"))
+    digest = hashlib.sha256(f"{_VERSION} {PIL.__version__} {steps}\n{words}".encode())
     with contextlib.suppress(UsageError):
         return columns_folder() / digest.hexdigest()[:40]
     return None
+
+
+def _words_of(files: Sequence[Path]) -> str | None:
+    """What changes when a file does; `None` where one cannot be asked. Many are asked by processes."""
+    digests, here = Digests(-(-len(files) // _ASKED)), _here()
+
+    def ask(parts: Iterable[int]) -> None:
+        for part in parts:
+            word = _asked(files[part * _ASKED : (part + 1) * _ASKED], here)
+            if word is not None:
+                digests.tell([part], [word])
+
+    if len(files) >= FEWEST and can_fork():
+        for _ in in_processes(ask, -(-len(files) // _ASKED), 1):
+            pass
+    ask(digests.missing())
+    return None if digests.missing() else " ".join(word for _, word in digests.known())
+
+
+def _asked(files: Sequence[Path], here: str) -> bytes | None:
+    """sha256 over paths, sizes and times; `None` where a file cannot be asked."""
+    digest = hashlib.sha256()
+    for file in files:
+        name = os.fspath(file)
+        try:
+            facts = os.stat(name)  # noqa: PTH116  # a third of the time of Path.stat
+        except (OSError, ValueError):
+            return None
+        whole = name if name.startswith(os.sep) or file.is_absolute() else here + name
+        digest.update(os.fsencode(f"{whole}\0{facts.st_size} {facts.st_mtime_ns}\n"))
+    return digest.digest()
 
 
 def _here() -> str:
