@@ -104,7 +104,7 @@ def test_places_that_cannot_be_written(run: Path, photos: Path, ask: Ask, tmp_pa
 
 
 def test_words_of_export(run: Path, ask: Ask) -> None:
-    ask("export", "run", "-o", "x.pkl").refused(2, "x.pkl", "hint: It is .onnx or .lens")
+    ask("export", "run", "-o", "x.pkl").refused(2, "x.pkl", "hint: It is .onnx, .pt2 or .lens")
     ask("export", "run", "-o", "x.onnx", "--check", "nix").refused(3, "nix: no pictures", "hint:")
     assert not Path("x.pkl").exists() and not Path("x.onnx").exists()
 

@@ -77,12 +77,22 @@ def open_engine(facts: BundleFacts, files: Mapping[str, bytes]) -> Engine:
             "this bundle computes by its ONNX graph, and ONNX Runtime is not installed",
             hint='pip install "lensmith[serve]"',
         )
+    return torch_engine(torch_network(facts, files), facts.preprocess)
+
+
+def torch_network(facts: BundleFacts, files: Mapping[str, bytes]) -> nn.Module:
+    """The bundle's network, built by its name and filled with its weights. Raises `ModelFileError` without one."""
     from lensmith.models.build import build
     from lensmith.models.weights import load_weights
 
+    if not facts.model:
+        raise ModelFileError(
+            "the bundle does not say where torch finds its network",
+            hint="It was made without one: Bundle(net, ..., name='net.py:Net'), or model= in train.",
+        )
     model = build(facts.model, len(facts.classes) or 1, facts.preprocess.size[0])
     load_weights(model, files[WEIGHTS], WEIGHTS)
-    return torch_engine(model, facts.preprocess)
+    return model
 
 
 def import_onnxruntime() -> Any:

@@ -1,150 +1,82 @@
-"""Export: one ONNX file from pixels to a named answer, checked against its source before it stands."""
+"""Export: one file from pixels to an answer, written beside, compared with its source, and only then named."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from typing import TYPE_CHECKING, Any
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.facts import GRAPH, WEIGHTS
-from lensmith.bundle.graph import OPSET
-from lensmith.bundle.parity import Parity, compare
-from lensmith.bundle.resize import resize_nodes
-from lensmith.bundle.storage import SUFFIX
-from lensmith.errors import ModelFileError, UsageError
-from lensmith.runs.files import write_bytes
+from lensmith.bundle.parity import PROBABILITY, Parity, compare
+from lensmith.bundle.storage import SUFFIX, write_zip
+from lensmith.errors import UsageError
+from lensmith.runs.files import beside
+
+if TYPE_CHECKING:
+    from lensmith.bundle.int8 import Quantised
+
+KINDS = {".onnx": "onnx", ".pt2": "pt2", SUFFIX: "lens"}
 
 
-def export(bundle: Bundle, path: str | Path, pictures: Sequence[Any] = ()) -> Parity | None:
-    """Write a bundle as `.onnx` or `.lens`, the suffix decides.
+def export(
+    bundle: Bundle, path: str | Path, pictures: Sequence[Any] = (), *, int8: Quantised | None = None
+) -> Parity:
+    """Write a bundle as `.onnx`, `.pt2` or `.lens`, the suffix decides.
 
     The ONNX file takes `images` uint8 [N, H, W, 3], RGB, of any one size a call, and gives `probabilities`
     float32 [N, C], `label` string [N] (the likeliest) and `sure` bool [N], or for regression `value`
-    float32 [N]. Resizing, normalisation, temperature and threshold are inside. It is run on `pictures` and
-    compared with the bundle; returns the comparison.
-    Raises `AnswerIsNo` beyond tolerance, and then nothing is written.
+    float32 [N]; the `.pt2` file takes the same and gives the probabilities or values. Resizing, normalisation
+    and temperature are inside. int8: the network in 8 bits, for `.onnx`.
+
+    What was written is asked about `pictures` by a process of its own and compared with the bundle; returns
+    the comparison. Raises `AnswerIsNo` beyond tolerance, and then nothing stands there.
     """
     path = Path(path)
-    if path.suffix == SUFFIX:
-        bundle.save(path)
-        return None
-    if path.suffix != ".onnx":
-        raise UsageError(f"{path}: what to write is told by the suffix", hint="It is .onnx or .lens.")
-    if GRAPH not in bundle.files:
-        raise ModelFileError(
-            "the bundle holds no graph, since torch's exporter could not follow its network",
-            hint="The command that made it said why.",
-        )
-    content = onnx_file(bundle)
-    parity = compare(bundle, content, pictures)
-    parity.insist()
+    if path.suffix not in KINDS:
+        raise UsageError(f"{path}: what to write is told by the suffix", hint="It is .onnx, .pt2 or .lens.")
+    if int8 is not None and path.suffix != ".onnx":
+        raise UsageError(f"{path}: 8 bits are written as .onnx alone")
+    fill = _filler(bundle, path.suffix, int8)
+    bundle.engine  # noqa: B018  # what it is compared with is opened before anything is written
     try:
-        write_bytes(path, content)
+        with beside(path) as temporary:
+            fill(temporary)
+            return checked(bundle, KINDS[path.suffix], temporary, pictures, int8)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def checked(
+    bundle: Bundle, kind: str, file: Path, pictures: Sequence[Any], int8: Quantised | None = None
+) -> Parity:
+    """Compare a file that was written with its source; raises `AnswerIsNo` beyond tolerance."""
+    parity = compare(bundle, kind, file, pictures)
+    if int8 is None:
+        parity.insist(PROBABILITY)
+    else:
+        parity.insist(1.0, int8.others)
     return parity
 
 
-def onnx_file(bundle: Bundle) -> bytes:
-    """The whole model as one ONNX file: preprocessing, network with its weights, answer."""
-    core = onnx.load_model_from_string(bundle.files[GRAPH])
-    _take_in_weights(core, bundle.files[WEIGHTS])
-    before, constants = resize_nodes(bundle.preprocess, "images", "prepared")
-    after, more = _answer_nodes(bundle)
-    nodes = [*before, *_renamed(core.graph, {"images": "prepared"}), *after]
-    graph = helper.make_graph(
-        nodes,
-        "lensmith",
-        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", "H", "W", 3])],
-        _outputs(bundle),
-        [*core.graph.initializer, *constants, *more],
-    )
-    model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=core.ir_version,
-        producer_name="lensmith",
-    )
-    model.functions.extend(core.functions)
-    helper.set_model_props(
-        model,
-        {
-            "lensmith.classes": json.dumps(bundle.classes, ensure_ascii=False),
-            "lensmith.task": bundle.task,
-            "lensmith.sha256": bundle.sha256,
-        },
-    )
-    onnx.checker.check_model(model)
-    content: bytes = model.SerializeToString()
-    return content
+def _filler(bundle: Bundle, suffix: str, int8: Quantised | None) -> Callable[[Path], None]:
+    """What writes the file; all that can be refused is refused before anything is written."""
+    if suffix == SUFFIX:
+        return lambda file: write_zip(file, bundle.facts, bundle.files)
+    if suffix == ".pt2":
+        from lensmith.bundle.program import program_file
+
+        content = program_file(bundle)
+    else:
+        from lensmith.bundle.assembly import onnx_file
+
+        content = onnx_file(bundle, None if int8 is None else int8.graph)
+    return lambda file: write_synced(file, content)
 
 
-def _take_in_weights(model: onnx.ModelProto, weights: bytes) -> None:
-    for tensor in model.graph.initializer:
-        if tensor.data_location != TensorProto.EXTERNAL:
-            continue
-        place = {entry.key: entry.value for entry in tensor.external_data}
-        start, length = int(place["offset"]), int(place["length"])
-        tensor.ClearField("external_data")
-        tensor.data_location = TensorProto.DEFAULT
-        tensor.raw_data = weights[start : start + length]
-
-
-def _renamed(graph: onnx.GraphProto, names: dict[str, str]) -> list[onnx.NodeProto]:
-    nodes = []
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        nodes.append(node)
-    return nodes
-
-
-def _answer_nodes(bundle: Bundle) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Logits -> probabilities, the likeliest name, and whether it is sure; for regression, the value."""
-    if bundle.task == "regression":
-        return [helper.make_node("Squeeze", ["logits", "lensmith.last_axis"], ["value"])], [
-            numpy_helper.from_array(np.array([1], np.int64), "lensmith.last_axis")
-        ]
-    constants = [
-        numpy_helper.from_array(np.array(bundle.facts.temperature, np.float32), "lensmith.temperature"),
-        numpy_helper.from_array(np.array(bundle.facts.threshold, np.float32), "lensmith.threshold"),
-        numpy_helper.from_array(np.array([1], np.int64), "lensmith.last_axis"),
-        numpy_helper.from_array(np.array(bundle.classes, dtype=object), "lensmith.names"),
-    ]
-    nodes = [
-        helper.make_node("Div", ["logits", "lensmith.temperature"], ["lensmith.scaled"]),
-        helper.make_node("ArgMax", ["probabilities"], ["lensmith.best"], axis=1, keepdims=0),
-        helper.make_node("Gather", ["lensmith.names", "lensmith.best"], ["label"]),
-        helper.make_node("GreaterOrEqual", ["lensmith.certain", "lensmith.threshold"], ["sure"]),
-    ]
-    if bundle.task == "classification":
-        nodes.insert(1, helper.make_node("Softmax", ["lensmith.scaled"], ["probabilities"], axis=1))
-        nodes.insert(2, _reduce("ReduceMax", "probabilities"))
-        return nodes, constants
-    constants.append(numpy_helper.from_array(np.array(1, np.float32), "lensmith.one"))
-    nodes[1:1] = [
-        helper.make_node("Sigmoid", ["lensmith.scaled"], ["probabilities"]),
-        helper.make_node("Sub", ["lensmith.one", "probabilities"], ["lensmith.opposite"]),
-        helper.make_node("Max", ["probabilities", "lensmith.opposite"], ["lensmith.each"]),
-        _reduce("ReduceMin", "lensmith.each"),
-    ]
-    return nodes, constants
-
-
-def _reduce(kind: str, values: str) -> onnx.NodeProto:
-    return helper.make_node(kind, [values, "lensmith.last_axis"], ["lensmith.certain"], keepdims=0)
-
-
-def _outputs(bundle: Bundle) -> list[onnx.ValueInfoProto]:
-    if bundle.task == "regression":
-        return [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["N"])]
-    return [
-        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", len(bundle.classes)]),
-        helper.make_tensor_value_info("label", TensorProto.STRING, ["N"]),
-        helper.make_tensor_value_info("sure", TensorProto.BOOL, ["N"]),
-    ]
+def write_synced(file: Path, content: bytes) -> None:
+    """Write bytes that are on the disk when this returns."""
+    with file.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())

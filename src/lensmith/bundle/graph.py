@@ -114,7 +114,7 @@ def _exported(model: nn.Module, preprocess: Preprocess, weights: bytes) -> bytes
     wrapped = Pixels(model, preprocess).eval()
     example = torch.zeros((2, *preprocess.size, 3), dtype=torch.uint8)
     program: Any
-    with _silence(), torch.no_grad():
+    with silence(), torch.no_grad():
         program = torch.onnx.export(
             wrapped,
             (example,),
@@ -164,7 +164,7 @@ def _point_to(graph: onnx.ModelProto, weights: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _silence() -> Any:
+def silence() -> Any:
     """The exporter prints and warns about its own workings; what matters it raises."""
     logger = logging.getLogger("torch")
     level = logger.level

@@ -75,7 +75,7 @@ def measure_bundle(
     column: Column = yield from open_column(data, bundle.preprocess, store=store)
     used = column.matching(data)
     logits, speed = timed_logits(bundle, column.pixels)
-    targets = _targets(bundle, used)
+    targets = targets_of(bundle, used)
     report = measure(logits / np.float32(bundle.facts.temperature), targets, bundle.classes, bundle.task)
     splits = np.full(len(used), split)
     files = np.array([str(example.source) for example in used.examples])
@@ -98,7 +98,7 @@ def timed_logits(bundle: Bundle, pixels: Pixels) -> tuple[Logits, Speed]:
     return logits, Speed(engine.name, engine.threads, statistics.median(alone), rate, len(pixels))
 
 
-def _targets(bundle: Bundle, data: ImageDataset) -> NDArray[Any]:
+def targets_of(bundle: Bundle, data: ImageDataset) -> NDArray[Any]:
     """Targets in the order of the model's outputs: indices [N], 0 or 1 [N, L], or numbers [N]."""
     if data.task != bundle.task:
         raise DataError(f"{data.name} is for {data.task}, and the model for {bundle.task}")

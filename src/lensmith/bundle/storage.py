@@ -21,14 +21,15 @@ def write_bundle(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> 
     """Write a folder or a `.lens` file, whole or not at all. Raises `UsageError` where that cannot be."""
     try:
         if path.suffix == SUFFIX:
-            _write_zip(path, facts, files)
+            write_zip(path, facts, files)
         else:
             _write_folder(path.resolve(), facts, files)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _write_zip(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> None:
+def write_zip(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> None:
+    """One uncompressed zip, whole or not at all, whatever its name."""
     with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
@@ -49,12 +50,12 @@ def _write_folder(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) ->
         for name, content in files.items():
             write_bytes(beside / name, content)
         write_json(beside / FACTS, facts.as_dict())
-        _take_place(beside, path)
+        take_place(beside, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _take_place(new: Path, path: Path) -> None:
+def take_place(new: Path, path: Path) -> None:
     """Put a whole folder in the place of an older one, which goes only when the new one stands."""
     older = path.with_name(f".{path.name}-older")
     if path.exists():

@@ -54,7 +54,7 @@ class Run:
         return self.bundle.predict(pictures)
 
     def export(self, path: str | Path, pictures: Sequence[Any] = ()) -> Path:
-        """Write the model as `.onnx` or `.lens`, checked on `pictures`: those held out, if none are given."""
+        """Write the model as `.onnx`, `.pt2` or `.lens`, checked on `pictures`: those held out, if none are given."""
         from lensmith.bundle.export import export
 
         if not len(pictures):

@@ -1,0 +1,125 @@
+"""The whole model as one ONNX file: preprocessing, network with its weights, answer."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from lensmith.bundle.bundle import Bundle
+from lensmith.bundle.facts import GRAPH, WEIGHTS
+from lensmith.bundle.graph import OPSET
+from lensmith.bundle.resize import resize_nodes
+from lensmith.errors import ModelFileError
+
+
+def onnx_file(bundle: Bundle, core: onnx.ModelProto | None = None) -> bytes:
+    """One file from pixels of any size to a named answer. core: the network, where it is not that of the bundle."""
+    core = network_graph(bundle) if core is None else core
+    before, constants = resize_nodes(bundle.preprocess, "images", "prepared")
+    after, more = _answer_nodes(bundle)
+    nodes = [*before, *_renamed(core.graph, {"images": "prepared"}), *after]
+    graph = helper.make_graph(
+        nodes,
+        "lensmith",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", "H", "W", 3])],
+        _outputs(bundle),
+        [*core.graph.initializer, *constants, *more],
+    )
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=core.ir_version,
+        producer_name="lensmith",
+    )
+    model.functions.extend(core.functions)
+    helper.set_model_props(
+        model,
+        {
+            "lensmith.classes": json.dumps(bundle.classes, ensure_ascii=False),
+            "lensmith.task": bundle.task,
+            "lensmith.sha256": bundle.sha256,
+        },
+    )
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def network_graph(bundle: Bundle) -> onnx.ModelProto:
+    """The network alone, its weights inside: prepared uint8 pixels to logits. Raises `ModelFileError` without one."""
+    if GRAPH not in bundle.files:
+        raise ModelFileError(
+            "the bundle holds no graph, since torch's exporter could not follow its network",
+            hint="The command that made it said why.",
+        )
+    core = onnx.load_model_from_string(bundle.files[GRAPH])
+    _take_in_weights(core, bundle.files[WEIGHTS])
+    return core
+
+
+def _take_in_weights(model: onnx.ModelProto, weights: bytes) -> None:
+    for tensor in model.graph.initializer:
+        if tensor.data_location != TensorProto.EXTERNAL:
+            continue
+        place = {entry.key: entry.value for entry in tensor.external_data}
+        start, length = int(place["offset"]), int(place["length"])
+        tensor.ClearField("external_data")
+        tensor.data_location = TensorProto.DEFAULT
+        tensor.raw_data = weights[start : start + length]
+
+
+def _renamed(graph: onnx.GraphProto, names: dict[str, str]) -> list[onnx.NodeProto]:
+    nodes = []
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        nodes.append(node)
+    return nodes
+
+
+def _answer_nodes(bundle: Bundle) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Logits -> probabilities, the likeliest name, and whether it is sure; for regression, the value."""
+    if bundle.task == "regression":
+        return [helper.make_node("Squeeze", ["logits", "lensmith.last_axis"], ["value"])], [
+            numpy_helper.from_array(np.array([1], np.int64), "lensmith.last_axis")
+        ]
+    constants = [
+        numpy_helper.from_array(np.array(bundle.facts.temperature, np.float32), "lensmith.temperature"),
+        numpy_helper.from_array(np.array(bundle.facts.threshold, np.float32), "lensmith.threshold"),
+        numpy_helper.from_array(np.array([1], np.int64), "lensmith.last_axis"),
+        numpy_helper.from_array(np.array(bundle.classes, dtype=object), "lensmith.names"),
+    ]
+    nodes = [
+        helper.make_node("Div", ["logits", "lensmith.temperature"], ["lensmith.scaled"]),
+        helper.make_node("ArgMax", ["probabilities"], ["lensmith.best"], axis=1, keepdims=0),
+        helper.make_node("Gather", ["lensmith.names", "lensmith.best"], ["label"]),
+        helper.make_node("GreaterOrEqual", ["lensmith.certain", "lensmith.threshold"], ["sure"]),
+    ]
+    if bundle.task == "classification":
+        nodes.insert(1, helper.make_node("Softmax", ["lensmith.scaled"], ["probabilities"], axis=1))
+        nodes.insert(2, _reduce("ReduceMax", "probabilities"))
+        return nodes, constants
+    constants.append(numpy_helper.from_array(np.array(1, np.float32), "lensmith.one"))
+    nodes[1:1] = [
+        helper.make_node("Sigmoid", ["lensmith.scaled"], ["probabilities"]),
+        helper.make_node("Sub", ["lensmith.one", "probabilities"], ["lensmith.opposite"]),
+        helper.make_node("Max", ["probabilities", "lensmith.opposite"], ["lensmith.each"]),
+        _reduce("ReduceMin", "lensmith.each"),
+    ]
+    return nodes, constants
+
+
+def _reduce(kind: str, values: str) -> onnx.NodeProto:
+    return helper.make_node(kind, [values, "lensmith.last_axis"], ["lensmith.certain"], keepdims=0)
+
+
+def _outputs(bundle: Bundle) -> list[onnx.ValueInfoProto]:
+    if bundle.task == "regression":
+        return [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["N"])]
+    return [
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", len(bundle.classes)]),
+        helper.make_tensor_value_info("label", TensorProto.STRING, ["N"]),
+        helper.make_tensor_value_info("sure", TensorProto.BOOL, ["N"]),
+    ]
