@@ -3,6 +3,7 @@
     python bench/compare.py ROW            # `make bench ROW=...` calls this; rows are in rows.py
     python bench/compare.py ROW --short    # one small run of each side, to see that it works; nothing is kept
     python bench/compare.py ROW --table    # the table of the runs so far
+    python bench/compare.py ROW --sides A B  # these of its sides alone; the others can follow
 
 Every side runs in a new process, one after the other, so that a machine whose speed drifts hurts all alike. Each
 run is a line in bench/logs/ROW.jsonl, also one that failed or came to its limit; a row that was cut off goes on
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("row", choices=ROWS)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--sides", nargs="*", metavar="SIDE", help="these alone [all]")
     arguments = parser.parse_args()
     row = ROWS[arguments.row]
     for name, what in ({} if arguments.table else row.needs).items():
@@ -40,18 +42,19 @@ def main() -> None:
         runs = list(compare(row, [], None))
     elif not arguments.table:
         log.parent.mkdir(exist_ok=True)
-        runs = list(compare(row, runs, log))
+        runs = list(compare(row, runs, log, arguments.sides))
     print(table(runs))
 
 
-def compare(row: Row, done: list[Run], log: Path | None) -> list[Run]:
-    """Run what is missing, and keep each run in `log`; without one, a short form of every side, once."""
+def compare(row: Row, done: list[Run], log: Path | None, wanted: list[str] | None = None) -> list[Run]:
+    """Run what is missing of the wanted sides, and keep each run in `log`; without one, a short form, once."""
     runs = list(done)
     for turn, seed in enumerate(row.seeds if log else row.seeds[:1]):
         sides = list(row.sides(Trial(seed, short=log is None)).items())
         # Nobody always follows the same neighbour.
         for name, side in sides[turn % len(sides) :] + sides[: turn % len(sides)]:
-            if any(run["side"] == name and run["seed"] == seed for run in runs):
+            there = any(run["side"] == name and run["seed"] == seed for run in runs)
+            if there or (wanted is not None and name not in wanted):
                 continue
             run = {"side": name, "seed": seed, **run_side(side), "on": machine()}
             runs.append(run)

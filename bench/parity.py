@@ -1,6 +1,9 @@
 """Whether exported files answer as `predict` does, on real pictures: the bar, as one JSON object.
 
-    python bench/parity.py --ants RUN --cifar RUN --cifar-photos RUN [--kinds onnx,pt2] > parity.json
+    python bench/parity.py --ants RUN --cifar RUN --cifar-photos RUN [--kinds onnx,pt2,http] > parity.json
+
+onnx and pt2: the exported file, in a process of its own, on the same decoded pictures. http: `lensmith serve` on
+the bundle, which is sent the files as they are, several at once.
 
 Each side is a bundle and held-out pictures: all that the run on ants and bees held out; 2,000 of CIFAR-10 for the
 fast convnet and for EfficientNet-Lite0 (runs on CIFAR-10); 300 for timm's vit_tiny and torchvision's vgg16,
@@ -11,10 +14,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +70,9 @@ def drawn(name: str, pictures: list[Path]) -> Bundle:
 
 
 def measured(bundle: Bundle, kind: str, pictures: list[Path]) -> dict[str, Any]:
-    """One file against its source."""
+    """One file, or a server, against its source."""
+    if kind == "http":
+        return over_http(bundle, pictures)
     suffix = next(suffix for suffix, word in KINDS.items() if word == kind)
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / f"model{suffix}"
@@ -81,6 +92,53 @@ def measured(bundle: Bundle, kind: str, pictures: list[Path]) -> dict[str, Any]:
             "megabytes": round(file.stat().st_size / 1e6, 1),
             "seconds": {"write": round(written, 1), "all": round(time.perf_counter() - start, 1)},
         }
+
+
+@contextmanager
+def served(bundle: Bundle) -> Iterator[str]:
+    """The URL of `lensmith serve` on a bundle."""
+    with tempfile.TemporaryDirectory() as place:
+        command = [sys.executable, "-m", "lensmith", "serve", str(bundle.save(Path(place) / "model.lens"))]
+        server = subprocess.Popen([*command, "--port", "0"], stderr=subprocess.PIPE, text=True)
+        assert server.stderr is not None
+        try:
+            lines = iter(server.stderr.readline, "")
+            yield next(found[0] for line in lines if (found := re.search(r"http://[0-9.:]+", line)))
+        finally:
+            server.terminate()
+            server.communicate()
+
+
+def over_http(bundle: Bundle, pictures: list[Path]) -> dict[str, Any]:
+    """What a server says of files, beside `predict`: the probabilities of the likeliest names, and the label."""
+    start = time.perf_counter()
+
+    def ask(url: str, file: Path) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{url}/v1/predict", data=file.read_bytes(), timeout=60) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    with served(bundle) as url, ThreadPoolExecutor(8) as callers:
+        answers = list(callers.map(lambda file: ask(url, file), pictures))
+    largest, worst, far, close = 0.0, "", 0, 0
+    for file, answer in zip(pictures, answers, strict=True):
+        source = bundle.predict(file)
+        theirs, ours = dict(answer["top"]), dict(source.top)
+        difference = max(abs(theirs[name] - ours[name]) for name in theirs.keys() & ours.keys())
+        if difference >= largest:
+            largest, worst = difference, file.name
+        if answer["label"] != source.label:
+            undecided = source.top[0][1] - source.top[1][1] <= CLOSE
+            far, close = far + (not undecided), close + undecided
+    return {
+        "pictures": len(pictures),
+        "largest": largest,
+        "worst": worst,
+        "other_labels": far,
+        "close_labels": close,
+        "holds": largest <= PROBABILITY and not far and close <= len(pictures) / SOME,
+        "seconds": {"all": round(time.perf_counter() - start, 1)},
+    }
 
 
 def sides(words: argparse.Namespace) -> dict[str, tuple[Bundle, list[Path]]]:
@@ -113,7 +171,7 @@ def main() -> int:
     parser.add_argument(
         "--pictures", type=Path, help="folder whose first 300 pictures the other networks see"
     )
-    parser.add_argument("--kinds", default="onnx,pt2")
+    parser.add_argument("--kinds", default="onnx,pt2,http")
     words = parser.parse_args()
     warnings.simplefilter("ignore")
     figures = {}

@@ -23,16 +23,22 @@ class Pace:
     work: of the step with an index, as a share of that of a usual one. unit: what a step is called.
     """
 
-    def __init__(self, work: Callable[[int], float] = usual_work, unit: str = "step") -> None:
+    def __init__(
+        self,
+        work: Callable[[int], float] = usual_work,
+        unit: str = "step",
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._work = work
         self._unit = unit
-        self._before = time.perf_counter()
+        self._clock = clock
+        self._before = clock()
         self._last: list[float] = []
         self._usual = float("inf")
 
     def step(self, index: int) -> list[Change]:
         """What should change after the step with this index."""
-        now = time.perf_counter()
+        now = self._clock()
         self._last = [*self._last[1 - _WINDOW :], (now - self._before) / self._work(index)]
         self._before = now
         if len(self._last) < _WINDOW:

@@ -75,6 +75,7 @@ def try_out(recipe: Recipe, train: ImageDataset) -> Generator[Event, None, tuple
         f"tried on {len(right_large):,} training pictures, after learning from {len(roles.train):,} others: "
         f"{first} was right on {counts[first]}, {second} on {counts[second]}"
     )
+    yield Event("try out", reason)
     if is_large:
         return recipe.changed(model=BACKBONE, pretrained=True), {"model": reason, "pretrained": reason}
     return recipe.changed(pretrained=False), {"pretrained": reason}
