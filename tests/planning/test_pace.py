@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -38,7 +39,9 @@ class Run:
         asked = []
         for _ in range(count):
             self.now, self.index = self.now + seconds, self.index + 1
-            asked += self.pace.step(self.index)
+            for change in self.pace.step(self.index):
+                torch.set_num_threads(int(change.value))
+                asked.append(change)
         return asked
 
 
@@ -48,8 +51,33 @@ def test_steps_that_become_many_times_slower_are_noticed(two_threads: None) -> N
     (change,) = run.steps(0.1)
     assert (change.field, change.value) == ("threads", 1)
     assert "going on with 1 of 2 threads" in change.words
-    torch.set_num_threads(1)
     assert run.steps(0.1) == [], "with one thread there is nothing left to give up"
+
+
+def with_a_neighbour(run: Run, until: float, steps: int) -> list[tuple[float, float]]:
+    """(when, threads) of each change, where a neighbour has a core until then: a step takes a second with two
+    threads, and a fifth of that with one; later a tenth."""
+    found = []
+    for _ in range(steps):
+        both = torch.get_num_threads() == 2
+        seconds = 0.2 if not both else 1.0 if run.now < until else 0.1
+        found += [(run.now, change.value) for change in run.steps(seconds, count=1)]
+    return found
+
+
+def test_all_threads_are_tried_again_and_kept_where_the_neighbour_has_gone(two_threads: None) -> None:
+    run = Run()
+    run.steps(0.1)
+    assert [value for _, value in with_a_neighbour(run, until=12, steps=300)] == [1, 2]
+
+
+def test_a_neighbour_that_stays_is_asked_less_and_less_often(two_threads: None) -> None:
+    run = Run()
+    run.steps(0.1)
+    tries = [when for when, value in with_a_neighbour(run, until=1e9, steps=2000) if value == 2]
+    waits = [later - earlier for earlier, later in itertools.pairwise(tries)]
+    assert len(tries) == 4
+    assert all(later > 1.8 * earlier for earlier, later in itertools.pairwise(waits))
 
 
 def test_larger_pictures_are_no_collapse(two_threads: None) -> None:
