@@ -40,7 +40,8 @@ class Pace:
         self._patience = _PATIENCE
         self._tries_at = float("inf")
         self._with_fewer = 0.0
-        self._begin_anew()
+        self._last: list[float] = []
+        self._usual = float("inf")
 
     def step(self, index: int) -> list[Change]:
         """What should change after the step with this index."""
@@ -84,5 +85,4 @@ class Pace:
 
     def _begin_anew(self) -> None:
         """Other threads, another usual step."""
-        self._last: list[float] = []
-        self._usual = float("inf")
+        self._last, self._usual = [], float("inf")
