@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.errors import DataError
-from lensmith.evaluation.intervals import Value, proportion
+from lensmith.evaluation.intervals import Z95, Value, proportion
 from lensmith.evaluation.multilabel import measure_multilabel
 from lensmith.evaluation.regression import measure_regression
 from lensmith.evaluation.report import ClassFigures, Report
@@ -103,7 +103,7 @@ def _balanced(recalls: Sequence[float], confusion: NDArray[np.int64]) -> Value:
     shown = confusion.sum(axis=1)
     shown, right = shown[shown > 0], np.diag(confusion)[shown > 0]
     smoothed = (right + 2) / (shown + 4)
-    spread = 1.959964 * float(np.sqrt((smoothed * (1 - smoothed) / (shown + 4)).sum())) / len(shown)
+    spread = Z95 * float(np.sqrt((smoothed * (1 - smoothed) / (shown + 4)).sum())) / len(shown)
     mean = float(np.mean(recalls))
     return Value(mean, max(0.0, mean - spread), min(1.0, mean + spread), int(shown.sum()))
 
@@ -113,5 +113,5 @@ def _mean(losses: Floats) -> Value:
     mean, count = float(losses.mean()), len(losses)
     if count < 30:
         return Value(mean, None, None, count, "too few pictures for an interval of a mean")
-    half = 1.959964 * float(losses.std(ddof=1)) / count**0.5
+    half = Z95 * float(losses.std(ddof=1)) / count**0.5
     return Value(mean, max(0.0, mean - half), mean + half, count)
