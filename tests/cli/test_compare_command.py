@@ -52,6 +52,19 @@ def test_as_json(tmp_path: Path) -> None:
     assert said["comparisons"][1]["count"] == 200
 
 
+def test_models_that_are_no_runs_are_measured_on_the_pictures_named(
+    trained_digits: Path, tmp_path: Path
+) -> None:
+    command("export", trained_digits / "runs/digits-001", "-o", "old.lens", cwd=tmp_path)
+    words = ("old.lens", str(trained_digits / "runs/digits-001"), "--data", str(trained_digits / "digits"))
+    said = compare(tmp_path, *words, "--json").json
+    assert said["comparisons"][0]["better"] is None
+    assert said["comparisons"][0]["count"] == 1797
+    assert said["runs"][0]["bytes"] > 0
+    compare(tmp_path, "old.lens", "old.lens").refused(5, "old.lens")
+    compare(tmp_path, "old.lens", "old.lens", "--split", "val").refused(2, "--data")
+
+
 def test_what_cannot_be_compared(tmp_path: Path) -> None:
     run(tmp_path / "a", wrong=4)
     run(tmp_path / "b", wrong=4, first=1000)

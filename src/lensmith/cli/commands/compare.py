@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lensmith.cli import show
+from lensmith.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
-    from lensmith.evaluation.comparison import Comparison
+    from lensmith.evaluation.comparison import Comparison, Measured
     from lensmith.runs.differences import Difference
-    from lensmith.runs.directory import RunDirectory
+
+    Side = tuple[Measured, dict[str, Any]]
 
 _COLUMNS = 100
 
@@ -22,6 +24,10 @@ def compare(
     runs: Annotated[
         list[str], typer.Argument(help="Two runs or more; the first beside each other.", metavar="RUN...")
     ],
+    data: Annotated[
+        str | None, typer.Option(help="Labelled pictures to measure all on now.", metavar="DATA")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Of DATA: train, val or test [all of it].")] = None,
     pictures: Annotated[
         int, typer.Option(help="How many to list of those that one model alone gets right.", min=0)
     ] = 3,
@@ -29,22 +35,21 @@ def compare(
 ) -> None:
     """Which model is better, and is it luck?
 
-    Both are judged by the same held-out pictures, as they were measured; no model is run.
+    All are judged by the same pictures: those that the runs held out, as they were measured, or those of --data.
 
     Examples:
 
     \b
       lensmith compare runs/photos-001 runs/photos-002
-      lensmith compare last runs/photos-001 runs/photos-002 --json
+      lensmith compare last old.lens --data new-photos/ --json
     """
     from lensmith.evaluation.comparison import compare as compared
-    from lensmith.evaluation.comparison import measured
-    from lensmith.runs.differences import differences
-    from lensmith.runs.directory import find_run
 
-    found = [find_run(word) for word in runs]
-    comparisons = compared([measured(run) for run in found])
-    apart, facts = differences(found), [_facts_of(run) for run in found]
+    if split is not None and data is None:
+        raise UsageError(f"--split {split} is of --data", hint="Add --data DATA.")
+    sides = [_as_measured(word) for word in runs] if data is None else _measured_now(runs, data, split)
+    comparisons = compared([one for one, _ in sides])
+    facts, apart = [row for _, row in sides], _differences(runs)
     if as_json:
         show.data(
             {
@@ -56,6 +61,67 @@ def compare(
         return
     for row in _told(comparisons, facts, apart, pictures):
         show.line(row)
+
+
+def _as_measured(word: str) -> Side:
+    """What a run said of the pictures that it held out; beside it its figure, what it took, what its model takes."""
+    from lensmith.evaluation.comparison import measured
+    from lensmith.evaluation.report import report_from
+    from lensmith.runs.directory import find_run
+    from lensmith.runs.files import read_json
+
+    run = find_run(word)
+    one, report = measured(run), report_from(read_json(run.report_file))
+    try:
+        facts = run.facts()
+    except ModelFileError:
+        facts = {}
+    weights = run.model / "weights.safetensors"
+    return one, {
+        "run": str(run.path),
+        report.main: report[report.main].as_dict(),
+        "seconds": facts.get("seconds", {}).get("total"),
+        "latency": facts.get("speed", {}).get("latency"),
+        "bytes": weights.stat().st_size if weights.is_file() else None,
+    }
+
+
+def _measured_now(words: list[str], source: str, split: str | None) -> list[Side]:
+    """What models say of labelled pictures now."""
+    from lensmith.bundle.bundle import load_model
+    from lensmith.bundle.facts import WEIGHTS
+    from lensmith.bundle.measure import measure_bundle
+    from lensmith.cli.progress import follow
+    from lensmith.data.sources import load_data
+    from lensmith.evaluation.comparison import Measured
+
+    found = load_data(source)
+    part = found.split(split) if split else found
+    sides = []
+    for word in words:
+        bundle = load_model(word)
+        measured = follow(measure_bundle(bundle, part, split or "all"))
+        report = measured.report
+        row = {
+            "run": word,
+            report.main: report[report.main].as_dict(),
+            "seconds": None,
+            "latency": measured.speed.latency,
+            "bytes": len(bundle.files[WEIGHTS]),
+        }
+        sides.append((Measured(word, bundle.task, bundle.classes, measured.predictions), row))
+    return sides
+
+
+def _differences(words: list[str]) -> list[Difference]:
+    """Of runs; of a file nobody knows how it came about."""
+    from lensmith.runs.differences import differences
+    from lensmith.runs.directory import find_run
+
+    try:
+        return differences([find_run(word) for word in words])
+    except ModelFileError:
+        return []
 
 
 def _told(
@@ -94,28 +160,6 @@ def _alone(comparison: Comparison, most: int) -> Iterator[str]:
     for part, right, wrong in zip(comparison.alone, names, names[::-1], strict=True):
         for file, shows, said in part[:most]:
             yield f"{file}  {shows}: {right} is right, {wrong} says {said}"
-
-
-def _facts_of(run: RunDirectory) -> dict[str, Any]:
-    """A run's figure as it was reported, what it took, and what its model takes: seconds, and bytes of weights."""
-    from lensmith.errors import ModelFileError
-    from lensmith.evaluation.report import report_from
-    from lensmith.runs.files import read_json
-
-    report = report_from(read_json(run.report_file))
-    try:
-        facts = run.facts()
-    except ModelFileError:
-        facts = {}
-    seconds, speed = facts.get("seconds", {}), facts.get("speed", {})
-    weights = run.model / "weights.safetensors"
-    return {
-        "run": str(run.path),
-        report.main: report[report.main].as_dict(),
-        "seconds": seconds.get("total"),
-        "latency": speed.get("latency"),
-        "bytes": weights.stat().st_size if weights.is_file() else None,
-    }
 
 
 def _table(runs: list[dict[str, Any]], figure: str) -> list[str]:
