@@ -51,6 +51,16 @@ def proportion(successes: int, count: int) -> Value:
     return Value(share, low, high, count)
 
 
+def f1(right: int, shown: int, said: int) -> Value:
+    """F1 of a class with its interval. It is 2 J / (1 + J), and J, the share of right ones among all pictures that
+    show the class or were said to, is a proportion. right: of both; shown, said: pictures of each."""
+    share = proportion(right, shown + said - right)
+    if math.isnan(share.value):
+        return Value(math.nan, None, None, 0, "neither shown nor said")
+    value, low, high = (2 * j / (1 + j) for j in (share.value, share.low or 0.0, share.high or 0.0))
+    return Value(value, low, high, share.count)
+
+
 def bootstrap(
     figure: Callable[[NDArray[np.intp]], float], count: int, value: float | None = None, draws: int = 1000
 ) -> Value:

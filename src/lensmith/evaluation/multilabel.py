@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmith.evaluation.intervals import bootstrap, proportion
+from lensmith.evaluation.intervals import Value, bootstrap, f1, proportion
+from lensmith.evaluation.ranking import mean_of, roc_auc
 from lensmith.evaluation.report import ClassFigures, Report
 
 Floats = NDArray[np.floating[Any]]
@@ -27,13 +28,17 @@ def measure_multilabel(logits: Floats, targets: NDArray[np.integer[Any]], classe
     said = logits >= 0
     precisions = [average_precision(logits[:, i], shown[:, i]) for i in range(len(classes))]
     known = [p for p in precisions if not np.isnan(p)]
+    areas = [roc_auc(logits[:, i], shown[:, i]) for i in range(len(classes))]
     mean_ap = float(np.mean(known)) if known else math.nan
     values = {
         "mean_ap": bootstrap(mean_precision(logits, shown), len(shown), mean_ap),
         "f1": bootstrap(lambda rows: _f1(shown[rows], said[rows]), len(shown), _f1(shown, said)),
+        "roc_auc": mean_of(areas),
         "exact_match": proportion(int((shown == said).all(axis=1).sum()), len(shown)),
     }
-    per_class = [_figures(name, shown[:, i], said[:, i], precisions[i]) for i, name in enumerate(classes)]
+    per_class = [
+        _figures(name, shown[:, i], said[:, i], precisions[i], areas[i]) for i, name in enumerate(classes)
+    ]
     baseline = float(np.mean(shown.mean(axis=0)[shown.any(axis=0)])) if known else None
     return Report("multilabel", len(shown), values, list(classes), per_class, [], baseline)
 
@@ -79,8 +84,10 @@ def _f1(shown: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
     return float((2 * both[known] / total[known]).mean()) if known.any() else float("nan")
 
 
-def _figures(name: str, shown: NDArray[np.bool_], said: NDArray[np.bool_], precision: float) -> ClassFigures:
+def _figures(
+    name: str, shown: NDArray[np.bool_], said: NDArray[np.bool_], precision: float, area: Value
+) -> ClassFigures:
     right, count, answers = int((shown & said).sum()), int(shown.sum()), int(said.sum())
-    f1 = 2 * right / (count + answers) if count + answers else 0.0
     ap = None if np.isnan(precision) else precision
-    return ClassFigures(name, count, proportion(right, count), proportion(right, answers), f1, ap)
+    recall, sound = proportion(right, count), proportion(right, answers)
+    return ClassFigures(name, count, recall, sound, f1(right, count, answers), area, ap)
