@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lensmith.evaluation.intervals import Value, proportion
+from lensmith.evaluation.intervals import Value, f1, proportion
 from lensmith.evaluation.metrics import measure, softmax
+from lensmith.evaluation.ranking import mean_of, roc_auc
 from lensmith.evaluation.report import Report, report_from
 
 
@@ -69,7 +70,9 @@ def test_figures_per_class_are_those_by_hand() -> None:
     assert [one.count for one in (a, b, c)] == [4, 3, 2]
     assert [one.recall.value for one in (a, b, c)] == [3 / 4, 2 / 3, 0]
     assert [one.precision.value for one in (a, b)] == [3 / 4, 2 / 5]
-    assert [one.f1 for one in (a, b, c)] == pytest.approx([3 / 4, 2 * (2 / 5) * (2 / 3) / (2 / 5 + 2 / 3), 0])
+    assert [one.f1.value for one in (a, b, c)] == pytest.approx(
+        [3 / 4, 2 * (2 / 5) * (2 / 3) / (2 / 5 + 2 / 3), 0]
+    )
     assert (a.recall, b.precision) == (proportion(3, 4), proportion(2, 5))
     assert math.isnan(c.precision.value) and c.precision.count == 0  # it was never said
 
@@ -149,3 +152,47 @@ def test_a_report_shows_itself_and_its_names_are_no_markup() -> None:
     assert "größe" in str(report) and "recall 1.000" in str(report)
     assert "&lt;b&gt;" in report._repr_html_() and "<b>&" not in report._repr_html_()
     assert "nan" not in str(nine()) and "nan" not in nine()._repr_html_()
+
+
+def test_the_area_is_the_share_of_pairs_in_the_right_order() -> None:
+    scores, shown = np.array([0.9, 0.8, 0.8, 0.3, 0.1]), np.array([True, True, False, True, False])
+    # of six pairs four are right, and one is a tie
+    assert roc_auc(scores, shown).value == pytest.approx((4 + 0.5) / 6)
+    perfect = roc_auc(np.arange(40.0), np.arange(40) >= 20)
+    assert (perfect.value, perfect.high) == (1.0, 1.0)
+    assert perfect.low is not None and 0.8 < perfect.low < 1
+    assert roc_auc(scores, np.ones(5, bool)).why == "all pictures show it"
+
+
+def test_the_mean_of_two_areas_that_are_one_is_no_surer_than_it() -> None:
+    draw = np.random.default_rng(0)
+    shown, scores = draw.random(100) < 0.4, draw.normal(size=100)
+    one = roc_auc(scores + shown, shown)
+    both = mean_of([one, roc_auc(-scores - shown, ~shown)])
+    assert (both.value, both.low, both.high) == pytest.approx((one.value, one.low, one.high))
+
+
+@pytest.mark.parametrize("count", [50, 153, 1000])
+@pytest.mark.parametrize("distance", [0.0, 1.0, 2.0, 3.0])
+def test_intervals_of_areas_hold_the_true_one(count: int, distance: float) -> None:
+    draw, true = np.random.default_rng(0), (1 + math.erf(distance / 2)) / 2
+    shown = np.arange(count) < count // 5
+    found = [roc_auc(draw.normal(size=count) + distance * shown, shown) for _ in range(300)]
+    assert np.mean([(one.low or 0) <= true <= (one.high or 0) for one in found]) > 0.91
+
+
+@pytest.mark.parametrize("count", [50, 153, 1000])
+@pytest.mark.parametrize("right", [0.5, 0.8, 0.95])
+def test_intervals_of_f1_hold_the_true_one(count: int, right: float) -> None:
+    """Half of the pictures show the class; of either half the same share is answered rightly."""
+    draw, true = np.random.default_rng(0), right
+    cells = draw.multinomial(count, [right / 2, (1 - right) / 2, (1 - right) / 2, right / 2], 500).tolist()
+    found = [f1(hit, hit + missed, hit + false) for hit, missed, false, _ in cells]
+    assert np.mean([(one.low or 0) <= true <= (one.high or 0) for one in found]) > 0.91
+
+
+def test_the_class_may_be_among_the_first_five() -> None:
+    logits = np.tile(np.arange(8.0), (4, 1))
+    report = measure(logits, np.array([7, 6, 3, 2]), list("abcdefgh"))
+    assert report["top_5_accuracy"] == proportion(3, 4)
+    assert "top_5_accuracy" not in nine().values

@@ -35,9 +35,9 @@ def test_figures_over_labels_leave_out_those_without_pictures() -> None:
     assert report["f1"].value == pytest.approx((4 / 5 + 1) / 2)
     assert report["exact_match"] == proportion(2, 3)
     a, b, c = report.per_class
-    assert (a.recall, a.precision, a.f1) == (proportion(2, 2), proportion(2, 3), pytest.approx(4 / 5))
+    assert (a.recall, a.precision, a.f1.value) == (proportion(2, 2), proportion(2, 3), pytest.approx(4 / 5))
     assert (b.count, b.average_precision) == (1, 1)
-    assert (c.count, c.average_precision, c.f1) == (0, None, 0)
+    assert (c.count, c.average_precision, c.f1.why) == (0, None, "neither shown nor said")
     assert report.confusion == []
 
 

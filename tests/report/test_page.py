@@ -89,7 +89,10 @@ def test_the_figures_are_those_of_the_report(tmp_path: Path) -> None:
     figures = [report["baseline"], *numbers_of(report["accuracy"]), *numbers_of(report["log_loss"])]
     classes = []
     for c in report["per_class"]:
-        classes += [c["count"], *numbers_of(c["recall"]), *numbers_of(c["precision"]), c["f1"]]
+        shares = [
+            number for name in ("recall", "precision", "f1", "roc_auc") for number in numbers_of(c[name])
+        ]
+        classes += [c["count"], *shares]
     told = {
         "Figures": figures,
         "Classes": classes,
@@ -113,14 +116,16 @@ def test_a_figure_without_an_interval_says_why(tmp_path: Path) -> None:
 def test_other_tasks_show_their_own_figures(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", ["sky", "sea"])
     share, plain = proportion(3, 4), Value(0.25, 0.125, 0.5, 4)
-    labels = [ClassFigures(name, 3, share, share, 0.75, ap) for name, ap in (("sky", 0.875), ("sea", None))]
+    labels = [
+        ClassFigures(name, 3, share, share, share, plain, ap) for name, ap in (("sky", 0.875), ("sea", None))
+    ]
     report = Report(
         "multilabel", 4, {"mean_ap": plain, "exact_match": share}, ["sky", "sea"], labels, [], None
     )
     write_json(run.report_file, report.as_dict())
     page = page_of(run)
     assert "Confusion" not in page.sections()
-    assert page.text("h3") == ["mean ap", "exact match"]
+    assert page.text("h3") == ["mean AP", "exact match"]
     assert [words for section, _, words in page.figures if section == "Figures"][:4] == [
         "–",
         "0.250",
@@ -128,8 +133,8 @@ def test_other_tasks_show_their_own_figures(tmp_path: Path) -> None:
         "0.500",
     ]
     singles = [words for section, _, words in page.figures if section == "Classes"]
-    assert singles[7:9] == ["0.750", "0.875"]
-    assert singles[-2:] == ["0.750", "–"]
+    assert [singles[at] for at in (7, 10, 13)] == ["0.750", "0.250", "0.875"]
+    assert singles[-1] == "–"
     write_json(run.report_file, Report("regression", 4, {"mae": plain}, [], [], [], 1234.5).as_dict())
     page = page_of(run)
     assert page.sections()[:2] == ["Figures", "Data"]

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_Z95 = 1.959963984540054
-_FEW = 20
+Z95 = 1.959963984540054
+"""Standard deviations on either side that hold 95 % of a normal distribution."""
+FEW = 20
+"""Pictures under which nothing is resampled."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,22 @@ def proportion(successes: int, count: int) -> Value:
     """A share with its Wilson score interval (E. B. Wilson, JASA 1927), which also holds near 0 and 1."""
     if count == 0:
         return Value(math.nan, None, None, 0, "no pictures")
-    share, z2 = successes / count, _Z95**2
+    share, z2 = successes / count, Z95**2
     centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = _Z95 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
+    half = Z95 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == count else min(1.0, centre + half)
     return Value(share, low, high, count)
+
+
+def f1(right: int, shown: int, said: int) -> Value:
+    """F1 of a class with its interval. It is 2 J / (1 + J), and J, the share of right ones among all pictures that
+    show the class or were said to, is a proportion. right: of both; shown, said: pictures of each."""
+    share = proportion(right, shown + said - right)
+    if math.isnan(share.value):
+        return Value(math.nan, None, None, 0, "neither shown nor said")
+    value, low, high = (2 * j / (1 + j) for j in (share.value, share.low or 0.0, share.high or 0.0))
+    return Value(value, low, high, share.count)
 
 
 def bootstrap(
@@ -59,8 +71,8 @@ def bootstrap(
     value = figure(np.arange(count)) if value is None else value
     if math.isnan(value):
         return Value(value, None, None, count, "these pictures do not show what it is made of")
-    if count < _FEW:
-        return Value(value, None, None, count, f"fewer than {_FEW} pictures: too few to resample")
+    if count < FEW:
+        return Value(value, None, None, count, f"fewer than {FEW} pictures: too few to resample")
     draw = np.random.default_rng(0)
     found = [figure(draw.integers(0, count, count)) for _ in range(draws)]
     low, high = np.nanpercentile(found, [2.5, 97.5])

@@ -9,13 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.errors import DataError
-from lensmith.evaluation.intervals import Value, proportion
+from lensmith.evaluation.intervals import Z95, Value, f1, proportion
 from lensmith.evaluation.multilabel import measure_multilabel
+from lensmith.evaluation.ranking import mean_of, roc_auc
 from lensmith.evaluation.regression import measure_regression
 from lensmith.evaluation.report import ClassFigures, Report
 from lensmith.types import Task
 
 Floats = NDArray[np.floating[Any]]
+
+_TOP = 5
+_RANKED = 20_000_000
+"""Scores that are ranked in about two seconds."""
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
@@ -51,7 +56,7 @@ def measure(
 def _measure_classification(
     logits: Floats, targets: NDArray[np.integer[Any]], classes: Sequence[str]
 ) -> Report:
-    """Accuracy, balanced accuracy and log loss, a table per class, the confusion matrix.
+    """Accuracy, balanced accuracy, top 5, ROC-AUC and log loss, a table per class, the confusion matrix.
 
     logits: [N, C]; targets: class indices [N].
     """
@@ -60,14 +65,22 @@ def _measure_classification(
     answers = logits.argmax(axis=1)
     confusion = np.zeros((kinds, kinds), np.int64)
     np.add.at(confusion, (targets, answers), 1)
-    per_class = [_figures(name, i, confusion) for i, name in enumerate(classes)]
+    probabilities = softmax(logits)
+    areas = _areas(probabilities, targets)
+    per_class = [
+        _figures(name, i, confusion, area) for i, (name, area) in enumerate(zip(classes, areas, strict=True))
+    ]
     recalls = [c.recall.value for c in per_class if c.count]
-    chances = softmax(logits)[np.arange(count), targets]
     values = {
         "accuracy": proportion(int(np.trace(confusion)), count),
         "balanced_accuracy": _balanced(recalls, confusion),
-        "log_loss": _mean(-np.log(np.maximum(chances, 1e-12))),
     }
+    if kinds > _TOP:
+        values["top_5_accuracy"] = proportion(_among_first(logits, targets, _TOP), count)
+    if known := [area for area in areas if area is not None]:
+        values["roc_auc"] = mean_of(known)
+    chances = probabilities[np.arange(count), targets]
+    values["log_loss"] = _mean(-np.log(np.maximum(chances, 1e-12)))
     baseline = float(confusion.sum(axis=1).max() / count)
     return Report("classification", count, values, list(classes), per_class, confusion.tolist(), baseline)
 
@@ -91,11 +104,25 @@ def _refuse_unfit(logits: Floats, targets: NDArray[np.generic], kinds: int) -> N
         )
 
 
-def _figures(name: str, index: int, confusion: NDArray[np.int64]) -> ClassFigures:
+def _areas(probabilities: Floats, targets: NDArray[np.integer[Any]]) -> list[Value | None]:
+    """ROC-AUC of each class against all others; none where it would take seconds."""
+    kinds = probabilities.shape[1]
+    if probabilities.size > _RANKED:
+        return [None] * kinds
+    return [roc_auc(probabilities[:, kind], targets == kind) for kind in range(kinds)]
+
+
+def _among_first(logits: Floats, targets: NDArray[np.integer[Any]], first: int) -> int:
+    """How many pictures have their class among the `first` likeliest; a tie counts as the answers list it."""
+    order = np.argsort(-logits, axis=1, kind="stable")[:, :first]
+    return int((order == targets[:, None]).any(axis=1).sum())
+
+
+def _figures(name: str, index: int, confusion: NDArray[np.int64], area: Value | None) -> ClassFigures:
     right = int(confusion[index, index])
     shown, said = int(confusion[index].sum()), int(confusion[:, index].sum())
-    f1 = 2 * right / (shown + said) if shown + said else 0.0
-    return ClassFigures(name, shown, proportion(right, shown), proportion(right, said), f1)
+    recall, precision = proportion(right, shown), proportion(right, said)
+    return ClassFigures(name, shown, recall, precision, f1(right, shown, said), area)
 
 
 def _balanced(recalls: Sequence[float], confusion: NDArray[np.int64]) -> Value:
@@ -103,7 +130,7 @@ def _balanced(recalls: Sequence[float], confusion: NDArray[np.int64]) -> Value:
     shown = confusion.sum(axis=1)
     shown, right = shown[shown > 0], np.diag(confusion)[shown > 0]
     smoothed = (right + 2) / (shown + 4)
-    spread = 1.959964 * float(np.sqrt((smoothed * (1 - smoothed) / (shown + 4)).sum())) / len(shown)
+    spread = Z95 * float(np.sqrt((smoothed * (1 - smoothed) / (shown + 4)).sum())) / len(shown)
     mean = float(np.mean(recalls))
     return Value(mean, max(0.0, mean - spread), min(1.0, mean + spread), int(shown.sum()))
 
@@ -113,5 +140,5 @@ def _mean(losses: Floats) -> Value:
     mean, count = float(losses.mean()), len(losses)
     if count < 30:
         return Value(mean, None, None, count, "too few pictures for an interval of a mean")
-    half = 1.959964 * float(losses.std(ddof=1)) / count**0.5
+    half = Z95 * float(losses.std(ddof=1)) / count**0.5
     return Value(mean, max(0.0, mean - half), mean + half, count)

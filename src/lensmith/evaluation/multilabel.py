@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmith.evaluation.intervals import bootstrap, proportion
+from lensmith.evaluation.intervals import Value, bootstrap, f1, proportion
+from lensmith.evaluation.ranking import mean_of, roc_auc
 from lensmith.evaluation.report import ClassFigures, Report
 
 Floats = NDArray[np.floating[Any]]
@@ -25,24 +26,34 @@ def measure_multilabel(logits: Floats, targets: NDArray[np.integer[Any]], classe
     """logits: [N, L]; targets: 0 or 1, [N, L]."""
     shown = targets.astype(bool)
     said = logits >= 0
-    order = np.argsort(-logits, axis=0, kind="stable")
     precisions = [average_precision(logits[:, i], shown[:, i]) for i in range(len(classes))]
     known = [p for p in precisions if not np.isnan(p)]
+    areas = [roc_auc(logits[:, i], shown[:, i]) for i in range(len(classes))]
+    mean_ap = float(np.mean(known)) if known else math.nan
+    values = {
+        "mean_ap": bootstrap(mean_precision(logits, shown), len(shown), mean_ap),
+        "f1": bootstrap(lambda rows: _f1(shown[rows], said[rows]), len(shown), _f1(shown, said)),
+        "roc_auc": mean_of(areas),
+        "exact_match": proportion(int((shown == said).all(axis=1).sum()), len(shown)),
+    }
+    per_class = [
+        _figures(name, shown[:, i], said[:, i], precisions[i], areas[i]) for i, name in enumerate(classes)
+    ]
+    baseline = float(np.mean(shown.mean(axis=0)[shown.any(axis=0)])) if known else None
+    return Report("multilabel", len(shown), values, list(classes), per_class, [], baseline)
 
-    def mean_ap(rows: NDArray[np.intp]) -> float:
-        times = np.bincount(rows, minlength=len(shown))
-        found = _weighted_precision(shown, order, times)
+
+def mean_precision(logits: Floats, shown: NDArray[np.bool_]) -> Callable[[NDArray[np.intp]], float]:
+    """A function of rows that were drawn, each as often as it was: their mean average precision; nan where no
+    label is shown. logits, shown: [N, L]."""
+    order = np.argsort(-logits, axis=0, kind="stable")
+
+    def of(rows: NDArray[np.intp]) -> float:
+        found = _weighted_precision(shown, order, np.bincount(rows, minlength=len(shown)))
         known = found[~np.isnan(found)]
         return float(known.mean()) if len(known) else math.nan
 
-    values = {
-        "mean_ap": bootstrap(mean_ap, len(shown), float(np.mean(known)) if known else float("nan")),
-        "f1": bootstrap(lambda rows: _f1(shown[rows], said[rows]), len(shown), _f1(shown, said)),
-        "exact_match": proportion(int((shown == said).all(axis=1).sum()), len(shown)),
-    }
-    per_class = [_figures(name, shown[:, i], said[:, i], precisions[i]) for i, name in enumerate(classes)]
-    baseline = float(np.mean(shown.mean(axis=0)[shown.any(axis=0)])) if known else None
-    return Report("multilabel", len(shown), values, list(classes), per_class, [], baseline)
+    return of
 
 
 def average_precision(scores: Floats, shown: NDArray[np.bool_]) -> float:
@@ -73,8 +84,10 @@ def _f1(shown: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
     return float((2 * both[known] / total[known]).mean()) if known.any() else float("nan")
 
 
-def _figures(name: str, shown: NDArray[np.bool_], said: NDArray[np.bool_], precision: float) -> ClassFigures:
+def _figures(
+    name: str, shown: NDArray[np.bool_], said: NDArray[np.bool_], precision: float, area: Value
+) -> ClassFigures:
     right, count, answers = int((shown & said).sum()), int(shown.sum()), int(said.sum())
-    f1 = 2 * right / (count + answers) if count + answers else 0.0
     ap = None if np.isnan(precision) else precision
-    return ClassFigures(name, count, proportion(right, count), proportion(right, answers), f1, ap)
+    recall, sound = proportion(right, count), proportion(right, answers)
+    return ClassFigures(name, count, recall, sound, f1(right, count, answers), area, ap)

@@ -13,13 +13,15 @@ from lensmith.types import Task
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """One class: pictures that show it, the share of them found, the share of answers for it that hold."""
+    """One class: pictures that show it, the share of them found, the share of answers for it that hold, both in one,
+    and how well its scores rank pictures."""
 
     name: str
     count: int
     recall: Value
     precision: Value
-    f1: float
+    f1: Value
+    roc_auc: Value | None = None
     average_precision: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -29,7 +31,8 @@ class ClassFigures:
             "count": self.count,
             "recall": self.recall.as_dict(),
             "precision": self.precision.as_dict(),
-            "f1": self.f1,
+            "f1": self.f1.as_dict(),
+            "roc_auc": None if self.roc_auc is None else self.roc_auc.as_dict(),
             "average_precision": self.average_precision,
         }
 
@@ -123,7 +126,8 @@ def report_from(facts: dict[str, Any]) -> Report:
             c["count"],
             value(c["recall"]),
             value(c["precision"]),
-            c["f1"],
+            value(c["f1"]),
+            None if c["roc_auc"] is None else value(c["roc_auc"]),
             c.get("average_precision"),
         )
         for c in facts["per_class"]

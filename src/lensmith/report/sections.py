@@ -13,8 +13,10 @@ from lensmith.report.markup import Html, frame, join, number, table, tag
 from lensmith.runs.recipe import field_help
 
 _SHARE, _PLAIN = ".1%", ",.3f"
-_SHARES = ("accuracy", "balanced_accuracy", "exact_match")
+_SHARES = ("accuracy", "balanced_accuracy", "top_5_accuracy", "exact_match")
 """Figures shown in percent, on a line from 0 to 1."""
+_CALLED = {"roc_auc": "ROC-AUC", "mean_ap": "mean AP", "f1": "F1", "r2": "R²"}
+"""Figures whose names are not their words."""
 _GUESSES = {"classification": "the commonest class", "multilabel": "chance", "regression": "the median"}
 """What a report's baseline answers, instead of a model."""
 _MATRIX, _SKIPPED = 20, 200
@@ -26,14 +28,18 @@ def figures(report: Report) -> Html:
     if not report.values:
         return Html()
     cards = [
-        tag("div", tag("h3", name.replace("_", " ")), _ranged(value, name in _SHARES), class_="card")
+        tag("div", tag("h3", _called(name)), _ranged(value, name in _SHARES), class_="card")
         for name, value in report.values.items()
     ]
     held_out = f"held out from training, looks so far: {report.seen}" if report.held_out else "not held out"
     words = f"Measured on {report.count:,} pictures of {report.split} ({held_out}). Ranges are 95% intervals."
-    form, main = _SHARE if report.main in _SHARES else _PLAIN, report.main.replace("_", " ")
+    form, main = _SHARE if report.main in _SHARES else _PLAIN, _called(report.main)
     guess = join(f" For comparison, {_GUESSES[report.task]}: {main} ", number(report.baseline, form), ".")
     return join(tag("p", words, guess), tag("div", *cards, class_="cards"))
+
+
+def _called(name: str) -> str:
+    return _CALLED.get(name, name.replace("_", " "))
 
 
 def _ranged(value: Value, is_share: bool = True) -> Html:
@@ -46,13 +52,25 @@ def _ranged(value: Value, is_share: bool = True) -> Html:
 
 def classes(report: Report) -> Html:
     """Recall and precision per class, with intervals."""
-    end = 6 if report.task == "multilabel" else 5
+    end = 7 if report.task == "multilabel" else 6
     rows = []
     for c in report.per_class:
-        single = number(c.f1, _PLAIN), number(c.average_precision, _PLAIN)
-        rows.append([c.name, number(c.count), _ranged(c.recall), _ranged(c.precision), *single][:end])
-    caption = "Recall: share of a class that was found. Precision: share of its answers that were right."
-    return table(("class", "pictures", "recall", "precision", "F1", "AP")[:end], rows, caption)
+        shares = _ranged(c.recall), _ranged(c.precision), _between(c.f1)
+        area = join("–") if c.roc_auc is None else _between(c.roc_auc)
+        rows.append([c.name, number(c.count), *shares, area, number(c.average_precision, _PLAIN)][:end])
+    caption = (
+        "Recall: share of a class that was found. Precision: share of its answers that were right. F1: both in one. "
+        "ROC-AUC: the chance that its score is higher for a picture that shows it than for one that does not."
+    )
+    return table(("class", "pictures", "recall", "precision", "F1", "ROC-AUC", "AP")[:end], rows, caption)
+
+
+def _between(value: Value) -> Html:
+    """A figure with its interval in small."""
+    if value.low is None or value.high is None:
+        return join(number(value.value, _PLAIN), tag("small", value.why))
+    ends = join(number(value.low, _PLAIN), " to ", number(value.high, _PLAIN))
+    return tag("div", number(value.value, _PLAIN), tag("small", ends), class_="ranged")
 
 
 def confusion(report: Report) -> Html:

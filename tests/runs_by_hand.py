@@ -10,12 +10,14 @@ from lensmith.evaluation.intervals import Value, proportion
 from lensmith.evaluation.report import ClassFigures, Report
 from lensmith.runs.directory import RunDirectory
 
+AREA, HALF = Value(0.875, 0.75, 0.9375, 40), proportion(1, 2)
+
 
 def report_of(names: list[str], confusion: list[list[int]]) -> dict[str, Any]:
     """A `report.json` with the figures that follow from a confusion matrix."""
     said = [sum(column) for column in zip(*confusion, strict=True)]
     per_class = [
-        ClassFigures(name, sum(row), proportion(row[i], sum(row)), proportion(row[i], said[i]), 0.5)
+        ClassFigures(name, sum(row), proportion(row[i], sum(row)), proportion(row[i], said[i]), HALF, AREA)
         for i, (name, row) in enumerate(zip(names, confusion, strict=True))
     ]
     right, count = sum(row[i] for i, row in enumerate(confusion)), sum(map(sum, confusion))
