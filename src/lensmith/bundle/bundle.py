@@ -12,7 +12,7 @@ import numpy as np
 
 from lensmith.bundle.answers import answers
 from lensmith.bundle.engines import Engine, Logits, open_engine, torch_engine
-from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts, digests
+from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts, digests, fault_of
 from lensmith.bundle.storage import locate, read_bundle, write_bundle
 from lensmith.errors import ModelFileError, UsageError
 from lensmith.pictures.decode import Pixels
@@ -42,11 +42,10 @@ class Bundle:
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
         names = [str(word) for word in classes]
-        twice = next((word for word in names if names.count(word) > 1), None)
-        if twice is not None:
-            raise UsageError(f"two outputs are called '{twice}'", hint="Give each output a name of its own.")
-        files = _files_of(model, preprocess, name)
         facts = BundleFacts(names, preprocess, task, name, provenance=dict(provenance or {}))
+        if fault := fault_of(facts):
+            raise UsageError(fault, hint="Give each output a name of its own.")
+        files = _files_of(model, preprocess, name)
         # What answers now is what will answer from the file, whoever goes on training this network.
         engine = None if GRAPH in files else torch_engine(copy.deepcopy(model), preprocess)
         self._begin(replace(facts, files=digests(files)), engine, files, None)
@@ -99,7 +98,9 @@ class Bundle:
     def logits(self, pixels: Pixels) -> Logits:
         """Prepared pictures, uint8 [N, H, W, 3] -> the network's outputs, float32 [N, outputs]."""
         wanted = max(1, len(self.classes))
-        outputs = [_checked(self.engine(part), len(part), wanted) for part in self.engine.parts(pixels)]
+        outputs = [
+            _checked(self.engine(part), len(part), wanted, self.path) for part in self.engine.parts(pixels)
+        ]
         return np.concatenate(outputs) if outputs else np.empty((0, wanted), np.float32)
 
     def predict_prepared(self, pixels: Pixels) -> list[Prediction]:
@@ -175,14 +176,16 @@ def _files_of(model: nn.Module, preprocess: Preprocess, name: str) -> dict[str, 
         return {WEIGHTS: weights}
 
 
-def _checked(outputs: Logits, count: int, wanted: int) -> Logits:
+def _checked(outputs: Logits, count: int, wanted: int, path: Path | None) -> Logits:
     if outputs.ndim != 2 or len(outputs) != count:
         raise ModelFileError(
             f"the network gives {outputs.shape} for {count} pictures, and [{count}, {wanted}] is needed"
         )
-    if outputs.shape[1] != wanted:
-        raise UsageError(
-            f"the network has {outputs.shape[1]} outputs and {wanted} class names are given",
-            hint="Give one name per output, in their order.",
-        )
-    return outputs
+    if outputs.shape[1] == wanted:
+        return outputs
+    if path is not None:
+        raise ModelFileError(f"{path}: the network has {outputs.shape[1]} outputs and {wanted} class names")
+    raise UsageError(
+        f"the network has {outputs.shape[1]} outputs and {wanted} class names are given",
+        hint="Give one name per output, in their order.",
+    )
