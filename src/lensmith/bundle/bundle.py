@@ -133,7 +133,7 @@ class Bundle:
         height, width = self.preprocess.size
         place = f" from {self.path}" if self.path else ""
         shape = f"{height} x {width}, {self.preprocess.fit}"
-        return f"Bundle({self.task}, {len(self.classes)} classes, {shape}{place})"
+        return f"Bundle({self.task}, {len(self.classes)} classes, {shape}{place}{_origin(self.facts)})"
 
 
 def load_model(word: str | Path) -> Bundle:
@@ -146,6 +146,16 @@ def load_model(word: str | Path) -> Bundle:
     bundle = Bundle.__new__(Bundle)
     bundle._begin(facts, None, files, path)
     return bundle
+
+
+def _origin(facts: BundleFacts) -> str:
+    """Where the weights come from and under which licence, as far as the provenance says; it may be foreign."""
+    weights = facts.provenance.get("weights")
+    if not isinstance(weights, dict) or not isinstance(weights.get("source"), str):
+        return ""
+    version, licence = weights.get("version"), weights.get("licence")
+    words = f"; weights: {weights['source']}{f' {version}' if version else ''}"
+    return f"{words}, licence {licence}" if licence else words
 
 
 def _files_of(model: nn.Module, preprocess: Preprocess, name: str) -> dict[str, bytes]:
