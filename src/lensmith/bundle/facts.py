@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -99,7 +98,7 @@ def fault_of(facts: BundleFacts) -> str:
         return "no output has a name"
     if facts.precision != "float32":
         return f"precision {facts.precision!r}, and format {FORMAT} computes in float32"
-    if not (0 < facts.temperature < math.inf and 0 <= facts.threshold <= 1):
+    if not (1e-6 <= facts.temperature <= 1e6 and 0 <= facts.threshold <= 1):
         return f"temperature {facts.temperature}, threshold {facts.threshold}"
     return ""
 
