@@ -19,9 +19,10 @@ from onnx import TensorProto, helper, numpy_helper
 from small_nets import scene
 
 from lensmith.bundle.bundle import Bundle, load_model
+from lensmith.bundle.export import export
 from lensmith.bundle.facts import FACTS, GRAPH, MOST_FACTS, WEIGHTS, digests
 from lensmith.bundle.pointers import _EXTERNAL, _WHERE
-from lensmith.errors import UsageError
+from lensmith.errors import ModelFileError, UsageError
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999", "-0.0", "1" * 5000])
@@ -256,6 +257,17 @@ def test_operators_that_nobody_knows_are_told(node: Any, victim: Path) -> None:
     with pytest.raises(Exception, match="cannot load the graph") as caught:
         load_model(victim).predict(scene(24, 32))
     assert type(caught.value).__name__ == "ModelFileError"
+
+
+def test_an_export_of_a_damaged_graph_is_refused(victim: Path) -> None:
+    """The runtime may take what onnx does not, and the other way round."""
+    other = graph_of([], outside(WEIGHTS, offset="0"))
+    other.graph.input[0].name = other.graph.node[0].name = "pictures"
+    for content in (b"\x3a\x02\x08\x01", b"", other.SerializeToString()):
+        with_graph(victim, content)
+        with pytest.raises(ModelFileError, match="graph"):
+            export(load_model(victim), victim.parent / "x.onnx", [scene(24, 32)])
+        assert not (victim.parent / "x.onnx").exists()
 
 
 def test_all_ways_of_onnx_to_a_tensor_are_known() -> None:

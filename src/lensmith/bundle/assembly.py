@@ -44,7 +44,10 @@ def onnx_file(bundle: Bundle, core: onnx.ModelProto | None = None) -> bytes:
             "lensmith.provenance": json.dumps(bundle.facts.provenance, ensure_ascii=False),
         },
     )
-    onnx.checker.check_model(model)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ModelFileError(f"the bundle's graph cannot be made part of a file ({error})") from error
     content: bytes = model.SerializeToString()
     return content
 
@@ -56,7 +59,10 @@ def network_graph(bundle: Bundle) -> onnx.ModelProto:
             "the bundle holds no graph, since torch's exporter could not follow its network",
             hint="The command that made it said why.",
         )
-    core = onnx.load_model_from_string(bundle.files[GRAPH])
+    try:
+        core = onnx.load_model_from_string(bundle.files[GRAPH])
+    except Exception as error:  # protobuf's own, which onnx does not name
+        raise ModelFileError(f"the bundle's graph is damaged ({error})") from error
     _take_in_weights(core, bundle.files[WEIGHTS])
     return core
 

@@ -120,10 +120,23 @@ class Bundle:
         return Path(path)
 
     def with_facts(self, **changes: Any) -> Bundle:
-        """The same model with other facts, such as a report or a threshold."""
+        """The same model with other facts, such as a report or a threshold. Raises `UsageError` for what none has."""
+        facts = replace(self.facts, **changes)
+        if fault := fault_of(facts):
+            raise UsageError(fault)
         bundle = Bundle.__new__(Bundle)
-        bundle._begin(replace(self.facts, **changes), self._engine, self._files, self.path)
+        bundle._begin(facts, self._engine, self._files, self.path)
         return bundle
+
+    @property
+    def origin(self) -> str:
+        """Where the weights come from and under which licence, in words; "" where the provenance does not say."""
+        weights = self.facts.provenance.get("weights")  # may be a stranger's: of any shape
+        if not isinstance(weights, dict) or not isinstance(weights.get("source"), str):
+            return ""
+        version, licence = weights.get("version"), weights.get("licence")
+        words = f"{weights['source']}, version {version}" if version else weights["source"]
+        return f"{words}, licence {licence}" if licence else words
 
     def describe(self) -> dict[str, Any]:
         """What the bundle says of itself, as JSON holds it."""
@@ -133,7 +146,8 @@ class Bundle:
         height, width = self.preprocess.size
         place = f" from {self.path}" if self.path else ""
         shape = f"{height} x {width}, {self.preprocess.fit}"
-        return f"Bundle({self.task}, {len(self.classes)} classes, {shape}{place}{_origin(self.facts)})"
+        origin = f"; weights: {self.origin}" if self.origin else ""
+        return f"Bundle({self.task}, {len(self.classes)} classes, {shape}{place}{origin})"
 
 
 def load_model(word: str | Path) -> Bundle:
@@ -146,16 +160,6 @@ def load_model(word: str | Path) -> Bundle:
     bundle = Bundle.__new__(Bundle)
     bundle._begin(facts, None, files, path)
     return bundle
-
-
-def _origin(facts: BundleFacts) -> str:
-    """Where the weights come from and under which licence, as far as the provenance says; it may be foreign."""
-    weights = facts.provenance.get("weights")
-    if not isinstance(weights, dict) or not isinstance(weights.get("source"), str):
-        return ""
-    version, licence = weights.get("version"), weights.get("licence")
-    words = f"; weights: {weights['source']}{f' {version}' if version else ''}"
-    return f"{words}, licence {licence}" if licence else words
 
 
 def _files_of(model: nn.Module, preprocess: Preprocess, name: str) -> dict[str, bytes]:
