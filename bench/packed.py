@@ -2,10 +2,10 @@
 
     python bench/packed.py FOLDER > packed.json
 
-A state_dict of torchvision's resnet18, a safetensors file of a vision transformer of timm's, and a tutorial's network that
-was pickled whole are packed from the command line. Their weights are drawn, and the last layer is spread so that
-answers differ. Each is asked about every picture below FOLDER; beside it plain PyTorch is, with Pillow's reading and the
-transforms that torchvision and timm publish.
+A state_dict of torchvision's resnet18, a safetensors file of a vision transformer of timm's, and a tutorial's
+network that was pickled whole are packed from the command line. Their weights are drawn, and the last layer is
+spread so that answers differ. Each is asked about every picture below FOLDER; beside it plain PyTorch is, with
+Pillow's reading and the transforms that torchvision and timm publish.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from torch import nn
 from torchvision.models import ResNet18_Weights, resnet18
 from torchvision.transforms import v2
 
+from lensmith.bundle.answers import scores
 from lensmith.bundle.bundle import load_model
 from lensmith.bundle.facts import WEIGHTS
 from lensmith.data.folders import looks_like_picture
@@ -97,14 +98,14 @@ def compare(
     kept = load(bundle.files[WEIGHTS])
     state = net.state_dict()
     wanted = shares_of(net, images)
-    found = np.array([[dict(one.top).get(name, np.nan) for name in CLASSES] for one in bundle.predict(files)])
-    labels = [CLASSES.index(one.label) for one in bundle.predict(files)]
+    found = scores(bundle.logits(np.stack([bundle.prepare(file) for file in files])), bundle.facts)
+    labels = found.argmax(1).tolist()
     gaps = np.sort(wanted, axis=1)
     other = [row for row, label in enumerate(labels) if label != wanted[row].argmax()]
     return {
         "pictures": len(files),
         "tensors_equal": kept.keys() == state.keys() and all(torch.equal(kept[n], state[n]) for n in state),
-        "largest_difference": float(np.nanmax(np.abs(found - wanted))),
+        "largest_difference": float(np.max(np.abs(found - wanted))),
         "other_labels": len(other),
         "other_labels_gap": max((float(gaps[row, -1] - gaps[row, -2]) for row in other), default=0.0),
         "labels_said": len(set(labels)),

@@ -35,6 +35,8 @@ def test_numbers_that_are_none_are_refused(word: str, folder: Path) -> None:
         (folder / FACTS).write_text(whole.replace(before, after), encoding="utf-8")
         if (word, before) != ("-0.0", "0.485"):
             refused(folder)
+    (folder / FACTS).write_text(whole.replace('"report": {}', '"report": {"x": 1e999}'), encoding="utf-8")
+    refused(folder, "beyond a double")
 
 
 def test_a_key_that_stands_twice_is_refused(folder: Path) -> None:

@@ -31,7 +31,7 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        layers = nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 3)
+        layers = nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AvgPool2d(7), nn.Flatten(), nn.Linear(128, 3)
         self.body = nn.Sequential(*layers)
 
     def forward(self, x):

@@ -28,16 +28,14 @@ from torch import nn
 
 class Net(nn.Sequential):
     def __init__(self):
-        layers = nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)
+        layers = nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(196, 3)
         super().__init__(*layers)
 """
 
 
 def layers() -> nn.Sequential:
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)
-    )
+    return nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(196, 3))
 
 
 class Calls:
@@ -124,7 +122,8 @@ def test_a_hostile_file_runs_nothing(place: Path) -> None:
     ("words", "code", "said"),
     [
         (("--model", "net.py:Net", "--size", "16"), 2, "--classes cat,dog"),
-        (("--model", "net.py:Net", "--classes", "a,b"), 5, "not weights of this network"),
+        (("--model", "net.py:Net", "--classes", "a,b", "--size", "16"), 2, "3 outputs and 2 class names"),
+        (("--model", "tutorial_net", "--classes", "a,b,c"), 5, "not weights of this network"),
         (("--model", "net.py:Net", "--classes", "a,b,a", "--size", "16"), 2, "two outputs are called 'a'"),
         (("--model", "net.py:Net", "--classes", "none.txt"), 2, "there is no such file"),
         (("--model", "resnet", "--classes", "a,b"), 2, "no model is called 'resnet'"),

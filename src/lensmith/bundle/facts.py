@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -94,8 +95,8 @@ def fault_of(facts: BundleFacts) -> str:
         return f"task {facts.task!r} is not one of {', '.join(get_args(Task))}"
     if twice := next((word for word, count in Counter(facts.classes).items() if count > 1), ""):
         return f"two outputs are called {twice!r}"
-    if not facts.classes and facts.task != "regression":
-        return "no output has a name"
+    if bool(facts.classes) == (facts.task == "regression"):
+        return "a regression names no outputs" if facts.classes else "no output has a name"
     if facts.precision != "float32":
         return f"precision {facts.precision!r}, and format {FORMAT} computes in float32"
     if not (1e-6 <= facts.temperature <= 1e6 and 0 <= facts.threshold <= 1):
@@ -107,7 +108,9 @@ def _strict_json(content: bytes) -> Any:
     """JSON as its standard has it: no NaN, and no key twice, which readers would read differently."""
     if len(content) > MOST_FACTS:
         raise ValueError(f"more than {MOST_FACTS >> 20} MiB")
-    return json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse_constant)
+    return json.loads(
+        content.decode("utf-8"), object_pairs_hook=_once, parse_float=_finite, parse_constant=_refuse
+    )
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -118,8 +121,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no number of JSON")
+def _finite(word: str) -> float:
+    return _refuse(word) if math.isinf(number := float(word)) else number
+
+
+def _refuse(word: str) -> float:
+    raise ValueError(f"{word[:20]} is no number of JSON or beyond a double")
 
 
 def _refuse_other_format(given: Any, name: str) -> None:
