@@ -246,4 +246,4 @@ def test_it_is_small_and_holds_no_training(image: Image) -> None:
     size = sum(path.stat().st_size for path in image.place.rglob("*") if not path.is_symlink())
     stated = re.search(r"(\d+) MB on top of", (ROOT / "docs/serving.md").read_text(encoding="utf-8"))
     assert size < MOST_BYTES
-    assert stated and int(stated[1]) == pytest.approx(size / 1e6, rel=0.25), f"{size / 1e6:.0f} MB"
+    assert stated and int(stated[1]) == pytest.approx(size / 1e6, rel=0.15), f"{size / 1e6:.0f} MB"

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from small_nets import scene
 
 from lensmith.bundle.bundle import Bundle, load_model
+from lensmith.bundle.engines import onnx_engine
 from lensmith.bundle.export import export
 from lensmith.bundle.facts import FACTS, GRAPH, MOST_FACTS, WEIGHTS, digests
 from lensmith.bundle.pointers import _EXTERNAL, _WHERE
@@ -74,11 +75,14 @@ def test_a_member_larger_than_the_file_is_refused_unread(claimed: int, file: Pat
     refused(file, "cut off")
 
 
-def test_what_json_cannot_hold_is_not_written(bundle: Bundle, tmp_path: Path) -> None:
-    for place in ("net.lens", "model"):
+def test_what_json_cannot_hold_is_null_or_not_written(bundle: Bundle, tmp_path: Path) -> None:
+    """A figure that cannot be computed must not cost somebody their trained model."""
+    for place in (tmp_path / "net.lens", tmp_path / "model"):
+        bundle.with_facts(report={"accuracy": {"low": float("nan"), "all": [float("inf"), 1.5]}}).save(place)
+        assert load_model(place).facts.report == {"accuracy": {"low": None, "all": [None, 1.5]}}
         with pytest.raises(UsageError, match="cannot be written as JSON"):
-            bundle.with_facts(report={"accuracy": float("nan")}).save(tmp_path / place)
-    assert list(tmp_path.iterdir()) == []
+            bundle.with_facts(provenance={"by": object()}).save(place)
+        assert load_model(place).facts.report
 
 
 def test_other_spellings_of_a_number_are_one_identity(bundle: Bundle, folder: Path) -> None:
@@ -259,6 +263,23 @@ def test_operators_that_nobody_knows_are_told(node: Any, victim: Path) -> None:
     with pytest.raises(Exception, match="cannot load the graph") as caught:
         load_model(victim).predict(scene(24, 32))
     assert type(caught.value).__name__ == "ModelFileError"
+
+
+def test_the_other_format_of_onnx_runtime_is_refused(victim: Path) -> None:
+    """It is told by content, and would pass by the look at the graph if that were all."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(victim.parent / "x.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    weight = numpy_helper.from_array(np.arange(CLASSES, dtype=np.uint8), "w")
+    onnxruntime.InferenceSession(graph_of([], weight).SerializeToString(), options)
+    content = (victim.parent / "x.ort").read_bytes()
+    assert content[4:8] == b"ORTM" and onnxruntime.InferenceSession(content)
+    with pytest.raises(ModelFileError, match="cannot load the graph"):
+        onnx_engine(content, b"")
+    with_graph(victim, content)
+    refused(victim)
 
 
 def test_an_export_of_a_damaged_graph_is_refused(victim: Path) -> None:

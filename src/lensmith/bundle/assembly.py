@@ -41,7 +41,7 @@ def onnx_file(bundle: Bundle, core: onnx.ModelProto | None = None) -> bytes:
             "lensmith.classes": json.dumps(bundle.classes, ensure_ascii=False),
             "lensmith.task": bundle.task,
             "lensmith.sha256": bundle.sha256,
-            "lensmith.provenance": json.dumps(bundle.facts.provenance, ensure_ascii=False),
+            "lensmith.provenance": json.dumps(bundle.facts.provenance),
         },
     )
     try:

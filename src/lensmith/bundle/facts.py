@@ -54,8 +54,10 @@ class BundleFacts:
         return {"format": FORMAT, **facts, "preprocess": self.preprocess.as_dict()}
 
     def as_json(self) -> bytes:
-        """The content of `bundle.json`. Raises `ValueError` for a number that JSON has no word for."""
-        text = json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        """The content of `bundle.json`; a number of the report that JSON has no word for becomes null."""
+        facts = self.as_dict()
+        facts |= {name: _without_nan(facts[name]) for name in ("report", "provenance")}
+        text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         # Names of files that are not UTF-8 come as lone surrogates, which JSON can write as escapes.
         return text.encode("utf-8", "backslashreplace")
 
@@ -113,11 +115,19 @@ def _strict_json(content: bytes) -> Any:
     )
 
 
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"it says {next(key for key in keys if keys.count(key) > 1)!r} twice")
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"it says {key!r} twice")
     return table
 
 

@@ -26,7 +26,7 @@ def write_bundle(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> 
             _write_folder(path.resolve(), facts, files)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
-    except ValueError as error:
+    except TypeError as error:
         raise UsageError(f"{path}: its facts cannot be written as JSON ({error})") from error
 
 
