@@ -19,7 +19,7 @@ from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.export import export
 
 PAGE = (Path(__file__).parents[2] / "docs/export.md").read_text(encoding="utf-8")
-(LINES,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+*_, LINES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 PACKAGES = ("numpy", "onnxruntime", "PIL")
 RUN = """
 import importlib.util, os, sys
