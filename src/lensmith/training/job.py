@@ -175,7 +175,6 @@ def _provenance(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
         "data": {
             "name": roles.train.name,
             "train": _counts(prepared.column.matching(roles.train)),
-            "held_out": {"split": roles.held_out_name, "count": len(roles.held_out)},
         },
         "packages": _versions(),
     }
@@ -191,7 +190,10 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
     )
     report = dataclasses.replace(measured.report, split=roles.held_out_name, held_out=True, seen=seen)
     measured.predictions.write(run.predictions_file)
-    update_facts(run.model, bundle.with_facts(report=report.as_dict()).facts)
+    held_out = {"split": roles.held_out_name, "count": len(measured.data)}
+    made = bundle.facts.provenance
+    made = {**made, "data": {**made["data"], "held_out": held_out}}
+    update_facts(run.model, bundle.with_facts(report=report.as_dict(), provenance=made).facts)
     write_json(run.report_file, report.as_dict())
     yield Event("measure", report.verdict())
     yield Event("", _beside(report))
