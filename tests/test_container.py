@@ -196,6 +196,7 @@ def model(trained_digits: Path) -> Path:
 def test_what_is_built_serves_a_picture(image: Image, model: Path) -> None:
     from lensmith.bundle.bundle import load_model
 
+    before = sorted(image.root.rglob("*"))
     picture = encoded(noise(40, 30))
     wanted = load_model(model).predict(picture)
     with running(image, model) as (process, url):
@@ -212,6 +213,7 @@ def test_what_is_built_serves_a_picture(image: Image, model: Path) -> None:
         assert process.wait(30) == 0
         unhealthy = subprocess.run(asked, env=image.variables(), capture_output=True, check=False)
         assert unhealthy.returncode != 0
+    assert sorted(image.root.rglob("*")) == before  # a root that cannot be written to will do
 
 
 @pytest.mark.slow

@@ -214,6 +214,17 @@ def test_a_tutorials_network_pickled_whole(tmp_path: Path) -> None:
     assert "notebook_that_is_gone.Net" in bundle.facts.provenance["weights"]["pickled_names"]
 
 
+def test_second_classifiers_of_training_stay_out(tmp_path: Path) -> None:
+    """As in the files of torchvision's googlenet and inception_v3."""
+    net, model = network(tmp_path)
+    state = {**net.state_dict(), "aux1.fc.weight": torch.ones(3, 8), "aux1.fc.bias": torch.ones(3)}
+    save_file(state, tmp_path / "net.safetensors")
+    bundle = lm.pack(
+        tmp_path / "net.safetensors", model, classes=["a", "b", "c"], preprocess=lm.Preprocess(32)
+    )
+    check(bundle, net)
+
+
 def test_another_number_of_names_is_refused(tmp_path: Path) -> None:
     torch.manual_seed(0)
     save_file(resnet18(num_classes=5).state_dict(), tmp_path / "resnet.safetensors")

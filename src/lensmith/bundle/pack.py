@@ -11,7 +11,7 @@ from lensmith.bundle.bundle import Bundle
 from lensmith.errors import ModelFileError, UsageError
 from lensmith.models.build import OURS, build
 from lensmith.models.foreign import read_state
-from lensmith.models.pretrained import put_state
+from lensmith.models.pretrained import AUXILIARY, put_state
 from lensmith.models.published import origin_of_file, preprocess_facts
 from lensmith.pictures.preprocess import Preprocess, preprocess_from
 from lensmith.runs.files import sha256_of
@@ -57,7 +57,8 @@ def pack(
     if preprocess is None:
         preprocess, _ = preprocess_for(model, path)
     network = build(model, max(1, len(classes)), preprocess.size[0])
-    left_out = put_state(network, state, str(path))
+    # Second classifiers that only training has are no part of what answers.
+    left_out = [name for name in put_state(network, state, str(path)) if not name.startswith(AUXILIARY)]
     if left_out:
         raise ModelFileError(
             f"{path}: {left_out[0]} has {len(state[left_out[0]])} rows, and {len(classes)} class names are given",

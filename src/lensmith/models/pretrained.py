@@ -21,7 +21,7 @@ from lensmith.models.lite0 import Lite0, load_lite0
 from lensmith.models.published import origin_of_file, published, weights_file
 from lensmith.types import Event
 
-_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _COUNT = "num_batches_tracked"
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 """Names with a dot in them, as torchvision's DenseNet files have them."""
@@ -74,7 +74,7 @@ def put_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> lis
     own = model.state_dict()
     state = {name: tensor for name, tensor in state.items() if name in own or not name.endswith(_COUNT)}
     head = [name for name in own if name.rpartition(".")[0] in _head_names(model)]
-    left_out = [name for name in state if name.startswith(_AUXILIARY) and name not in own]
+    left_out = [name for name in state if name.startswith(AUXILIARY) and name not in own]
     if any(name in state and state[name].shape != own[name].shape for name in head):
         left_out += [name for name in head if name in state]
     fitting = {name: tensor for name, tensor in state.items() if name not in left_out}

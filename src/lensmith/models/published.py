@@ -64,12 +64,11 @@ def origin_of_file(name: str, path: Path) -> dict[str, str]:
     """
     sha256 = sha256_of(path)
     known = {"source": f"{path.name}, sha256 {sha256}", "version": "", "url": "", "licence": "unknown"}
-    published_facts: dict[str, Any] = {}
     if name == "efficientnet_lite0":
-        published_facts = published(name, 224)
-        with contextlib.suppress(ModelFileError):
-            if sha256_of(weights_file(name, published_facts)) == sha256:
-                return {word: published_facts[word] for word in known}
+        facts = published(name, 224)
+        with contextlib.suppress(ModelFileError):  # where the package is not installed
+            if sha256_of(weights_file(name, facts)) == sha256:
+                return {word: facts[word] for word in known}
     if weights := _weights_of_torchvision(name, sha256):
         return {word: _of_torchvision(name, weights)[word] for word in known}
     return known
