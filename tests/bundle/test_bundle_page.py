@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from drawn import encoded
 from foreign_bundles import changed
@@ -50,6 +51,50 @@ def test_the_reader_knows_nothing_of_lensmith() -> None:
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert names <= WITHOUT_LENSMITH
+
+
+def one_pass(values: Any, after: int, name: str) -> Any:
+    """The page's words as numbers: along the first axis, float64 [before, ...] -> [after, ...]."""
+    before = len(values)
+    s = before / after
+    t = max(s, 1.0)
+    k, i = np.arange(after)[:, None], np.arange(before)[None]
+    c, r = (k + 0.5) * s, {"bilinear": 1, "bicubic": 2, "lanczos": 3}[name] * t
+    x = (i - c + 0.5) * (1 / t)
+    far = np.abs(x)
+    cubic = np.where(far < 2, -0.5 * (((far - 5) * far + 8) * far - 4), 0)
+    weights = {
+        "bilinear": np.maximum(1 - far, 0),
+        "bicubic": np.where(far < 1, (1.5 * far - 2.5) * far * far + 1, cubic),
+        "lanczos": np.where((x >= -3) & (x < 3), np.sinc(x) * np.sinc(x / 3), 0),
+    }[name]
+    weights = np.where((i >= np.floor(c - r + 0.5)) & (i < np.floor(c + r + 0.5)), weights, 0)
+    weights = weights / weights.sum(1, keepdims=True) * 2**22
+    weights = np.sign(weights) * np.floor(np.abs(weights) + 0.5)
+    return np.clip(np.floor(np.tensordot(weights, values, 1) / 2**22 + 0.5), 0, 255)
+
+
+def resampled(pixels: Any, size: tuple[int, int], name: str) -> Any:
+    (h, w), (a, b) = pixels.shape[:2], size
+    if name == "nearest":
+        for axis, (n, m) in enumerate(((h, a), (w, b))):
+            places = np.cumsum([n / m / 2, *[n / m] * (m - 1)])
+            pixels = pixels.take(np.minimum(np.floor(places).astype(int), n - 1), axis)
+        return pixels
+    passes = [(1, b), (0, a)]
+    for axis, after in reversed(passes) if h > a and h - a > 2 * (w - b) else passes:
+        if pixels.shape[axis] != after:
+            pixels = np.moveaxis(one_pass(np.moveaxis(pixels, axis, 0).astype(float), after, name), 0, axis)
+    return pixels
+
+
+@pytest.mark.parametrize("name", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_resampling_is_written_down_to_the_pixel(name: str) -> None:
+    for number, (h, w) in enumerate([(24, 33), (90, 120), (301, 40), (12, 16), (7, 200), (64, 64)]):
+        for size in ((24, 32), (60, 31), (h, 50), (7, w)):
+            pixels = scene(h, w, number)
+            wanted = Image.fromarray(pixels).resize(size[::-1], Image.Resampling[name.upper()])
+            assert (resampled(pixels, size, name) == np.asarray(wanted)).all(), (h, w, size)
 
 
 @pytest.mark.parametrize(
