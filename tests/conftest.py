@@ -73,6 +73,20 @@ def trained_digits_copy(trained_digits: Path, tmp_path: Path) -> Path:
     return place
 
 
+@pytest.fixture(scope="session")
+def index() -> None:
+    """Skips where pip reaches no package index."""
+    asked = [sys.executable, "-m", "pip", "--no-cache-dir", "--retries", "0", "--timeout", "15"]
+    done = subprocess.run(
+        [*asked, "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "iniconfig"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip("no package index can be reached")
+
+
 def lensmith(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run one command line in `cwd`; it has to succeed."""
     done = subprocess.run(

@@ -114,20 +114,6 @@ def test_source_archive_can_be_tested(archives: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def index() -> None:
-    """Skips where pip reaches no package index."""
-    asked = [sys.executable, "-m", "pip", "--no-cache-dir", "--retries", "0", "--timeout", "15"]
-    done = subprocess.run(
-        [*asked, "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "iniconfig"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip("no package index can be reached")
-
-
-@pytest.fixture(scope="module")
 def base(archives: Path, index: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of an empty environment with the wheel and its base requirements."""
     place = tmp_path_factory.mktemp("base") / "venv"

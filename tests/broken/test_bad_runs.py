@@ -47,6 +47,14 @@ def test_a_damaged_bundle_json(content: str, run: Path, ask: Ask) -> None:
     ask("predict", "run", "eight.png").refused(5, str(run.name))
 
 
+def test_a_damaged_report_in_a_bundle(run: Path, ask: Ask) -> None:
+    facts = json.loads((run / "model/bundle.json").read_text(encoding="utf-8"))
+    for report in ({"x": 1}, {**facts["report"], "per_class": 7}):
+        (run / "model/bundle.json").write_text(json.dumps({**facts, "report": report}), encoding="utf-8")
+        ask("evaluate", "run").refused(5, "its report is damaged")
+        assert ask("predict", "run", "eight.png").code == 0
+
+
 def test_a_file_of_a_bundle_is_missing(run: Path, ask: Ask) -> None:
     (run / "model/weights.safetensors").unlink()
     ask("predict", "run", "eight.png").refused(5, "weights.safetensors", "hint:")

@@ -14,7 +14,7 @@ from lensmith.bundle.graph import trace
 from lensmith.errors import ModelFileError
 from lensmith.models.foreign import read_state
 from lensmith.models.lite0 import Lite0, load_lite0
-from lensmith.models.pretrained import published, weights_file
+from lensmith.models.published import published, weights_file
 from lensmith.models.weights import weights_bytes
 from lensmith.pictures.preprocess import Preprocess
 

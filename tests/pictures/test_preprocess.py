@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision.transforms import v2
 from torchvision.transforms.functional import center_crop, resize
 
-from lensmith.errors import UsageError
+from lensmith.errors import PictureError, UsageError
 from lensmith.pictures.preprocess import Preprocess, preprocess_from
 
 DRAWS = np.random.default_rng(7)
@@ -137,3 +137,12 @@ def test_an_unknown_field_is_refused() -> None:
 def test_damaged_facts_are_refused_by_name(facts: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="Preprocess"):
         preprocess_from(facts)
+
+
+def test_a_strip_is_refused_before_it_is_enlarged() -> None:
+    """Four pixels by five million are a few kilobytes, and at 224 pixels high 64 gigabytes."""
+    strip = np.zeros((4, 5_000_000, 3), np.uint8)
+    for pixels in (strip, strip.transpose(1, 0, 2)):
+        with pytest.raises(PictureError, match="too long and narrow"):
+            Preprocess(224)(pixels)
+        assert Preprocess(224, fit="pad")(pixels).shape == (224, 224, 3)

@@ -99,6 +99,11 @@ def test_the_bundle_tells_the_report(run: lm.Run) -> None:
         1,
     )
     assert facts["classes"] == ["ant", "bee"]
+    made = facts["provenance"]
+    assert made["data"]["train"] == {"count": 38, "classes": {"ant": 19, "bee": 19}}
+    assert made["data"]["held_out"] == {"split": "test", "count": 19}
+    assert (made["made_by"], made["run"], made["network"]) == ("train", "set-001", "convnet")
+    assert made["weights"] == {"source": "trained from scratch"} and "torch" in made["packages"]
 
 
 def test_predict_says_what_was_measured(run: lm.Run, place: Path) -> None:

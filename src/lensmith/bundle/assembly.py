@@ -41,9 +41,13 @@ def onnx_file(bundle: Bundle, core: onnx.ModelProto | None = None) -> bytes:
             "lensmith.classes": json.dumps(bundle.classes, ensure_ascii=False),
             "lensmith.task": bundle.task,
             "lensmith.sha256": bundle.sha256,
+            "lensmith.provenance": json.dumps(bundle.facts.provenance),
         },
     )
-    onnx.checker.check_model(model)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ModelFileError(f"the bundle's graph cannot be made part of a file ({error})") from error
     content: bytes = model.SerializeToString()
     return content
 
@@ -55,7 +59,10 @@ def network_graph(bundle: Bundle) -> onnx.ModelProto:
             "the bundle holds no graph, since torch's exporter could not follow its network",
             hint="The command that made it said why.",
         )
-    core = onnx.load_model_from_string(bundle.files[GRAPH])
+    try:
+        core = onnx.load_model_from_string(bundle.files[GRAPH])
+    except Exception as error:  # protobuf's own, which onnx does not name
+        raise ModelFileError(f"the bundle's graph is damaged ({error})") from error
     _take_in_weights(core, bundle.files[WEIGHTS])
     return core
 

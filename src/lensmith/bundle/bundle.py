@@ -12,7 +12,7 @@ import numpy as np
 
 from lensmith.bundle.answers import answers
 from lensmith.bundle.engines import Engine, Logits, open_engine, torch_engine
-from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts, digests
+from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts, digests, fault_of
 from lensmith.bundle.storage import locate, read_bundle, write_bundle
 from lensmith.errors import ModelFileError, UsageError
 from lensmith.pictures.decode import Pixels
@@ -42,11 +42,10 @@ class Bundle:
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
         names = [str(word) for word in classes]
-        twice = next((word for word in names if names.count(word) > 1), None)
-        if twice is not None:
-            raise UsageError(f"two outputs are called '{twice}'", hint="Give each output a name of its own.")
-        files = _files_of(model, preprocess, name)
         facts = BundleFacts(names, preprocess, task, name, provenance=dict(provenance or {}))
+        if fault := fault_of(facts):
+            raise UsageError(fault, hint="Give each output a name of its own.")
+        files = _files_of(model, preprocess, name)
         # What answers now is what will answer from the file, whoever goes on training this network.
         engine = None if GRAPH in files else torch_engine(copy.deepcopy(model), preprocess)
         self._begin(replace(facts, files=digests(files)), engine, files, None)
@@ -99,7 +98,9 @@ class Bundle:
     def logits(self, pixels: Pixels) -> Logits:
         """Prepared pictures, uint8 [N, H, W, 3] -> the network's outputs, float32 [N, outputs]."""
         wanted = max(1, len(self.classes))
-        outputs = [_checked(self.engine(part), len(part), wanted) for part in self.engine.parts(pixels)]
+        outputs = [
+            _checked(self.engine(part), len(part), wanted, self.path) for part in self.engine.parts(pixels)
+        ]
         return np.concatenate(outputs) if outputs else np.empty((0, wanted), np.float32)
 
     def predict_prepared(self, pixels: Pixels) -> list[Prediction]:
@@ -119,10 +120,23 @@ class Bundle:
         return Path(path)
 
     def with_facts(self, **changes: Any) -> Bundle:
-        """The same model with other facts, such as a report or a threshold."""
+        """The same model with other facts, such as a report or a threshold. Raises `UsageError` for what none has."""
+        facts = replace(self.facts, **changes)
+        if fault := fault_of(facts):
+            raise UsageError(fault)
         bundle = Bundle.__new__(Bundle)
-        bundle._begin(replace(self.facts, **changes), self._engine, self._files, self.path)
+        bundle._begin(facts, self._engine, self._files, self.path)
         return bundle
+
+    @property
+    def origin(self) -> str:
+        """Where the weights come from and under which licence, in words; "" where the provenance does not say."""
+        weights = self.facts.provenance.get("weights")  # may be a stranger's: of any shape
+        if not isinstance(weights, dict) or not isinstance(weights.get("source"), str):
+            return ""
+        version, licence = weights.get("version"), weights.get("licence")
+        words = f"{weights['source']}, version {version}" if version else weights["source"]
+        return f"{words}, licence {licence}" if licence else words
 
     def describe(self) -> dict[str, Any]:
         """What the bundle says of itself, as JSON holds it."""
@@ -132,7 +146,8 @@ class Bundle:
         height, width = self.preprocess.size
         place = f" from {self.path}" if self.path else ""
         shape = f"{height} x {width}, {self.preprocess.fit}"
-        return f"Bundle({self.task}, {len(self.classes)} classes, {shape}{place})"
+        origin = f"; weights: {self.origin}" if self.origin else ""
+        return f"Bundle({self.task}, {len(self.classes)} classes, {shape}{place}{origin})"
 
 
 def load_model(word: str | Path) -> Bundle:
@@ -175,14 +190,16 @@ def _files_of(model: nn.Module, preprocess: Preprocess, name: str) -> dict[str, 
         return {WEIGHTS: weights}
 
 
-def _checked(outputs: Logits, count: int, wanted: int) -> Logits:
+def _checked(outputs: Logits, count: int, wanted: int, path: Path | None) -> Logits:
     if outputs.ndim != 2 or len(outputs) != count:
         raise ModelFileError(
             f"the network gives {outputs.shape} for {count} pictures, and [{count}, {wanted}] is needed"
         )
-    if outputs.shape[1] != wanted:
-        raise UsageError(
-            f"the network has {outputs.shape[1]} outputs and {wanted} class names are given",
-            hint="Give one name per output, in their order.",
-        )
-    return outputs
+    if outputs.shape[1] == wanted:
+        return outputs
+    if path is not None:
+        raise ModelFileError(f"{path}: the network has {outputs.shape[1]} outputs and {wanted} class names")
+    raise UsageError(
+        f"the network has {outputs.shape[1]} outputs and {wanted} class names are given",
+        hint="Give one name per output, in their order.",
+    )

@@ -108,6 +108,8 @@ def onnx_engine(graph: bytes, weights: bytes | None = None) -> Engine:
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Its own other format, which it would else tell by content, is nothing that a bundle holds or that was looked at.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     # Left to itself it binds each thread to a core, even to one that this process may not use or a neighbour has.
     options.intra_op_num_threads = threads = compute_threads()
     # Threads that spin while they wait gain 1 to 4 % on a quiet machine, and lose half where a neighbour works.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from lensmith.bundle.facts import FACTS, GRAPH, WEIGHTS, BundleFacts, digests, facts_from
+from lensmith.bundle.facts import FACTS, GRAPH, MOST_FACTS, WEIGHTS, BundleFacts, digests, facts_from
+from lensmith.bundle.pointers import refuse_pointers
 from lensmith.errors import ModelFileError, UsageError
 from lensmith.runs.directory import LAST, RunDirectory, find_run
-from lensmith.runs.files import replacing, write_bytes, write_json
+from lensmith.runs.files import replacing, write_bytes
 
 SUFFIX = ".lens"
 
@@ -26,14 +26,17 @@ def write_bundle(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> 
             _write_folder(path.resolve(), facts, files)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
+    except TypeError as error:
+        raise UsageError(f"{path}: its facts cannot be written as JSON ({error})") from error
 
 
 def write_zip(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> None:
     """One uncompressed zip, whole or not at all, whatever its name."""
+    said = facts.as_json()
     with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-        archive.writestr(FACTS, json.dumps(facts.as_dict(), indent=2, ensure_ascii=False))
+        archive.writestr(FACTS, said)
 
 
 def _write_folder(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> None:
@@ -43,13 +46,14 @@ def _write_folder(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) ->
             f"{path} holds {min(others)}, which is no part of a bundle",
             hint=f"Name a new or empty folder, an older bundle, or a file that ends in {SUFFIX}.",
         )
+    said = facts.as_json()
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         beside.chmod(0o755)
         for name, content in files.items():
             write_bytes(beside / name, content)
-        write_json(beside / FACTS, facts.as_dict())
+        write_bytes(beside / FACTS, said)
         take_place(beside, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -67,7 +71,7 @@ def take_place(new: Path, path: Path) -> None:
 
 def update_facts(folder: Path, facts: BundleFacts) -> None:
     """Replace what a bundle folder says of itself; its files stay."""
-    write_json(folder / FACTS, facts.as_dict())
+    write_bytes(folder / FACTS, facts.as_json())
 
 
 def locate(word: str | Path) -> Path:
@@ -94,35 +98,61 @@ def locate(word: str | Path) -> Path:
 
 
 def read_bundle(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
-    """The facts and every file that they name, each checked against its sha256."""
+    """The facts and every file that they name, each checked against its sha256; the graph is looked through, too.
+
+    Raises `ModelFileError` for whatever is not as docs/bundle.md has it.
+    """
     try:
         facts, contents = _read_zip(path) if path.is_file() else _read_folder(path)
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError, RuntimeError) as error:
         raise ModelFileError(f"{path}: no bundle can be read there ({error})") from error
     found = digests(contents)
     for name in (WEIGHTS, *facts.files):
-        if name not in contents:
+        if name not in contents or name not in facts.files:
             raise ModelFileError(f"{path}: it lacks {name}", hint="The copy is not whole; copy it again.")
         if found[name] != facts.files[name]:
             raise ModelFileError(
                 f"{path}: {name} is damaged (its sha256 is not the one written down)", hint="Copy it again."
             )
+    try:
+        refuse_pointers(contents.get(GRAPH, b""), WEIGHTS, len(contents[WEIGHTS]))
+    except ValueError as error:
+        raise ModelFileError(
+            f"{path}: {error}", hint="It was not written by lensmith: do not use it."
+        ) from error
     return facts, contents
 
 
 def _read_folder(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
-    facts = facts_from(json.loads((path / FACTS).read_bytes()), str(path))
-    return facts, {name: (path / name).read_bytes() for name in facts.files if (path / name).exists()}
+    with (path / FACTS).open("rb") as file:
+        facts = facts_from(file.read(MOST_FACTS + 1), str(path))
+    return facts, {name: (path / name).read_bytes() for name in facts.files if (path / name).is_file()}
 
 
 def _read_zip(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
-        if any(one.compress_type != zipfile.ZIP_STORED for one in members):
-            raise ValueError("it is a compressed zip")  # a bundle never is: this bounds what reading takes
-        facts = facts_from(json.loads(archive.read(FACTS)), str(path))
+        _refuse_members(members, path.stat().st_size)
+        facts = facts_from(archive.read(FACTS), str(path))
         names = {one.filename for one in members}
         strange = sorted(names - {FACTS, *facts.files})
         if strange:
-            raise ValueError(f"it holds {strange[0]}, which is no part of a bundle")
+            raise ValueError(f"it holds {strange[0]!r}, which is no part of a bundle")
         return facts, {name: archive.read(name) for name in facts.files if name in names}
+
+
+def _refuse_members(members: list[zipfile.ZipInfo], size: int) -> None:
+    """What a bundle's zip never is; all of it is known before a member is read."""
+    seen: set[str] = set()
+    for one in members:
+        if one.compress_type != zipfile.ZIP_STORED:
+            raise ValueError("it is a compressed zip")  # a bundle never is: this bounds what reading takes
+        if one.filename in seen:
+            raise ValueError(f"it holds {one.filename!r} twice")
+        if one.filename not in (FACTS, WEIGHTS, GRAPH):
+            raise ValueError(f"it holds {one.filename!r}, which is no part of a bundle")
+        if one.file_size != one.compress_size or one.header_offset + one.file_size > size:
+            raise ValueError(f"it is cut off: {one.filename} is said to have {one.file_size:,} bytes")
+        if one.filename == FACTS and one.file_size > MOST_FACTS:
+            raise ValueError(f"{FACTS} has more than {MOST_FACTS >> 20} MiB")
+        seen.add(one.filename)

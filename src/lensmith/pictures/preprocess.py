@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lensmith.errors import UsageError
-from lensmith.pictures.decode import Pixels
+from lensmith.errors import PictureError, UsageError
+from lensmith.pictures.decode import MAX_PIXELS, Pixels
 
 Fit = Literal["crop", "pad", "squish"]
 
@@ -21,6 +22,8 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+
+_MOST_SIDE = 8192
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,22 @@ class Preprocess:
             object.__setattr__(self, name, tuple(kind(value) for value in getattr(self, name)))
         if min(self.size) < 1 or (self.resize is not None and self.resize < 1):
             raise UsageError(f"Preprocess(size={self.size}, resize={self.resize}): sizes start at 1")
+        if max(*self.size, self.resize or 1) > _MOST_SIDE:
+            raise UsageError(
+                f"Preprocess(size={self.size}, resize={self.resize}): sizes end at {_MOST_SIDE:,}"
+            )
         if self.fit not in ("crop", "pad", "squish"):
             raise UsageError(f"Preprocess(fit={self.fit!r}): it is crop, pad or squish")
         if self.interpolation not in _FILTERS:
             raise UsageError(
                 f"Preprocess(interpolation={self.interpolation!r}): it is one of {', '.join(_FILTERS)}"
             )
-        if not len(self.mean) == len(self.std) == len(self.fill) == 3 or not min(self.std) > 0:
-            raise UsageError("Preprocess: mean, std and fill hold one number per channel, std above 0")
+        if not len(self.mean) == len(self.std) == len(self.fill) == 3:
+            raise UsageError("Preprocess: mean, std and fill hold one number per channel")
+        if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
+            raise UsageError(f"Preprocess(mean={self.mean}, std={self.std}): finite numbers, std above 0")
+        if not all(0 <= value <= 255 for value in self.fill):
+            raise UsageError(f"Preprocess(fill={self.fill}): levels are 0 to 255")
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """RGB pixels, uint8 [H, W, 3], of any size -> uint8 [height, width, 3]."""
@@ -73,7 +84,7 @@ class Preprocess:
 
     def resized_to(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of a picture after resizing, before crop or pad. Whole numbers only, so that an
-        exported graph computes the same."""
+        exported graph computes the same. Raises `PictureError` for a strip that would become too large."""
         if self.fit == "squish":
             return self.size
         if self.fit == "pad":
@@ -83,8 +94,12 @@ class Preprocess:
             return box_height, max(1, (2 * width * box_height + height) // (2 * height))
         box_height, box_width = self.size if self.resize is None else (self.resize, self.resize)
         if box_height * width >= box_width * height:
-            return box_height, width * box_height // height
-        return height * box_width // width, box_width
+            box_width = width * box_height // height
+        else:
+            box_height = height * box_width // width
+        if box_height * box_width > MAX_PIXELS:
+            raise PictureError("picture", f"{width} x {height} pixels, too long and narrow to be cropped")
+        return box_height, box_width
 
     def affine(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(scale, offset), each float32 [3]: `pixel * scale + offset` is the normalised value."""
@@ -107,7 +122,7 @@ class Preprocess:
 
 
 def preprocess_from(facts: dict[str, Any]) -> Preprocess:
-    """A `Preprocess` from its JSON form."""
+    """A `Preprocess` from its JSON form, whose numbers are numbers: no words, no fractions of a pixel."""
     known = {field.name for field in dataclasses.fields(Preprocess)}
     unknown = sorted(set(facts) - known)
     if unknown:
@@ -115,9 +130,21 @@ def preprocess_from(facts: dict[str, Any]) -> Preprocess:
             f"Preprocess has no field {', '.join(unknown)}", hint="The file may come from a newer lensmith."
         )
     try:
+        _refuse_other_types(facts)
         return Preprocess(**facts)
-    except (TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise UsageError(f"Preprocess: its fields are damaged ({error})") from error
+
+
+def _refuse_other_types(facts: dict[str, Any]) -> None:
+    size = facts["size"]
+    whole = [*(size if isinstance(size, list | tuple) else [size, size]), *facts.get("fill", ())]
+    if len(whole) not in (2, 5) or not all(type(number) is int for number in whole):
+        raise TypeError("size is two whole numbers, fill three")
+    if type(facts.get("resize")) not in (int, type(None)):
+        raise TypeError("resize is a whole number")
+    if not all(type(number) in (int, float) for name in ("mean", "std") for number in facts.get(name, ())):
+        raise TypeError("mean and std are numbers")
 
 
 def _centre(pixels: Pixels, size: tuple[int, int], fill: int | tuple[int, int, int]) -> Pixels:

@@ -210,7 +210,7 @@ def head_alone(plan: Plan, short: UsageError) -> Plan:
 
 def _as_published(plan: Plan, side: int | None, seen: int) -> Plan:
     """Pictures as the network knows them from its training; small ones (of `side`) not quite as large."""
-    from lensmith.models.pretrained import published
+    from lensmith.models.published import published
 
     assert plan.recipe.model is not None
     size = int(published(plan.recipe.model, plan.recipe.image_size or 224)["size"])

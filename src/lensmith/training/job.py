@@ -157,17 +157,27 @@ def save_bundle(prepared: Prepared, run: RunDirectory) -> Bundle:
         classes=prepared.roles.train.classes,
         task=prepared.data.task,
         name="" if recipe.model == OWN else recipe.model or "",
-        provenance={
-            "lensmith": version("lensmith"),
-            "run": run.path.name,
-            "data": prepared.roles.train.name,
-            "weights": {
-                k: prepared.weights[k] for k in ("source", "url", "licence") if k in prepared.weights
-            },
-        },
+        provenance=_provenance(prepared, run),
     )
     bundle.save(run.model)
     return load_model(run.model)
+
+
+def _provenance(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
+    """Where the model comes from: its first weights with their licence, its pictures by number, what made it."""
+    roles, weights = prepared.roles, prepared.weights
+    kept = ("source", "version", "url", "licence")
+    return {
+        "made_by": "train",
+        "run": run.path.name,
+        "network": prepared.plan.recipe.model,
+        "weights": {name: weights[name] for name in kept} if weights else {"source": "trained from scratch"},
+        "data": {
+            "name": roles.train.name,
+            "train": _counts(prepared.column.matching(roles.train)),
+        },
+        "packages": _versions(),
+    }
 
 
 def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator[Event, None, Measurement]:
@@ -180,7 +190,10 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
     )
     report = dataclasses.replace(measured.report, split=roles.held_out_name, held_out=True, seen=seen)
     measured.predictions.write(run.predictions_file)
-    update_facts(run.model, bundle.with_facts(report=report.as_dict()).facts)
+    held_out = {"split": roles.held_out_name, "count": len(measured.data)}
+    made = bundle.facts.provenance
+    made = {**made, "data": {**made["data"], "held_out": held_out}}
+    update_facts(run.model, bundle.with_facts(report=report.as_dict(), provenance=made).facts)
     write_json(run.report_file, report.as_dict())
     yield Event("measure", report.verdict())
     yield Event("", _beside(report))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lensmith.cli import show
+from lensmith.cli.measured import require_free, write_measured
 from lensmith.cli.progress import follow
+from lensmith.errors import ModelFileError, UsageError
 from lensmith.runs.recipe import data_words
 
 _SHOWN = 5
@@ -22,6 +25,10 @@ def evaluate(
         list[str] | None, typer.Argument(help="root=FOLDER, task=NAME.", metavar="KEY=VALUE")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Of DATA: train, val or test [all of it].")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A new folder for the page and the predictions.", metavar="DIR"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Measure a model on labelled pictures.
@@ -31,31 +38,28 @@ def evaluate(
     \b
       lensmith evaluate last
       lensmith evaluate last new-photos/ --json
+      lensmith evaluate dogs.lens photos/ -o measured/
     """
     if data is None:
-        from lensmith.bundle.bundle import load_model
-        from lensmith.errors import ModelFileError
-
-        report = load_model(run).facts.report
-        if not report:
-            raise ModelFileError(
-                f"{run}: this model was never measured",
-                hint=f"lensmith evaluate {run} DATA measures it on labelled pictures.",
+        if out is not None:
+            raise UsageError(
+                f"--out {out} is for pictures that are measured now", hint="evaluate RUN DATA --out DIR"
             )
-        if as_json:
-            show.data(report)
-        else:
-            from lensmith.evaluation.report import report_from
-
-            show.line(str(report_from(report)))
+        _show_report(run, as_json)
         return
     from lensmith.bundle.bundle import load_model
     from lensmith.bundle.measure import measure_bundle
     from lensmith.data.sources import load_data
 
+    if out is not None:
+        require_free(out, data)
     pictures = load_data(data, **data_words(words))
     part = pictures.split(split) if split else pictures
-    measured = follow(measure_bundle(load_model(run), part, split or "all"))
+    bundle = load_model(run)
+    measured = follow(measure_bundle(bundle, part, split or "all"))
+    if out is not None:
+        write_measured(out, bundle, part, data, measured)
+        show.say(f"{out}: look at report.html")
     skipped = (*pictures.skipped, *measured.skipped)
     if as_json:
         left_out = [vars(one) for one in skipped]
@@ -67,3 +71,24 @@ def evaluate(
         show.say(f"skipped  {one.file}: {one.reason}")
     if len(skipped) > _SHOWN:
         show.say(f"         and {len(skipped) - _SHOWN:,} more")
+
+
+def _show_report(run: str, as_json: bool) -> None:
+    """What was measured when the model was made."""
+    from lensmith.bundle.bundle import load_model
+    from lensmith.evaluation.report import report_from
+
+    report = load_model(run).facts.report
+    if not report:
+        raise ModelFileError(
+            f"{run}: this model was never measured",
+            hint=f"lensmith evaluate {run} DATA measures it on labelled pictures.",
+        )
+    if as_json:
+        show.data(report)
+        return
+    try:
+        said = str(report_from(report))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{run}: its report is damaged ({error!r})") from error
+    show.line(said)

@@ -65,7 +65,7 @@ def export(
         from lensmith.bundle.export import export as write
 
         parity = write(bundle, out, pictures, int8=small)
-        show.say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+        show.say(f"{out}: {out.stat().st_size / 1e6:.1f} MB; weights: {bundle.origin or 'of unknown origin'}")
         _say(parity)
     if triton is not None:
         from lensmith.bundle.triton import export_triton
