@@ -1,0 +1,43 @@
+"""A picture that somebody asks about: its name, and where its bytes come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lensmith.errors import PictureError
+from lensmith.pictures.decode import read_picture
+
+MOST_BYTES = 256_000_000
+"""Of one picture that does not lie in a file of its own: as many as the most pixels take uncompressed."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """name: what it is called in the answers; source: its file, or what gives its bytes.
+
+    member: its name in the archive that holds it. Such a one can be read only before the next is asked for.
+    """
+
+    name: str
+    source: Path | Callable[[], bytes]
+    member: str = ""
+
+    @property
+    def path(self) -> Path | None:
+        """Its own file, where it has one."""
+        return self.source if isinstance(self.source, Path) else None
+
+    def content(self) -> bytes:
+        """Its bytes. Raises `PictureError`."""
+        return read_picture(self.source, self.name) if isinstance(self.source, Path) else self.source()
+
+
+def unreadable(name: str, reason: str, hint: str = "") -> Asked:
+    """What was named and holds no picture: to be answered with the reason."""
+
+    def refuse() -> bytes:
+        raise PictureError(name, reason, hint=hint)
+
+    return Asked(name, refuse)
