@@ -68,8 +68,13 @@ class AnswerFile:
 
 
 def identity(name: str) -> str:
-    """One word for the spellings of a path."""
-    return name if is_url(name) else str(PurePath(name))
+    """One word for all spellings of a path, seen from the folder that this process is in."""
+    return name if is_url(name) else os.path.normcase(os.path.abspath(name))  # noqa: PTH100  # a million of them
+
+
+def place_identity(place: str) -> str:
+    """The same for a file that is written, where capitals may make no difference."""
+    return identity(place).casefold()
 
 
 def check_name(path: Path) -> None:
@@ -86,16 +91,17 @@ def check_name(path: Path) -> None:
 
 
 @contextmanager
-def answer_file(path: Path, model: str, *, sorts: bool = False) -> Iterator[AnswerFile]:
-    """Open FILE to go on with it, or begin it. model: the sha256 of the bundle; sorts: whether rows have places.
+def answer_file(path: Path, model: str, *, sort: Path | None = None) -> Iterator[AnswerFile]:
+    """Open FILE to go on with it, or begin it. model: the sha256 of the bundle.
 
-    A row half written is cut off, and pictures that could not be read are asked again. Raises `UsageError`
-    where it holds another model's answers or anything else, or another process writes to it.
+    sort: the folder that its pictures are sorted into, where they are. A row half written is cut off, and pictures
+    that could not be read are asked again. Raises `UsageError` where it holds another model's answers or anything
+    else, or another process writes to it.
     """
     check_name(path)
     path = Path(os.path.realpath(path))
     form = CsvTable() if path.suffix.lower() == ".csv" else JsonLines()
-    found = _Found(path, form, model[:_MODEL_LETTERS], sorts)
+    found = _Found(path, form, model[:_MODEL_LETTERS], sort)
     file = _locked(path)
     try:
         kept, size = found.read()
@@ -115,8 +121,9 @@ def answer_file(path: Path, model: str, *, sorts: bool = False) -> Iterator[Answ
 class _Found:
     """What a file holds already."""
 
-    def __init__(self, path: Path, form: CsvTable | JsonLines, model: str, sorts: bool) -> None:
-        self.path, self.form, self.model, self.sorts = path, form, model, sorts
+    def __init__(self, path: Path, form: CsvTable | JsonLines, model: str, sort: Path | None) -> None:
+        self.path, self.form, self.model = path, form, model
+        self._sort = "" if sort is None else identity(str(sort))
         self.seen, self.places = Seen(), Seen()
         self.again = 0
 
@@ -141,7 +148,7 @@ class _Found:
             else:
                 self.seen.add(identity(row.name))
                 if row.place:
-                    self.places.add(row.place.casefold())
+                    self.places.add(place_identity(row.place))
                 if kept[-1][1] == start:
                     start = kept.pop()[0]
                 kept.append((start, end))
@@ -156,10 +163,12 @@ class _Found:
                 f"{self.path}: holds answers of another model ({row.model}; this one is {self.model})",
                 hint="Name another file, or delete this one.",
             )
-        if not row.failed and bool(row.place) != self.sorts:
+        # DIR/LABEL/NAME
+        sort = identity(str(PurePath(row.place).parent.parent)) if row.place else ""
+        if not row.failed and sort != self._sort:
             raise UsageError(
-                f"{self.path}: begun {'without' if self.sorts else 'with'} --sort",
-                hint="Go on as it was begun, or name another file.",
+                f"{self.path}: its pictures were {f'sorted into {sort}' if sort else 'not sorted'}",
+                hint="Go on with --sort as it was begun, or name another file.",
             )
 
     def rewrite(self, kept: list[tuple[int, int]]) -> None:

@@ -12,7 +12,7 @@ from lensmith.bundle.answer_file import answer_file, check_name
 from lensmith.bundle.bundle import load_model
 from lensmith.bundle.prediction import Answer, predict_each
 from lensmith.bundle.sorting import ANSWERS, Sorter, refuse_sources
-from lensmith.data.listing import folders_named, pictures_named
+from lensmith.data.listing import STDIN, folders_named, pictures_named
 from lensmith.errors import PictureError, UsageError
 from lensmith.types import Event, Prediction
 
@@ -63,12 +63,12 @@ def answer_into_file(
         sort.mkdir(parents=True, exist_ok=True)
     path = out or (sort or Path()) / ANSWERS
     with ExitStack() as stack:
-        file = stack.enter_context(answer_file(path, bundle.sha256, sorts=sort is not None))
+        file = stack.enter_context(answer_file(path, bundle.sha256, sort=sort))
         sorter = None
         if sort is not None:
             sorter = stack.enter_context(closing(Sorter(sort, bundle.classes, file.places, link=link)))
         tally = Tally(path, before=len(file.seen))
-        pictures = (asked for asked in pictures_named(words) if file.is_new(asked.name))
+        pictures = (one for one in pictures_named(words) if one.name == STDIN or file.is_new(one.name))
         chunks = stack.enter_context(closing(predict_each(bundle, pictures, keep=sorter is not None)))
         began = told = time.monotonic()
         for chunk in chunks:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from lensmith.bundle.answer_file import Seen
+from lensmith.bundle.answer_file import Seen, place_identity
 from lensmith.bundle.prediction import Answer
 from lensmith.errors import PictureError, UsageError
 from lensmith.pictures.web import is_url
@@ -78,7 +78,7 @@ class Sorter:
 
     def _take(self, part: Path, place: Path) -> bool:
         """Give a picture this name, if it is free, or if a run that was stopped put it there."""
-        word = str(place).casefold()
+        word = place_identity(str(place))
         if word in self._places:
             return False
         if not os.path.lexists(place):

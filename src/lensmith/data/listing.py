@@ -30,15 +30,25 @@ def pictures_named(words: Iterable[str]) -> Iterator[Asked]:
             yield Asked(STDIN, _read_stdin)
         elif is_url(word):
             yield Asked(word, functools.partial(read_url, word))
-        elif glob.has_magic(word) and not os.path.lexists(word):
+        elif _is_pattern(word):
             yield from _matches(word)
         else:
             yield from _at(word)
 
 
 def folders_named(words: Iterable[str]) -> list[Path]:
-    """Those of the words that are folders."""
-    return [Path(word) for word in words if not is_url(word) and Path(word).is_dir()]
+    """The folders among what the words name."""
+    named = [word for word in words if not is_url(word)]
+    found = [match for word in named for match in (_matching(word) if _is_pattern(word) else [word])]
+    return [Path(word) for word in found if Path(word).is_dir()]
+
+
+def _is_pattern(word: str) -> bool:
+    return glob.has_magic(word) and not os.path.lexists(word)
+
+
+def _matching(pattern: str) -> list[str]:
+    return sorted(glob.iglob(pattern, recursive=True))  # noqa: PTH207  # absolute ones too
 
 
 def _at(word: str) -> Iterator[Asked]:
@@ -58,7 +68,7 @@ def _matches(pattern: str) -> Iterator[Asked]:
     found = False
     # what lies in a folder then matches by itself
     no_folders = "**" in pattern and not PurePath(pattern).name.strip("*.")
-    for word in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207  # absolute ones too
+    for word in _matching(pattern):
         path = Path(word)
         if path.is_dir() and no_folders:
             continue

@@ -18,9 +18,22 @@ import time
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-Address = tuple[str, int]
+Host = tuple[str, int]
+
+
+class Address(NamedTuple):
+    """Where a host was found: `place` is what a socket of this `family` connects to, with no other look-up."""
+
+    family: int
+    place: tuple[Any, ...]
+
+    @property
+    def ip(self) -> str:
+        """As text."""
+        return str(self.place[0])
+
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -47,7 +60,7 @@ def resolved(host: str, port: int, deadline: float) -> list[Address]:
     def look_up() -> None:
         try:
             answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.extend(dict.fromkeys((str(answer[4][0]), port) for answer in answers))
+            found.extend(dict.fromkeys(Address(answer[0], answer[4]) for answer in answers))
         except UnicodeError:
             trouble.append(OSError(f"{host} is no name of a host"))
         except OSError as error:
@@ -67,7 +80,7 @@ def resolved(host: str, port: int, deadline: float) -> list[Address]:
 class Proxy:
     """Where requests go instead, and what it wants to be told."""
 
-    address: Address
+    host: Host
     headers: dict[str, str]
 
 
@@ -89,7 +102,7 @@ class Connection(http.client.HTTPConnection):
 
     def __init__(
         self,
-        host: Address,
+        host: Host,
         addresses: list[Address],
         deadline: float,
         *,
@@ -110,7 +123,8 @@ class Connection(http.client.HTTPConnection):
         headers = {"User-Agent": "lensmith"}
         if self._proxy is not None and not self._secure:
             name = f"[{self._name}]" if ":" in self._name else self._name
-            target, headers = f"http://{name}:{self.port}{target}", headers | self._proxy.headers
+            port = "" if self.port == self.default_port else f":{self.port}"
+            target, headers = f"http://{name}{port}{target}", headers | self._proxy.headers
         self.request("GET", target, headers=headers)
         return self.getresponse()
 
@@ -138,10 +152,21 @@ class Connection(http.client.HTTPConnection):
         for tried, address in enumerate(self._addresses):
             share = _left(self._deadline) / (len(self._addresses) - tried)
             try:
-                return socket.create_connection(address, timeout=share)
+                return _connected(address, share)
             except OSError as error:
                 trouble = error
         raise trouble
+
+
+def _connected(address: Address, seconds: float) -> socket.socket:
+    opened = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        opened.settimeout(seconds)
+        opened.connect(address.place)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 class _Timed:

@@ -12,7 +12,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 from lensmith.errors import PictureError
-from lensmith.pictures.connection import Address, Connection, is_public, proxy_for, resolved
+from lensmith.pictures.connection import Address, Connection, Host, is_public, proxy_for, resolved
 
 MAX_BYTES = 50_000_000
 SECONDS = 30.0
@@ -49,7 +49,7 @@ class _Fetch:
     url: str
     deadline: float
     most: int
-    known: dict[Address, list[Address]] = field(default_factory=dict)
+    known: dict[Host, list[Address]] = field(default_factory=dict)
 
     def run(self, typed: bool) -> bytes:
         url = self.url
@@ -74,10 +74,10 @@ class _Fetch:
         if (host, port) not in self.known:
             self.known[host, port] = self._addresses(host, port, typed, proxied=proxy is not None)
         addresses = self.known[host, port]
-        if any(not is_public(address) for address, _ in addresses):
+        if any(not is_public(address.ip) for address in addresses):
             proxy = None  # a host of one's own network is next door
         if proxy is not None:
-            addresses = resolved(*proxy.address, self.deadline)
+            addresses = resolved(*proxy.host, self.deadline)
         return Connection((host, port), addresses, self.deadline, secure=secure, proxy=proxy)
 
     def _addresses(self, host: str, port: int, typed: bool, *, proxied: bool) -> list[Address]:
@@ -89,11 +89,11 @@ class _Fetch:
             if not proxied:
                 raise
             return []
-        allowed = addresses if typed else [one for one in addresses if is_public(one[0])]
+        allowed = addresses if typed else [one for one in addresses if is_public(one.ip)]
         if not allowed:
             raise PictureError(
                 self.url,
-                f"leads to {host} ({addresses[0][0]}), which is not on the open internet",
+                f"leads to {host} ({addresses[0].ip}), which is not on the open internet",
                 hint="Only what you type yourself may lie in your own network: name that URL on the command line.",
             )
         return allowed

@@ -86,11 +86,12 @@ def _into_file(
 
 
 def _summary(tally: Tally, sort: Path | None) -> str:
-    words = f"{tally.read + tally.failed:,} pictures"
-    words += f", and {tally.before:,} from before" if tally.before else ""
-    if tally.failed:
-        words += f"; {tally.failed:,} could not be read, and the same command asks them again"
-    return f"{words}; see {tally.file}" + (f", sorted into {sort}" if sort is not None else "")
+    count = tally.read + tally.failed
+    words = f"{count:,} picture{'' if count == 1 else 's'}"
+    words += f", and {tally.before:,} answered before" if tally.before else ""
+    words += f"; {tally.failed:,} could not be read, and will be asked again" if tally.failed else ""
+    words += f"; sorted into {sort}" if sort is not None else ""
+    return f"{words}; see {tally.file}"
 
 
 def _onto_stdout(run: str, words: list[str], write: Write) -> tuple[int, int]:
