@@ -66,11 +66,13 @@ def _at(word: str) -> Iterator[Asked]:
 def _matches(pattern: str) -> Iterator[Asked]:
     """What a shell would have put in the place of a pattern that was quoted; files that are no pictures aside."""
     found = False
+    typed = {*PurePath(pattern).parts, os.curdir, os.pardir}
     # what lies in a folder then matches by itself
     no_folders = "**" in pattern and not PurePath(pattern).name.strip("*.")
     for word in _matching(pattern):
         path = Path(word)
-        if path.is_dir() and no_folders:
+        hidden = any(is_of_the_system(part) for part in path.parts if part not in typed)
+        if hidden or (path.is_dir() and no_folders):
             continue
         if path.is_dir() or looks_like_picture(path) or is_archive(path) or is_table(path):
             found = True

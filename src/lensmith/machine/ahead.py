@@ -26,7 +26,7 @@ def worked_ahead(
     `source` is advanced by whichever thread is free, by one at a time: what it does is done in order. An error
     of either is raised when it would have been its turn.
     """
-    line: _Line[Given, Made] = _Line(source, work, ahead)
+    line: _Line[Given, Made] = _Line(source, work, ahead, threads)
     workers = [threading.Thread(target=line.serve, daemon=True) for _ in range(threads)]
     for worker in workers:
         worker.start()
@@ -40,8 +40,10 @@ def worked_ahead(
 
 
 class _Line(Generic[Given, Made]):
-    def __init__(self, source: Iterator[Given], work: Callable[[Given], Made], ahead: int) -> None:
-        self._source, self._work = source, work
+    def __init__(
+        self, source: Iterator[Given], work: Callable[[Given], Made], ahead: int, threads: int
+    ) -> None:
+        self._source, self._work, self._threads = source, work, threads
         self._turn = threading.Lock()
         self._room = threading.Semaphore(ahead)
         self._places: deque[Future[Made]] = deque()
@@ -88,12 +90,11 @@ class _Line(Generic[Given, Made]):
         with self._changed:
             self._ended = True
             self._changed.notify()
+        self._room.release(self._threads)  # so that none waits for it
 
     def _has_room(self) -> bool:
-        while not self._ended:
-            if self._room.acquire(timeout=_WAIT):
-                return True
-        return False
+        self._room.acquire()
+        return not self._ended
 
     def _queue(self, place: Future[Made]) -> None:
         with self._changed:
