@@ -35,8 +35,8 @@ def as_cells(name: str, said: Prediction | PictureError) -> list[str]:
 def csv_line(cells: list[str] | tuple[str, ...]) -> str:
     """Quoted as CSV wants it, without the end of the line."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
+    csv.writer(line).writerow(cells)  # it quotes what its own end of a line is made of, \r and \n
+    return line.getvalue().removesuffix("\r\n")
 
 
 @dataclass(frozen=True)
