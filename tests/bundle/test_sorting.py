@@ -11,7 +11,7 @@ import pytest
 
 from lensmith.bundle.answer_file import Seen
 from lensmith.bundle.prediction import Answer
-from lensmith.bundle.sorting import Sorter, refuse_sources, safe_name
+from lensmith.bundle.sorting import Sorter, check_folder, make_folder, safe_name
 from lensmith.errors import PictureError, UsageError
 from lensmith.pictures.asked import Asked
 from lensmith.types import Prediction
@@ -149,8 +149,13 @@ def test_labels_that_a_file_system_may_not_tell_apart(source: Path, tmp_path: Pa
 def test_nothing_is_written_where_pictures_come_from(source: Path, tmp_path: Path) -> None:
     for out in (source, source / "sorted", source / "a/../sorted", tmp_path / "source"):
         with pytest.raises(UsageError, match="where the pictures come from"):
-            refuse_sources(out, [source])
-    refuse_sources(tmp_path / "sources", [source])
+            check_folder(out, [source])
+    check_folder(tmp_path / "sources", [source])
+    with pytest.raises(UsageError, match="a file"):
+        check_folder(source / "a/1.jpg/new", [])
+    with pytest.raises(UsageError, match="numbers"):
+        make_folder(tmp_path / "new", "regression")
+    assert not (tmp_path / "new").exists()
     with pytest.raises(UsageError, match="where pictures are sorted to"):
         put(Sorter(tmp_path, ["bee"], Seen()), source / "a/1.jpg")
 

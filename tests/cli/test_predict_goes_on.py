@@ -146,3 +146,17 @@ def test_a_picture_asked_twice_is_answered_once_in_a_file(trained_digits: Path, 
     assert done.code == 0 and len(rows(tmp_path / "a.jsonl")) == 1797
     done = command("predict", "last", tmp_path, "--out", tmp_path / "b.csv", cwd=trained_digits)
     assert done.code == 3 and "no pictures there" in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+def test_a_full_disk_leaves_a_file_that_is_gone_on_with(trained_digits: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    words = ["predict", "last", "digits", "--out", str(file)]
+    limited = ["sh", "-c", 'ulimit -f 80; exec "$@"', "sh", *COMMAND, *words]
+    done = subprocess.run(
+        limited, cwd=trained_digits, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 4 and "ulimit -f" in done.stderr and "Traceback" not in done.stderr
+    assert 0 < len(rows(file)) < 1797
+    assert command(*words, cwd=trained_digits).code == 0
+    assert len({row["file"] for row in rows(file)}) == len(rows(file)) == 1797

@@ -45,13 +45,13 @@ class AnswerFile:
     """Rows of answers, each picture once and all of one model.
 
     seen: what need not be asked again, and what was asked since; places: where pictures were sorted to.
-    again: rows taken out, since their picture could not be read or they were damaged.
+    damaged: rows taken out, since they could not be read.
     """
 
     path: Path
     seen: Seen
     places: Seen
-    again: int
+    damaged: int
     _model: str
     _form: CsvTable | JsonLines
     _file: IO[bytes]
@@ -105,13 +105,17 @@ def answer_file(path: Path, model: str, *, sort: Path | None = None) -> Iterator
     file = _locked(path)
     try:
         kept, size = found.read()
-        if size and kept != [(0, size)]:
-            file.close()
+        if size and (not kept or kept[0] == kept[-1]):
+            file.truncate(kept[0][1] if kept else 0)
+        elif size:
+            if sys.platform == "win32":
+                file.close()  # nothing can take the name of an open file there
             found.rewrite(kept)
+            file.close()
             file = _locked(path)
         if not file.seek(0, os.SEEK_END):
             file.write(form.head)
-        yield AnswerFile(path, found.seen, found.places, found.again, found.model, form, file)
+        yield AnswerFile(path, found.seen, found.places, found.damaged, found.model, form, file)
         with suppress(OSError):
             os.fsync(file.fileno())
     finally:
@@ -125,7 +129,7 @@ class _Found:
         self.path, self.form, self.model = path, form, model
         self._sort = "" if sort is None else identity(str(sort))
         self.seen, self.places = Seen(), Seen()
-        self.again = 0
+        self.damaged = 0
 
     def read(self) -> tuple[list[tuple[int, int]], int]:
         """Learn what is there: the stretches `(start, end)` that are to be kept, and the size of all."""
@@ -143,9 +147,8 @@ class _Found:
         for end, row in self.form.rows(file):
             if row is not None:
                 self._check(row)
-            if row is None or row.failed:
-                self.again += 1
-            else:
+            self.damaged += row is None
+            if row is not None and not row.failed:
                 self.seen.add(identity(row.name))
                 if row.place:
                     self.places.add(place_identity(row.place))
@@ -173,9 +176,6 @@ class _Found:
 
     def rewrite(self, kept: list[tuple[int, int]]) -> None:
         """Leave only these stretches."""
-        if not kept or kept[0] == kept[-1]:
-            os.truncate(self.path, kept[0][1] if kept else 0)
-            return
         with self.path.open("rb") as old, replacing(self.path) as new:
             for start, end in kept:
                 old.seek(start)
@@ -201,14 +201,19 @@ def _locked(path: Path) -> IO[bytes]:
 
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = os.path.samestat(
+                os.fstat(file.fileno()), path.stat()
+            )  # else somebody has just replaced it
         except BlockingIOError:
+            alone = False
+        except OSError:  # a file system without locks
+            alone = True
+        if not alone:
             file.close()
             raise UsageError(
                 f"{path}: another process is writing its answers there",
                 hint="Wait until it is done, or name another file.",
-            ) from None
-        except OSError:  # a file system without locks
-            pass
+            )
     return file
 
 

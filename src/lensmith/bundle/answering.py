@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lensmith.bundle.answer_file import answer_file, check_name
-from lensmith.bundle.bundle import load_model
+from lensmith.bundle.answer_file import AnswerFile, answer_file, check_name
+from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.prediction import Answer, predict_each
-from lensmith.bundle.sorting import ANSWERS, Sorter, refuse_sources
+from lensmith.bundle.sorting import ANSWERS, Sorter, check_folder, make_folder
 from lensmith.data.listing import STDIN, folders_named, pictures_named
-from lensmith.errors import PictureError, UsageError
+from lensmith.errors import PictureError
 from lensmith.types import Event, Prediction
 
 _SHOWN = 10
@@ -49,28 +49,30 @@ def answer_into_file(
     What is answered there is not asked again. A generator of progress; stopped anywhere, it can be gone on with.
     """
     if sort is not None:
-        if sort.exists() and not sort.is_dir():
-            raise UsageError(f"{sort}: a file, and pictures are sorted into a folder", hint="Name a folder.")
-        refuse_sources(sort, folders_named(words))
+        check_folder(sort, folders_named(words))
     if out is not None:
         check_name(out)
     bundle = load_model(run)
     if sort is not None:
-        if bundle.task == "regression":
-            raise UsageError(
-                "this model answers with numbers, and there is no folder for each", hint="Leave out --sort."
-            )
-        sort.mkdir(parents=True, exist_ok=True)
+        make_folder(sort, bundle.task)
     path = out or (sort or Path()) / ANSWERS
-    with ExitStack() as stack:
-        file = stack.enter_context(answer_file(path, bundle.sha256, sort=sort))
+    with answer_file(path, bundle.sha256, sort=sort) as file, ExitStack() as stack:
+        if file.damaged:
+            yield Event("predict", f"{file.damaged:,} damaged rows of {path} are asked again")
         sorter = None
         if sort is not None:
             sorter = stack.enter_context(closing(Sorter(sort, bundle.classes, file.places, link=link)))
         tally = Tally(path, before=len(file.seen))
-        pictures = (one for one in pictures_named(words) if one.name == STDIN or file.is_new(one.name))
-        chunks = stack.enter_context(closing(predict_each(bundle, pictures, keep=sorter is not None)))
-        began = told = time.monotonic()
+        yield from _go_on(bundle, words, file, sorter, tally)
+    return tally
+
+
+def _go_on(
+    bundle: Bundle, words: Sequence[str], file: AnswerFile, sorter: Sorter | None, tally: Tally
+) -> Iterator[Event]:
+    pictures = (one for one in pictures_named(words) if one.name == STDIN or file.is_new(one.name))
+    began = told = time.monotonic()
+    with closing(predict_each(bundle, pictures, keep=sorter is not None)) as chunks:
         for chunk in chunks:
             rows = [_row(answer, sorter) for answer in chunk]
             file.write(rows)
@@ -80,7 +82,6 @@ def answer_into_file(
             if now - told > _TOLD:
                 told, done = now, tally.read + tally.failed
                 yield Event("predict", f"pictures, {done / (now - began):,.0f} a second", done)
-    return tally
 
 
 def _row(answer: Answer, sorter: Sorter | None) -> tuple[str, Prediction | PictureError, str]:

@@ -17,7 +17,7 @@ from lensmith.bundle.answer_file import Seen, place_identity
 from lensmith.bundle.prediction import Answer
 from lensmith.errors import PictureError, UsageError
 from lensmith.pictures.web import is_url
-from lensmith.types import Prediction
+from lensmith.types import Prediction, Task
 
 NOT_SURE, ANSWERS = "not sure", "answers.csv"
 _PART = ".part"
@@ -102,14 +102,26 @@ class Sorter:
         self._safe_sources.add(path.parent)
 
 
-def refuse_sources(folder: Path, sources: Sequence[Path]) -> None:
-    """Raises `UsageError` where a folder to sort into lies in one whose pictures are asked about."""
+def check_folder(folder: Path, sources: Sequence[Path]) -> None:
+    """Raises `UsageError` where it is none, or lies in one whose pictures are asked about."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there}: a file, and pictures are sorted into a folder", hint="Name a folder.")
     for source in sources:
         if folder.resolve().is_relative_to(source.resolve()):
             raise UsageError(
                 f"{folder}: lies in {source}, where the pictures come from",
                 hint="Name a folder outside of it with --sort.",
             )
+
+
+def make_folder(folder: Path, task: Task) -> None:
+    """Make the folder for a model's answers. Raises `UsageError` where they are no labels."""
+    if task == "regression":
+        raise UsageError(
+            "this model answers with numbers, and there is no folder for each", hint="Leave out --sort."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def safe_name(name: str, *, unlike: bool = True) -> str:
