@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ class PicturesServer:
 
 
 @contextmanager
-def serving_pictures() -> Iterator[PicturesServer]:
+def serving_pictures(tls: ssl.SSLContext | None = None) -> Iterator[PicturesServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.asked.append(self.path)
@@ -40,7 +41,13 @@ def serving_pictures() -> Iterator[PicturesServer]:
         def log_message(self, *words: object) -> None:
             pass
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Listener(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass  # whoever asked did not trust us
+
+    listener = Listener(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        listener.socket = tls.wrap_socket(listener.socket, server_side=True)
     server = PicturesServer(listener.server_port)
     thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
     thread.start()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import socket
+import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 from pictures_server import PicturesServer, endless, leading_to, serving_pictures, whole
@@ -134,6 +138,28 @@ def test_public_addresses_go_through_the_proxy_and_ones_own_do_not(
     assert server.asked[-1] == "CONNECT 203.0.112.5:443"
     assert read_url(f"{server.url}/b.png") == b"direct"
     refused("http://192.168.0.1/a.png", "not on the open internet", typed=False)
+
+
+def test_https_trusts_whom_the_system_trusts(
+    server: PicturesServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl to make a certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([openssl, *words.split(), *names], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with serving_pictures(tls) as secure:
+        secure.answers["/a.png"] = whole(b"picture")
+        server.answers["/to-secure"] = leading_to(f"https://localhost:{secure.port}/a.png")
+        refused(f"https://localhost:{secure.port}/a.png", "CERTIFICATE_VERIFY_FAILED")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert read_url(f"https://localhost:{secure.port}/a.png") == b"picture"
+        refused(f"https://127.0.0.1:{secure.port}/a.png", "CERTIFICATE_VERIFY_FAILED")
+        refused(f"{server.url}/to-secure", "not on the open internet")
 
 
 def test_what_is_public() -> None:

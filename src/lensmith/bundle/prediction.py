@@ -22,7 +22,8 @@ from lensmith.types import Prediction
 _FETCHING = 8
 """Threads that read; of them as many as there are cores decode. More would gain only with slow servers."""
 _WAITING = 64
-"""Pictures that may wait, prepared, besides those of the next call."""
+"""Pictures that may wait, prepared, besides those of the next call; fewer where they are large."""
+_WAITING_PIXELS = _WAITING * 224 * 224
 _IN_MEMORY = 1 << 20
 
 
@@ -46,7 +47,9 @@ def predict_each(
     keep: whether the bytes of what lies in archives and on the web are kept with its answer.
     """
     decoding = threading.Semaphore(cores())
-    many = bundle.engine.at_once(*bundle.preprocess.size)
+    height, width = bundle.preprocess.size
+    many = bundle.engine.at_once(height, width)
+    most = many + min(_WAITING, max(_FETCHING, _WAITING_PIXELS // (height * width)))
 
     def prepare(read: _Read) -> _Prepared:
         try:
@@ -59,16 +62,14 @@ def predict_each(
             return _Prepared(read.asked, error)
         return _Prepared(read.asked, pixels, _kept(content) if keep and isinstance(content, bytes) else None)
 
-    prepared = worked_ahead(
-        _read_in_turn(pictures), prepare, ahead=many + _WAITING, threads=max(_FETCHING, cores())
-    )
+    prepared = worked_ahead(_read_in_turn(pictures), prepare, ahead=most, threads=max(_FETCHING, cores()))
     with QUIET, closing(prepared):
         waiting: list[_Prepared] = []
         readable = 0
         for one in prepared:
             waiting.append(one)
             readable += not isinstance(one.pixels, PictureError)
-            if readable == many or len(waiting) == many + _WAITING:
+            if readable == many or len(waiting) == most:
                 yield _answered(bundle, waiting)
                 waiting, readable = [], 0
         if waiting:
