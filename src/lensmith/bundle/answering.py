@@ -58,7 +58,7 @@ def answer_into_file(
     path = out or (sort or Path()) / ANSWERS
     with answer_file(path, bundle.sha256, sort=sort) as file, ExitStack() as stack:
         if file.damaged:
-            yield Event("predict", f"{file.damaged:,} damaged rows of {path} are asked again")
+            yield Event("predict", f"{path}: damaged rows ({file.damaged:,}) are asked again")
         sorter = None
         if sort is not None:
             sorter = stack.enter_context(closing(Sorter(sort, bundle.classes, file.places, link=link)))
