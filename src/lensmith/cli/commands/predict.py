@@ -106,7 +106,7 @@ def _onto_stdout(run: str, words: list[str], write: Write) -> tuple[int, int]:
                 failed += isinstance(answer.said, PictureError)
                 read += not isinstance(answer.said, PictureError)
                 write(answer.asked.name, answer.said)
-            if not sys.stdout.isatty():  # else the answers are the progress
+            if sys.stdout is not None and not sys.stdout.isatty():  # else the answers are the progress
                 show.Progress.show(Event("predict", "pictures", read + failed))
     finally:
         show.Progress.clear()
