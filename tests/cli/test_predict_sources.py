@@ -71,7 +71,9 @@ def test_a_bad_source_is_a_row_and_the_rest_goes_on(trained_digits: Path, tmp_pa
     assert done.code == 0 and [row["file"] for row in done.rows] == [str(word) for word in asked]
     assert ["error" in row for row in done.rows] == [True, False, True, True, False]
     words = command("predict", "last", tmp_path / "list.csv", cwd=trained_digits)
-    assert words.code == 3 and "no column called path" in words.err and "hint: Rename the right one" in words.err
+    assert (
+        words.code == 3 and "no column called path" in words.err and "hint: Rename the right one" in words.err
+    )
 
 
 def test_a_table_and_a_redirect_do_not_lead_into_the_users_network(

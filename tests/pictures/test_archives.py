@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from lensmith.errors import PictureError
-from lensmith.pictures.archives import archived, is_archive
+from lensmith.pictures.archives import archived
+from lensmith.pictures.asked import is_archive
 
 JPEG = b"\xff\xd8\xff"
 FILES = {f"{folder}/{n}.jpg": JPEG + random.Random(n).randbytes(700 * n) for folder in "ab" for n in range(5)}

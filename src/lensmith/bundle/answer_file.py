@@ -13,7 +13,7 @@ from typing import IO, BinaryIO
 
 from lensmith.bundle.answer_rows import CsvTable, JsonLines, Row
 from lensmith.errors import PictureError, UsageError
-from lensmith.pictures.web import is_url
+from lensmith.pictures.asked import is_url
 from lensmith.runs.files import replacing
 from lensmith.types import Prediction
 

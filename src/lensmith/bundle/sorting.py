@@ -16,7 +16,7 @@ from typing import IO
 from lensmith.bundle.answer_file import Seen, place_identity
 from lensmith.bundle.prediction import Answer
 from lensmith.errors import PictureError, UsageError
-from lensmith.pictures.web import is_url
+from lensmith.pictures.asked import is_url
 from lensmith.types import Prediction, Task
 
 NOT_SURE, ANSWERS = "not sure", "answers.csv"

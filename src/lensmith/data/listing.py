@@ -12,9 +12,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from lensmith.data.folders import is_of_the_system, looks_like_picture
 from lensmith.data.tables import is_table, table_paths
 from lensmith.errors import DataError, PictureError
-from lensmith.pictures.archives import archived, is_archive
-from lensmith.pictures.asked import MOST_BYTES, Asked, unreadable
-from lensmith.pictures.web import is_url, read_url
+from lensmith.pictures.asked import MOST_BYTES, Asked, is_archive, is_url, unreadable
 
 STDIN = "-"
 
@@ -29,7 +27,7 @@ def pictures_named(words: Iterable[str]) -> Iterator[Asked]:
         if word == STDIN:
             yield Asked(STDIN, _read_stdin)
         elif is_url(word):
-            yield Asked(word, functools.partial(read_url, word))
+            yield _on_the_web(word, typed=True)
         elif _is_pattern(word):
             yield from _matches(word)
         else:
@@ -56,6 +54,8 @@ def _at(word: str) -> Iterator[Asked]:
     if path.is_dir():
         yield from _below(word)
     elif is_archive(path):
+        from lensmith.pictures.archives import archived
+
         yield from archived(path, _is_picture_member)
     elif is_table(path):
         yield from _tabled(path)
@@ -136,12 +136,18 @@ def _tabled(table: Path) -> Iterator[Asked]:
             if not cell:
                 yield unreadable(f"{table}:{number}", "no path in this row")
             elif is_url(cell):
-                yield Asked(cell, functools.partial(read_url, cell, typed=False))
+                yield _on_the_web(cell, typed=False)
             else:
                 path = table.parent / cell
                 yield Asked(str(path), path)
     except DataError as error:
         yield unreadable(str(table), error.message.removeprefix(f"{table}: "), hint=error.hint)
+
+
+def _on_the_web(url: str, *, typed: bool) -> Asked:
+    from lensmith.pictures.web import read_url
+
+    return Asked(url, functools.partial(read_url, url, typed=typed))
 
 
 def _read_stdin() -> bytes:

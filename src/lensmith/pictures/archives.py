@@ -20,8 +20,6 @@ from lensmith.pictures.asked import MOST_BYTES, Asked, unreadable
 from lensmith.pictures.decode import format_of
 from lensmith.pictures.tarstream import Unpacked, open_unpacked
 
-_ZIP = (".zip",)
-_TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _HEAD = 64
 _DAMAGE = (
     OSError,
@@ -38,17 +36,12 @@ _DAMAGE = (
 Wanted = Callable[[str], bool]
 
 
-def is_archive(file: Path) -> bool:
-    """Whether a file's name says that it is an archive which can be read here."""
-    return file.name.lower().endswith(_ZIP + _TAR)
-
-
 def archived(file: Path, wanted: Wanted) -> Iterator[Asked]:
     """The members of an archive whose names are wanted, called ARCHIVE!MEMBER; each is to be read in its turn.
 
     What is damaged, encrypted, a link or too large is given too, to be answered with the reason.
     """
-    members = _zipped if file.name.lower().endswith(_ZIP) else _tarred
+    members = _zipped if file.name.lower().endswith(".zip") else _tarred
     yield from members(file, wanted)
 
 

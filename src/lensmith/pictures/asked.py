@@ -12,6 +12,8 @@ from lensmith.pictures.decode import read_picture
 MOST_BYTES = 256_000_000
 """Of one picture that does not lie in a file of its own: as many as the most pixels take uncompressed."""
 
+_TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -32,6 +34,16 @@ class Asked:
     def content(self) -> bytes:
         """Its bytes. Raises `PictureError`."""
         return read_picture(self.source, self.name) if isinstance(self.source, Path) else self.source()
+
+
+def is_url(word: str) -> bool:
+    """Whether a word names something on the web."""
+    return word.lower().startswith(("http://", "https://"))
+
+
+def is_archive(file: Path) -> bool:
+    """Whether a file's name says that it is an archive which can be read here."""
+    return file.name.lower().endswith((".zip", *_TAR))
 
 
 def unreadable(name: str, reason: str, hint: str = "") -> Asked:

@@ -24,11 +24,6 @@ _BLOCK = 1 << 16
 _PLAIN = "/%:@!$&'()*+,;=~"
 
 
-def is_url(word: str) -> bool:
-    """Whether a word names something on the web."""
-    return word.lower().startswith(("http://", "https://"))
-
-
 def read_url(url: str, *, typed: bool = True, seconds: float = SECONDS, most: int = MAX_BYTES) -> bytes:
     """The bytes behind a URL, `most` of them and in so many seconds. Raises `PictureError` with the reason.
 
