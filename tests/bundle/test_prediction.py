@@ -6,6 +6,7 @@ import io
 import itertools
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +92,14 @@ def test_memory_does_not_grow_with_the_number_of_pictures(bundle: Bundle) -> Non
 
     peak(50)
     assert peak(2000) < 1.5 * peak(500)
+
+
+def test_a_file_that_states_a_vast_size_is_not_read(bundle: Bundle, tmp_path: Path) -> None:
+    vast = tmp_path / "vast.jpg"
+    with vast.open("wb") as file:
+        file.truncate(1 << 40)
+    (answer,) = flat(predict_each(bundle, iter([Asked("vast.jpg", vast)])))
+    assert isinstance(answer.said, PictureError) and "more than any picture" in answer.said.reason
 
 
 def test_bytes_are_kept_where_there_is_no_file(bundle: Bundle) -> None:

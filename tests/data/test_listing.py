@@ -108,6 +108,13 @@ def test_a_table_names_paths_from_its_own_folder(photos: Path) -> None:
     assert name == "http://127.0.0.1:9/x.jpg" and "not on the open internet" in reason
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX devices")
+def test_a_table_does_not_lead_to_devices(photos: Path) -> None:
+    os.mkfifo(photos / "pipe")
+    write(photos / "list.csv", b"path\n/dev/zero\npipe\na\n")
+    assert [reason for _, reason in refusals("photos/list.csv")] == ["not an ordinary file"] * 3
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -165,7 +165,7 @@ def test_https_trusts_whom_the_system_trusts(
 def test_what_is_public() -> None:
     inside = (
         "127.0.0.1 10.1.1.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 255.255.255.255"
-        " ::1 :: fe80::1%eth0 fd00::1 fec0::1 ff02::1 ::ffff:10.0.0.1 64:ff9b::7f00:1 2002:7f00:1::"
+        " ::1 :: fe80::1%eth0 fd00::1 fec0::1 ff02::1 ::ffff:10.0.0.1 64:ff9b::7f00:1 2002:7f00:1:: 64:ff9b:1::1"
     )
     assert [address for address in inside.split() if is_public(address)] == []
     assert is_public("8.8.8.8") and is_public("2606:4700::1111") and is_public("::ffff:8.8.8.8")

@@ -13,7 +13,7 @@ from typing import IO, BinaryIO
 
 from lensmith.bundle.answer_rows import CsvTable, JsonLines, Row
 from lensmith.errors import PictureError, UsageError
-from lensmith.pictures.asked import is_url
+from lensmith.pictures.asked import is_url, split_member
 from lensmith.runs.files import replacing
 from lensmith.types import Prediction
 
@@ -69,7 +69,10 @@ class AnswerFile:
 
 def identity(name: str) -> str:
     """One word for all spellings of a path, seen from the folder that this process is in."""
-    return name if is_url(name) else os.path.normcase(os.path.abspath(name))  # noqa: PTH100  # a million of them
+    if is_url(name):
+        return name
+    path, member = split_member(name)
+    return f"{os.path.normcase(os.path.abspath(path))}\0{member}"  # noqa: PTH100  # there may be a million
 
 
 def place_identity(place: str) -> str:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -24,6 +25,7 @@ _FETCHING = 8
 _WAITING = 64
 """Pictures that may wait, prepared, besides those of the next call; fewer where they are large."""
 _WAITING_PIXELS = _WAITING * 224 * 224
+_LARGEST = 1 << 30
 _IN_MEMORY = 1 << 20
 
 
@@ -53,7 +55,7 @@ def predict_each(
 
     def prepare(read: _Read) -> _Prepared:
         try:
-            content = read.asked.path or (read.asked.content() if read.content is None else read.content)
+            content = _file(read.asked) or (read.asked.content() if read.content is None else read.content)
             if isinstance(content, PictureError):
                 raise content
             with decoding:
@@ -74,6 +76,18 @@ def predict_each(
                 waiting, readable = [], 0
         if waiting:
             yield _answered(bundle, waiting)
+
+
+def _file(asked: Asked) -> Path | None:
+    """Its own file, where it has one that can be read whole: a file with holes may state any size."""
+    if asked.path is not None:
+        try:
+            size = asked.path.stat().st_size
+        except (OSError, ValueError):  # whoever reads it has the words
+            return asked.path
+        if size > _LARGEST:
+            raise PictureError(asked.name, f"{size:,} bytes, more than any picture that is taken")
+    return asked.path
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,9 @@ def _tabled(table: Path) -> Iterator[Asked]:
                 yield _on_the_web(cell, typed=False)
             else:
                 path = table.parent / cell
-                yield Asked(str(path), path)
+                # a pipe would never end, nor would some devices
+                strange = path.exists() and not path.is_file()
+                yield unreadable(str(path), "not an ordinary file") if strange else Asked(str(path), path)
     except DataError as error:
         yield unreadable(str(table), error.message.removeprefix(f"{table}: "), hint=error.hint)
 

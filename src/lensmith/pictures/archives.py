@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lensmith.errors import PictureError
-from lensmith.pictures.asked import MOST_BYTES, Asked, unreadable
+from lensmith.pictures.asked import MOST_BYTES, Asked, member_name, unreadable
 from lensmith.pictures.decode import format_of
 from lensmith.pictures.tarstream import Unpacked, open_unpacked
 
@@ -52,7 +52,7 @@ def _zipped(file: Path, wanted: Wanted) -> Iterator[Asked]:
                 # Of two members of one name the last is the one that unpacking would leave.
                 is_last = archive.NameToInfo[member.filename] is member
                 if wanted(member.filename) and is_last and not member.is_dir():
-                    name = f"{file}!{member.filename}"
+                    name = member_name(file, member.filename)
                     yield Asked(name, functools.partial(_read_zipped, archive, member, name), member.filename)
     except _DAMAGE as error:
         yield unreadable(str(file), f"cannot be read as a zip ({error})", hint="The copy may not be whole.")
@@ -79,7 +79,7 @@ def _tarred(file: Path, wanted: Wanted) -> Iterator[Asked]:
                 archive = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115  # it has nothing to close
             while (member := _next(archive, stream)) is not None:
                 if not member.isdir() and wanted(member.name):
-                    yield _tar_member(f"{file}!{member.name}", member, stream)
+                    yield _tar_member(member_name(file, member.name), member, stream)
             if not stream.at_end:
                 yield unreadable(str(file), "cut off: it lacks the end of a tar", hint="Copy it again.")
     except _DAMAGE as error:

@@ -13,6 +13,8 @@ MOST_BYTES = 256_000_000
 """Of one picture that does not lie in a file of its own: as many as the most pixels take uncompressed."""
 
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_INSIDE = "!"
+"""Between an archive and the name of its member."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,19 @@ def is_url(word: str) -> bool:
 def is_archive(file: Path) -> bool:
     """Whether a file's name says that it is an archive which can be read here."""
     return file.name.lower().endswith((".zip", *_TAR))
+
+
+def member_name(archive: Path, member: str) -> str:
+    """What a picture in an archive is called."""
+    return f"{archive}{_INSIDE}{member}"
+
+
+def split_member(name: str) -> tuple[str, str]:
+    """A picture's name as file and member, "" where it is a file's."""
+    at = name.find(_INSIDE)
+    while at >= 0 and not is_archive(Path(name[:at])):
+        at = name.find(_INSIDE, at + 1)
+    return (name, "") if at < 0 else (name[:at], name[at + 1 :])
 
 
 def unreadable(name: str, reason: str, hint: str = "") -> Asked:

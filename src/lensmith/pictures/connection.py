@@ -36,6 +36,7 @@ class Address(NamedTuple):
 
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_OWN_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 def is_public(address: str) -> bool:
@@ -47,7 +48,7 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-        if ip.is_site_local:
+        if ip.is_site_local or ip in _OWN_NAT64:
             return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
