@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
+import sys
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +103,20 @@ def test_a_file_that_states_a_vast_size_is_not_read(bundle: Bundle, tmp_path: Pa
         file.truncate(1 << 40)
     (answer,) = flat(predict_each(bundle, iter([Asked("vast.jpg", vast)])))
     assert isinstance(answer.said, PictureError) and "more than any picture" in answer.said.reason
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_a_pipe_is_read_once_and_its_bytes_are_kept(bundle: Bundle, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(PICTURES[0],))
+    writer.start()
+    (answer,) = flat(predict_each(bundle, iter([Asked(str(pipe), pipe)]), keep=True))
+    writer.join()
+    assert answer.kept is not None and not isinstance(answer.said, PictureError)
+    with answer.kept as file:
+        file.seek(0)
+        assert file.read() == PICTURES[0]
 
 
 def test_bytes_are_kept_where_there_is_no_file(bundle: Bundle) -> None:

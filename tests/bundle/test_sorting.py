@@ -62,7 +62,7 @@ def test_pictures_of_one_name_get_places_of_their_own_even_if_equal(source: Path
 def test_what_a_stopped_run_placed_and_did_not_write_down_is_taken_over(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = put(Sorter(out, ["bee"], Seen()), source / "a/1.jpg")
-    (out / ".part").write_bytes(b"half")
+    (out / ".lensmith.part").write_bytes(b"half")
     assert put(Sorter(out, ["bee"], Seen()), source / "a/1.jpg") == first
     assert len(list(out.rglob("*.jpg"))) == 1
 
@@ -72,6 +72,9 @@ def test_files_of_others_are_not_written_over(source: Path, tmp_path: Path) -> N
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"MINE")
     placed = put(Sorter(tmp_path / "out", ["bee"], Seen()), source / "a/1.jpg")
+    (tmp_path / "out/ant").write_bytes(b"MINE")
+    with pytest.raises(UsageError, match="a file"):
+        put(Sorter(tmp_path / "out", ["ant"], Seen()), source / "a/1.jpg", "ant")
     assert mine.read_bytes() == b"MINE" and placed != mine and placed.read_bytes() == b"one"
 
 

@@ -96,7 +96,7 @@ def test_sorting_killed_in_the_middle_goes_on(
     # two more are placed than is written down, as if the kill had come between the two
     lines = (folder / "answers.csv").read_bytes().splitlines(keepends=True)
     (folder / "answers.csv").write_bytes(b"".join(lines[:-2]))
-    (folder / ".part").write_bytes(b"half a pict")
+    (folder / ".lensmith.part").write_bytes(b"half a pict")
     picture = next((trained_digits / "digits/3").iterdir())
     server.answers["/late.png"] = whole(picture.read_bytes())
     done = command(*words, cwd=trained_digits, no_proxy="*")

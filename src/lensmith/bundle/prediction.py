@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import tempfile
 import threading
 from collections.abc import Generator, Iterator
@@ -33,7 +34,7 @@ _IN_MEMORY = 1 << 20
 class Answer:
     """said: what the model says, or why the picture cannot be read.
 
-    kept: its bytes, where they were to be kept and lie in no file of their own.
+    kept: its bytes, where they were to be kept and cannot be read again from a file.
     """
 
     asked: Asked
@@ -79,15 +80,16 @@ def predict_each(
 
 
 def _file(asked: Asked) -> Path | None:
-    """Its own file, where it has one that can be read whole: a file with holes may state any size."""
-    if asked.path is not None:
-        try:
-            size = asked.path.stat().st_size
-        except (OSError, ValueError):  # whoever reads it has the words
-            return asked.path
-        if size > _LARGEST:
-            raise PictureError(asked.name, f"{size:,} bytes, more than any picture that is taken")
-    return asked.path
+    """Its own file, where it has one that can be read again, as a pipe cannot."""
+    if asked.path is None:
+        return None
+    try:
+        facts = asked.path.stat()
+    except (OSError, ValueError):  # whoever reads it has the words
+        return asked.path
+    if facts.st_size > _LARGEST:  # a file with holes may state any size
+        raise PictureError(asked.name, f"{facts.st_size:,} bytes, more than any picture that is taken")
+    return None if stat.S_ISFIFO(facts.st_mode) else asked.path
 
 
 @dataclass(frozen=True)

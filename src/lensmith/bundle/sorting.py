@@ -9,6 +9,7 @@ import re
 import shutil
 import unicodedata
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -20,7 +21,7 @@ from lensmith.pictures.asked import is_url
 from lensmith.types import Prediction, Task
 
 NOT_SURE, ANSWERS = "not sure", "answers.csv"
-_PART = ".part"
+_PART = ".lensmith.part"
 _LONGEST = 80
 """Bytes of a name before its suffix, or of a folder: some file systems take 143."""
 _NO_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -37,8 +38,8 @@ class Sorter:
         self.folder = folder
         self._places = places
         self._link = link
-        plain = [_plain(name) for name in (NOT_SURE, ANSWERS, *classes)]
-        self._alike = {name for name in plain if plain.count(name) > 1}
+        plain = Counter(_plain(name) for name in (NOT_SURE, ANSWERS, *classes))
+        self._alike = {name for name, count in plain.items() if count > 1}
         self._resolved = folder.resolve()
         self._safe_sources: set[Path] = set()
 
@@ -49,16 +50,24 @@ class Sorter:
             self._refuse_own(path)
         name = answer.asked.name
         home = self.folder / self.folder_for(said)
-        home.mkdir(parents=True, exist_ok=True)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UsageError(
+                f"{home}: a file, where a folder for pictures has to be",
+                hint="Name another folder with --sort.",
+            ) from error
         part = self.folder / _PART
         with contextlib.suppress(FileNotFoundError):
             part.unlink()
-        if path is not None and self._link:
+        if answer.kept is not None:
+            _write(answer.kept, part)
+        elif path is None:
+            raise AssertionError(f"the bytes of {name} were not kept")
+        elif self._link:
             _link(path, part, name)
-        elif path is not None:
-            _copy_file(path, part, name)
         else:
-            _write(answer.kept, part, name)
+            _copy_file(path, part, name)
         for place in _names(home, name, answer.asked.member):
             if self._take(part, place):
                 return str(place)
@@ -167,9 +176,7 @@ def _copy_file(path: Path, part: Path, name: str) -> None:
     os.utime(part, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
-def _write(content: IO[bytes] | None, part: Path, name: str) -> None:
-    if content is None:
-        raise PictureError(name, "its bytes were not kept")
+def _write(content: IO[bytes], part: Path) -> None:
     with content, part.open("xb") as copy:
         content.seek(0)
         shutil.copyfileobj(content, copy, 1 << 20)
