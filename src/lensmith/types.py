@@ -42,7 +42,8 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Event:
-    """Something worth telling while a job runs; `total` is 0 where there is nothing to count."""
+    """Something worth telling while a job runs; `total` is 0 where there is nothing to count, or, with
+    something `done`, no end known."""
 
     stage: str
     words: str

@@ -51,6 +51,14 @@ def test_a_terminal_gets_a_bar_and_a_log_gets_none(trained_digits: Path, tmp_pat
     assert done.code == 0 and len(done.err.splitlines()) == 1
 
 
+def test_pictures_are_counted_where_their_number_is_not_known(trained_digits: Path) -> None:
+    words = ("predict", "last", "digits/*/*.png", "--json")
+    code, written = on_a_terminal(*words, cwd=trained_digits)
+    assert code == 0 and "\r\x1b[2K  predict  1,797 pictures" in written
+    assert written.endswith("\r\x1b[2K"), "wiped at the end"
+    assert command(*words, cwd=trained_digits).err == ""
+
+
 def test_errors_are_coloured_on_a_terminal_alone(tmp_path: Path) -> None:
     words = ("evaluate", "nothing")
     code, written = on_a_terminal(*words, cwd=tmp_path)

@@ -47,10 +47,13 @@ class Engine:
         """uint8 [N, H, W, 3] -> float32 [N, outputs], all of them at once."""
         return self.run(pictures)
 
+    def at_once(self, height: int, width: int) -> int:
+        """How many pictures of this size are best computed at once."""
+        return max(1, self.pixels // (height * width))
+
     def parts(self, pictures: Pixels) -> Iterator[Pixels]:
         """uint8 [N, H, W, 3] in as many as are best computed at once."""
-        _, height, width, _ = pictures.shape
-        step = max(1, self.pixels // (height * width))
+        step = self.at_once(*pictures.shape[1:3])
         for start in range(0, len(pictures), step):
             yield pictures[start : start + step]
 

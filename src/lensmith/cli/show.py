@@ -92,12 +92,18 @@ class Progress:
     @classmethod
     def show(cls, event: Event) -> None:
         """Show one event; a log gets only the events that end something."""
-        if event.done >= event.total:
+        if event.done > event.total == 0:
+            cls._overwrite(f"{event.stage:>{_STAGE}}  {event.done:,} {event.words}")
+        elif event.done >= event.total:
             entry(event.stage, event.words)
-        elif _is_terminal():
+        else:
             filled = _BAR * event.done // event.total
             bar = "█" * filled + "░" * (_BAR - filled)
-            text = f"{event.stage:>{_STAGE}}  {bar} {event.done:,}/{event.total:,} {event.words}"
+            cls._overwrite(f"{event.stage:>{_STAGE}}  {bar} {event.done:,}/{event.total:,} {event.words}")
+
+    @classmethod
+    def _overwrite(cls, text: str) -> None:
+        if _is_terminal():
             _write(f"\r\x1b[2K{text[: _width() - 1]}")
             cls._open = True
 

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from lensmith.data.dataset import SPLITS, Example, ImageDataset, Skipped
 from lensmith.errors import DataError
@@ -170,10 +170,13 @@ def _leads_back(link: Path) -> bool:
     return link.parent.resolve().is_relative_to(link.resolve())
 
 
+def is_of_the_system(name: str) -> bool:
+    """Whether a file or folder of this name is hidden or the system's own, and holds no pictures of anybody."""
+    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
+
+
 def _system(name: str) -> str:
-    if name.startswith(".") or name.lower() in _SYSTEM_NAMES:
-        return "a file of the system, not a picture"
-    return ""
+    return "a file of the system, not a picture" if is_of_the_system(name) else ""
 
 
 def _reason_to_skip(name: str, file: Path) -> str:
@@ -188,7 +191,7 @@ def _reason_to_skip(name: str, file: Path) -> str:
     return "" if kind in FORMATS else _LEFT_OUT.get(kind, "not a picture")
 
 
-def looks_like_picture(file: Path) -> bool:
+def looks_like_picture(file: PurePath) -> bool:
     """Whether a file's name says that it is a picture that `predict` can read."""
     return file.suffix.lower() in _SUFFIXES | {".gif", ".avif"} and not file.name.startswith(".")
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from lensmith.data.dataset import SPLITS, Example, ImageDataset, Skipped, Target
 from lensmith.errors import DataError
 from lensmith.types import Task
 
 _PATH = ("path", "file", "filename", "file_name", "image", "picture", "img")
+_URL = ("url", "uri", "link", "image_url")
 _LABEL = ("label", "labels", "class", "classes", "target", "value", "y")
 _SPLIT = ("split", "subset", "fold", "set")
 _GROUP = ("group", "group_id")
@@ -91,40 +93,68 @@ def _refuse_unlearnt(data: ImageDataset, file: Path) -> None:
                 )
 
 
+def is_table(file: Path) -> bool:
+    """Whether a file's name says that it is a table."""
+    return file.suffix.lower() in (".csv", ".tsv")
+
+
+def table_paths(file: Path) -> Iterator[tuple[int, str]]:
+    """`(line, path or URL)` for each row of a CSV with a header, read as it is asked for. Raises `DataError`."""
+    column = ""
+    for number, row in _read_rows(file):
+        if not column:
+            names = list(row)
+            column = _find(names, _PATH) or _find(names, _URL) or _missing(file, names, "path")
+        yield number, row[column]
+    if not column:
+        raise _no_rows(file)
+
+
 def _rows(file: Path) -> list[dict[str, str]]:
+    rows = [row for _, row in _read_rows(file)]
+    if not rows:
+        raise _no_rows(file)
+    return rows
+
+
+def _read_rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """`(line, cells by column)`."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
             start = opened.read(4096)
             opened.seek(0)
             delimiter = max(",;\t", key=start.split("\n")[0].count)
-            rows = [
-                {k.strip(): (v or "").strip() for k, v in row.items() if k}
-                for row in csv.DictReader(opened, delimiter=delimiter)
-            ]
+            reader = csv.DictReader(opened, delimiter=delimiter)
+            for row in reader:
+                yield reader.line_num, {k.strip(): (v or "").strip() for k, v in row.items() if k}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
             f"{file}: cannot be read as a table ({error})", hint="Save it as CSV in UTF-8."
         ) from error
-    if not rows:
-        raise DataError(
-            f"{file}: no rows under its header", hint="The first line names the columns: path,label"
-        )
-    return rows
+
+
+def _no_rows(file: Path) -> DataError:
+    return DataError(f"{file}: no rows under its header", hint="The first line names the columns: path,label")
 
 
 def _columns(file: Path, names: Sequence[str]) -> Columns:
-    def find(wanted: Sequence[str]) -> str:
-        return next((name for name in names if name.lower() in wanted), "")
+    path, label = (
+        _find(names, wanted) or _missing(file, names, word)
+        for wanted, word in ((_PATH, "path"), (_LABEL, "label"))
+    )
+    return Columns(path, label, _find(names, _SPLIT), _find(names, _GROUP))
 
-    path, label = find(_PATH), find(_LABEL)
-    for wanted, found in (("path", path), ("label", label)):
-        if not found:
-            near = difflib.get_close_matches(wanted, names, n=1)
-            raise DataError(
-                f"{file}: no column called {wanted}; it has {', '.join(names)}",
-                hint=f"Rename {near[0] if near else 'the right one'} to {wanted}.",
-            )
-    return Columns(path, label, find(_SPLIT), find(_GROUP))
+
+def _find(names: Sequence[str], wanted: Sequence[str]) -> str:
+    return next((name for name in names if name.lower() in wanted), "")
+
+
+def _missing(file: Path, names: Sequence[str], wanted: str) -> NoReturn:
+    near = difflib.get_close_matches(wanted, names, n=1)
+    raise DataError(
+        f"{file}: no column called {wanted}; it has {', '.join(names)}",
+        hint=f"Rename {near[0] if near else 'the right one'} to {wanted}.",
+    )
 
 
 def _task(labels: Sequence[str], column: str) -> Task:

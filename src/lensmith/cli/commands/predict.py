@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lensmith.cli import show
-from lensmith.errors import PictureError
+from lensmith.cli.progress import follow
+from lensmith.errors import PictureError, UsageError
+from lensmith.types import Event
 
 if TYPE_CHECKING:
-    from lensmith.bundle.bundle import Bundle
+    from lensmith.bundle.answering import Tally
     from lensmith.types import Prediction
 
-_CHUNK = 64
+    Write = Callable[[str, Prediction | PictureError], None]
 
 
 def predict(
     run: Annotated[str, typer.Argument(help="A run, a bundle, or last.", metavar="RUN")],
-    pictures: Annotated[list[str], typer.Argument(help="Pictures, folders or URLs.", metavar="PICTURE...")],
+    pictures: Annotated[
+        list[str],
+        typer.Argument(
+            help="Pictures, folders, 'quoted/*.jpg', tables (.csv), archives (.zip, .tar), URLs, or - for stdin.",
+            metavar="PICTURE...",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A .csv or .jsonl file, gone on with if it is there.")
+    ] = None,
+    sort: Annotated[
+        Path | None, typer.Option(help="A folder to copy the pictures into, by label; goes on too.")
+    ] = None,
+    link: Annotated[bool, typer.Option("--link", help="Sort by links instead of copies.")] = False,
     top: Annotated[int, typer.Option(help="How many names to show.", min=1, max=5)] = 1,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if any cannot be read.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
@@ -35,31 +49,89 @@ def predict(
     \b
       lensmith predict last dog.jpg
       lensmith predict last holiday/ https://example.org/cat.jpg --json > answers.jsonl
+      lensmith predict last archive.zip --out answers.csv
+      lensmith predict last holiday/ --sort sorted/
     """
-    from lensmith.bundle.bundle import load_model
-
-    bundle = load_model(run)
-    write = _json_line if as_json else _CsvLines() if as_csv else _words_line(top)
-    read = failed = 0
-    for name, answer in _answers(bundle, list(_named(pictures))):
-        if isinstance(answer, PictureError):
-            failed += 1
-        else:
-            read += 1
-        write(name, answer)
+    if link and sort is None:
+        raise UsageError("--link says how to sort, and --sort is not there", hint="Add --sort DIR.")
+    if out is not None or sort is not None:
+        if as_json or as_csv:
+            raise UsageError(
+                "--json and --csv are for stdout, and the answers go into a file",
+                hint="Its suffix decides: --out answers.csv or answers.jsonl.",
+            )
+        read, failed = _into_file(run, pictures, out, sort, link)
+    else:
+        read, failed = _onto_stdout(run, pictures, _written(top, as_json, as_csv))
     if not read and not failed:
         show.error("no pictures there", "Name picture files, or folders that hold some.")
     return 3 if not read or (strict and failed) else 0
 
 
-def _json_line(name: str, answer: Prediction | PictureError) -> None:
-    if isinstance(answer, PictureError):
-        show.data({"file": name, "error": answer.reason})
-    else:
-        show.data({"file": name, **answer.as_dict()})
+def _into_file(
+    run: str, words: list[str], out: Path | None, sort: Path | None, link: bool
+) -> tuple[int, int]:
+    from lensmith.bundle.answering import answer_into_file
+
+    try:
+        tally = follow(answer_into_file(run, words, out=out, sort=sort, link=link))
+    except BaseException as stop:
+        if not isinstance(stop, Exception):
+            stop.add_note("what is answered is kept; the same command goes on from there")
+        raise
+    for trouble in tally.reasons:
+        show.error(f"{trouble.name}: {trouble.reason}", trouble.hint)
+    show.entry("predict", _summary(tally, sort))
+    return tally.before + tally.read, tally.failed
 
 
-def _words_line(top: int) -> Callable[[str, Prediction | PictureError], None]:
+def _summary(tally: Tally, sort: Path | None) -> str:
+    count = tally.read + tally.failed
+    words = f"{count:,} picture{'' if count == 1 else 's'}"
+    words += f", and {tally.before:,} answered before" if tally.before else ""
+    words += f"; {tally.failed:,} could not be read, and will be asked again" if tally.failed else ""
+    words += f"; sorted into {sort}" if sort is not None else ""
+    return f"{words}; see {tally.file}"
+
+
+def _onto_stdout(run: str, words: list[str], write: Write) -> tuple[int, int]:
+    from lensmith.bundle.bundle import load_model
+    from lensmith.bundle.prediction import predict_each
+    from lensmith.data.listing import pictures_named
+
+    read = failed = 0
+    try:
+        for chunk in predict_each(load_model(run), pictures_named(words)):
+            for answer in chunk:
+                failed += isinstance(answer.said, PictureError)
+                read += not isinstance(answer.said, PictureError)
+                write(answer.asked.name, answer.said)
+            if sys.stdout is not None and not sys.stdout.isatty():  # else the answers are the progress
+                show.Progress.show(Event("predict", "pictures", read + failed))
+    finally:
+        show.Progress.clear()
+    return read, failed
+
+
+def _written(top: int, as_json: bool, as_csv: bool) -> Write:
+    from lensmith.bundle.answer_rows import CELLS, as_cells, as_object, csv_line
+
+    if as_json:
+        return lambda name, said: show.data(as_object(name, said))
+    if not as_csv:
+        return _words_line(top)
+    begun: list[str] = []
+
+    def write(name: str, said: Prediction | PictureError) -> None:
+        if not begun:
+            begun.append(name)
+            show.line(csv_line(CELLS))
+        show.line(csv_line(as_cells(name, said)))
+
+    return write
+
+
+def _words_line(top: int) -> Write:
     def write(name: str, answer: Prediction | PictureError) -> None:
         if isinstance(answer, PictureError):
             show.error(f"{name}: {answer.reason}", answer.hint)
@@ -70,62 +142,3 @@ def _words_line(top: int) -> Callable[[str, Prediction | PictureError], None]:
             show.line(f"{name}  {names}{'' if answer.sure else ' (not sure)'}")
 
     return write
-
-
-class _CsvLines:
-    """Rows under one header, quoted as CSV wants it; what cannot be read has its reason in the last column."""
-
-    def __init__(self) -> None:
-        self._begun = False
-
-    def __call__(self, name: str, answer: Prediction | PictureError) -> None:
-        if not self._begun:
-            self._row(["file", "label", "probability", "sure", "error"])
-            self._begun = True
-        if isinstance(answer, PictureError):
-            self._row([name, "", "", "", answer.reason])
-        elif answer.value is not None:
-            self._row([name, repr(answer.value), "", "", ""])
-        else:
-            self._row([name, answer.label, repr(answer.probability), str(answer.sure).lower(), ""])
-
-    def _row(self, cells: list[str]) -> None:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="").writerow(cells)
-        show.line(buffer.getvalue())
-
-
-def _named(words: list[str]) -> Iterator[str]:
-    """The files and URLs named, and below folders the files that look like pictures."""
-    from lensmith.data.folders import looks_like_picture
-
-    for word in words:
-        path = Path(word)
-        if not path.is_dir():
-            yield word
-            continue
-        for file in sorted(path.rglob("*")):
-            # .ipynb_checkpoints and the like hold copies, __MACOSX holds no pictures at all.
-            hidden = any(part.startswith((".", "__MACOSX")) for part in file.relative_to(path).parts)
-            if not hidden and looks_like_picture(file) and file.is_file():
-                yield str(file)
-
-
-def _answers(bundle: Bundle, names: list[str]) -> Iterator[tuple[str, Prediction | PictureError]]:
-    """In the order asked, a chunk through the model at a time."""
-    import numpy as np
-
-    from lensmith.pictures.web import is_url, read_url
-
-    for start in range(0, len(names), _CHUNK):
-        prepared = []
-        found: list[tuple[str, PictureError | None]] = []
-        for name in names[start : start + _CHUNK]:
-            try:
-                prepared.append(bundle.prepare(read_url(name) if is_url(name) else Path(name)))
-                found.append((name, None))
-            except PictureError as error:
-                found.append((name, error))
-        predictions = iter(bundle.predict_prepared(np.stack(prepared)) if prepared else [])
-        for name, trouble in found:
-            yield name, trouble or next(predictions)
