@@ -26,8 +26,10 @@ from lensmith.types import Prediction
 
 class Bundle:
     sha256 = "cd" * 32
+    path = None
+    at_once = 4
     def describe(self): return {"classes": ["a"]}
-    def prepare(self, picture, /): return np.zeros((4, 4, 3), np.uint8)
+    def preprocess(self, pixels, /): return np.zeros((4, 4, 3), np.uint8)
     def predict_prepared(self, images, /):
         time.sleep(0.5)
         return [Prediction("a", 1.0, True)] * len(images)
