@@ -33,8 +33,8 @@ class Door:
 class Connection(H11Protocol):
     """Uvicorn's protocol with deadlines.
 
-    A head has to be whole `head_seconds` after the connection was made, or after its first byte came; it is read in
-    pieces of `head_bytes`, of which h11 takes one. An answer that nobody reads for `seconds` is cut off.
+    A head has to be whole `head_seconds` after the connection was made, or after its first byte came, and in its
+    first `head_bytes`. An answer that nobody reads for `seconds` is cut off.
     """
 
     def __init__(self, *words: Any, door: Door, **options: Any) -> None:
@@ -42,7 +42,7 @@ class Connection(H11Protocol):
         self._door = door
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
-        self._has_begun = False
+        self._head_bytes = 0
         self._is_leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -68,10 +68,15 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand on what came; of a head, in pieces."""
         while data and self._awaits_head() and not self._is_over():
-            self._has_begun = True
             self._expect_head()
-            piece, data = data[: self._door.limits.head_bytes], data[self._door.limits.head_bytes :]
-            super().data_received(piece)
+            # One byte above the limit, and h11 says no to a head that is still not whole.
+            room = self._door.limits.head_bytes + 1 - self._head_bytes
+            self._head_bytes += min(room, len(data))
+            if room > 0:
+                super().data_received(data[:room])
+            else:
+                self.send_400_response("")
+            data = data[room:]
         if data and not self._is_over():
             super().data_received(data)
         if self._deadline is not None and not self._awaits_head():
@@ -80,7 +85,7 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """The next request, if one comes, has a deadline of its own."""
-        self._has_begun = False
+        self._head_bytes = 0
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -123,7 +128,7 @@ class Connection(H11Protocol):
         self._deadline = None
         if self._is_over() or not self._awaits_head():
             return
-        if self._has_begun:
+        if self._head_bytes:
             self._leave(408, "request_timeout", "the head of the request did not arrive in time")
         else:
             self.transport.close()  # browsers open connections that they may need later

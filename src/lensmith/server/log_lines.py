@@ -14,6 +14,7 @@ from typing import TextIO
 from lensmith.server.journal import REQUEST_ID
 
 _ROOM = "lensmith.server"
+_ONE_A_REQUEST = ("lensmith.server.journal", "lensmith.server.connections")
 _MOST_LINES = 10_000
 _JOIN_SECONDS = 1.0
 
@@ -22,18 +23,22 @@ _JOIN_SECONDS = 1.0
 def json_lines(stream: TextIO, *, requests: bool = True) -> Iterator[None]:
     """While the block runs, what is logged anywhere goes to `stream`, a JSON object a line.
 
-    requests: a line for each request too, and not only for what goes wrong.
+    requests: a line for each request too, and not only for what goes wrong and for a model that is replaced.
     """
     handler = JsonLines(stream)
-    root, room = logging.getLogger(), logging.getLogger(_ROOM)
-    level = room.level
-    root.addHandler(handler)
-    room.setLevel(logging.INFO if requests else logging.WARNING)
+    levels = {_ROOM: logging.INFO}
+    if not requests:
+        levels |= dict.fromkeys(_ONE_A_REQUEST, logging.WARNING)
+    before = {name: logging.getLogger(name).level for name in levels}
+    logging.getLogger().addHandler(handler)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
     try:
         yield
     finally:
-        room.setLevel(level)
-        root.removeHandler(handler)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+        logging.getLogger().removeHandler(handler)
         handler.close()
 
 
