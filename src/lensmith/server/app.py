@@ -6,6 +6,7 @@ import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -116,7 +117,9 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         """The process is alive."""
         return JSONResponse({"alive": True})
 
-    not_ready = {503: {"model": Ready, "description": "Not ready to predict."}}
+    not_ready: dict[int | str, dict[str, Any]] = {
+        503: {"model": Ready, "description": "Not ready to predict."}
+    }
 
     @app.get(
         "/readyz", responses={200: {"model": Ready}, 400: ANY_ROUTE[400], 403: ANY_ROUTE[403], **not_ready}

@@ -6,7 +6,7 @@ import json
 import logging
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TextIO
@@ -103,5 +103,5 @@ def line_of(record: logging.LogRecord) -> str:
     return _dumped(facts)
 
 
-def _dumped(facts: dict[str, object]) -> str:
+def _dumped(facts: Mapping[str, object]) -> str:
     return json.dumps(facts, default=str)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
@@ -164,10 +164,12 @@ class Service:
             return refusal.as_dict()
 
 
-async def _all_of(works: list[Any]) -> list[dict[str, Any]]:
+async def _all_of(works: list[Coroutine[Any, Any, dict[str, Any]]]) -> list[dict[str, Any]]:
     """Their results, in order. Where one fails, the others end before this does: they hold a place till then."""
     results = await asyncio.gather(*works, return_exceptions=True)
+    found = []
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return results
+        found.append(result)
+    return found

@@ -37,6 +37,7 @@ def serve(
         raise MachineError(f"serving needs {error.name}", hint='pip install "lensmith[serve]"') from error
     from lensmith.bundle.bundle import load_model
     from lensmith.server.log_lines import json_lines
+    from lensmith.server.replacement import Source
 
     def say_ready(url: str) -> None:
         show.say(f"serving {run} at {url} (stop with Ctrl-C)")
@@ -45,7 +46,7 @@ def serve(
             show.say(f"from the machine that you sit at: {tunnel}")
 
     bundle = load_model(run)
-    source = server.Source(bundle.path, load_model) if bundle.path else None
+    source = Source(bundle.path, load_model) if bundle.path else None
     with json_lines(sys.stderr, requests=not quiet):
         server.serve(bundle, host, port, token, source=source, on_ready=say_ready)
     show.say("stopped")
