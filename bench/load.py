@@ -66,19 +66,26 @@ class Line(asyncio.Protocol):
             self._transport.close()
 
 
+def request(path: str, content: bytes, form: str) -> bytes:
+    """A picture as the body of a POST, or as the file of a form's field of this name."""
+    kind = "image/jpeg"
+    if form:
+        edge, kind = "picture-ends-here", "multipart/form-data; boundary=picture-ends-here"
+        field = f'form-data; name="{form}"; filename="picture.jpg"'
+        head = f"--{edge}\r\nContent-Disposition: {field}\r\nContent-Type: image/jpeg\r\n\r\n"
+        content = head.encode() + content + f"\r\n--{edge}--\r\n".encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n"
+    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+
+
 class Load:
     """Asks, and remembers (index of the picture, status, seconds, answer)."""
 
-    def __init__(self, url: str, pictures: list[bytes]) -> None:
+    def __init__(self, url: str, pictures: list[bytes], form: str = "") -> None:
         place = urlsplit(url)
         assert place.hostname == "127.0.0.1" and place.port
         self._port = place.port
-        self.requests = [
-            b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
-            % (place.path.encode(), len(content))
-            + content
-            for content in pictures
-        ]
+        self.requests = [request(place.path, content, form) for content in pictures]
         self.seen: list[tuple[int, int, float, bytes]] = []
 
     async def one(self, line: Line | None, index: int) -> Line | None:
@@ -167,11 +174,14 @@ def main() -> None:
     )
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument(
+        "--form", default="", help="send each picture as the file of a form's field of this name"
+    )
     parser.add_argument("--rate", type=float)
     parser.add_argument("--seconds", type=float, default=10.0)
     words = parser.parse_args()
     files = pictures_in(words.pictures, words.most)
-    load = Load(words.url, [file.read_bytes() for file in files])
+    load = Load(words.url, [file.read_bytes() for file in files], words.form)
     begun, used = time.perf_counter(), time.process_time()
     if words.rate:
         skipped = asyncio.run(load.open(words.connections, words.rate, words.seconds))

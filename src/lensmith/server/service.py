@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 
 from lensmith.errors import PictureError
+from lensmith.machine.limits import cores
 from lensmith.pictures.decode import decode
 from lensmith.server.admission import Admission, Place, QueueFullError
 from lensmith.server.batcher import Batcher, Model, ModelFailedError
@@ -24,8 +25,10 @@ from lensmith.server.refusal import Refusal
 from lensmith.types import Prediction
 
 _LOG = logging.getLogger(__name__)
-_DECODERS = 2
 _WORKERS = 2
+"""Threads that call the model, each with a batch of its own: while operators of one wait for each other, or its
+answers are made, the other computes. All share the engine's threads."""
+_MOST_DECODERS = 8
 
 T = TypeVar("T")
 
@@ -67,8 +70,10 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Start the threads; on the way out answer what is queued and end them."""
         self._batcher = self._new_batcher()
-        # Few decoders bound the memory too: a big picture takes a quarter of a gigabyte while it is open.
-        with ThreadPoolExecutor(_DECODERS, thread_name_prefix="lensmith-decode") as self._decoders:
+        # Few decoders bound the memory too: a big picture takes a quarter of a gigabyte while it is open. Two at
+        # least, so that behind it the others go on.
+        decoders = max(2, min(_MOST_DECODERS, cores()))
+        with ThreadPoolExecutor(decoders, thread_name_prefix="lensmith-decode") as self._decoders:
             self._batcher.start()
             try:
                 yield
