@@ -122,6 +122,8 @@ def served(server: Server, asked: Asked) -> Facts:
             used = cpu_seconds(process.pid)
             facts = load("--connections", str(CONNECTIONS), "--count", str(count))
             used = cpu_seconds(process.pid) - used
+            if set(facts["statuses"]) != {"200"}:
+                raise SystemExit(f"{server.command(asked.run, 0)} answers {facts['statuses']}")
             rest = facts["wall"] - facts["own_cpu"] / CORES
             return {
                 "per_second": count / rest,
