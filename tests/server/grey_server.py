@@ -36,7 +36,8 @@ class GreyBundle:
 
     def describe(self) -> dict[str, Any]:
         facts = {"task": "classification", "classes": ["dark", "light"], "sha256": self.sha256}
-        return {**facts, "provenance": {"data": "/home/me/secret"}, "files": {"weights": "cd" * 32}}
+        weights = {"source": "/home/me/secret.pth", "licence": "MIT"}
+        return {**facts, "provenance": {"data": "/home/me/secret", "weights": weights}, "files": {"w": "cd"}}
 
     @property
     def preprocess(self) -> Callable[[Pixels], Pixels]:

@@ -168,4 +168,5 @@ def test_metrics_tell_the_memory(client: httpx.Client) -> None:
 def test_model_facts_name_no_file_of_whoever_trained_it(client: httpx.Client) -> None:
     answer = client.get("/v1/model")
     assert answer.json()["sha256"] == GreyBundle.sha256
+    assert answer.json()["licence"] == "MIT"
     assert "provenance" not in answer.json() and "secret" not in answer.text and "files" not in answer.json()

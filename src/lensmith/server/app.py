@@ -32,18 +32,7 @@ from lensmith.server.refusal import Refusal, UnreadBody, answer_http_error, answ
 from lensmith.server.replacement import Source, Watch
 from lensmith.server.service import Servable, Service
 
-_TOLD = (
-    "sha256",
-    "task",
-    "classes",
-    "preprocess",
-    "temperature",
-    "threshold",
-    "precision",
-    "licence",
-    "report",
-)
-"""What callers learn of a bundle. Not its provenance, which names folders and files of whoever trained it."""
+_TOLD = ("sha256", "task", "classes", "preprocess", "temperature", "threshold", "precision", "report")
 
 
 def make_app(
@@ -102,8 +91,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.get("/v1/model", responses={200: {"model": ModelFacts}, **ANY_ROUTE})
     async def model() -> JSONResponse:
         """What is being served: task, classes, digest, how pictures are prepared, how good it was found."""
-        facts = service.bundle.describe()
-        return JSONResponse({name: facts[name] for name in _TOLD if name in facts})
+        return JSONResponse(_told(service.bundle.describe()))
 
     @app.get(
         "/metrics", responses={200: {"content": {"text/plain": {}}}, **ANY_ROUTE}, response_class=Response
@@ -127,6 +115,13 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     async def readyz() -> JSONResponse:
         """The model is loaded and pictures are being answered."""
         return JSONResponse({"ready": service.is_ready}, 200 if service.is_ready else 503)
+
+
+def _told(facts: dict[str, Any]) -> dict[str, Any]:
+    """What callers learn of a bundle. Of its provenance, which may name files of whoever trained it, the licence."""
+    weights = facts.get("provenance", {}).get("weights")
+    licence = weights.get("licence") if isinstance(weights, dict) else None
+    return {name: facts[name] for name in _TOLD if name in facts} | ({"licence": licence} if licence else {})
 
 
 def _paths_of(app: FastAPI) -> Callable[[], frozenset[str]]:
