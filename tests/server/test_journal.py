@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,14 @@ Start = Callable[..., httpx.Client]
 HEX = re.compile(r"[0-9a-f]{32}")
 
 
-def logged(place: Path, work: Callable[[], object], **options: Any) -> list[dict[str, Any]]:
-    """What the log holds of `work`; each line has to be JSON."""
+def logged(place: Path, work: Callable[[], object], count: int, **options: Any) -> list[dict[str, Any]]:
+    """What the log holds of `work`, at least `count` lines; each line has to be JSON."""
     with place.open("w") as stream, json_lines(stream, **options):
         work()
+        until = time.monotonic() + 20
+        # A line is written when its answer is out, which may already be here.
+        while len(place.read_text().splitlines()) < count and time.monotonic() < until:
+            time.sleep(0.01)
     return [json.loads(line) for line in place.read_text().splitlines()]
 
 
@@ -42,7 +47,7 @@ def test_a_request_is_one_line_without_what_it_carried(start: Start, tmp_path: P
         client.post("/v1/predict", json={"pictures": ["aGk="] * 3}, headers=headers)
         client.get("/nothing")
 
-    one, several, refused = logged(tmp_path / "log", work)
+    one, several, refused = logged(tmp_path / "log", work, 3)
     assert {**one, "time": "", "ms": 0, "peer": ""} == {
         "time": "",
         "level": "info",
@@ -72,7 +77,7 @@ def test_what_a_caller_chose_stays_inside_its_line(client: httpx.Client, tmp_pat
             assert HEX.fullmatch(answer.headers["X-Request-ID"]), given
         raw(client, b"GET /\x1b[31m\nevil HTTP/1.1\r\n\r\n")
 
-    lines = logged(tmp_path / "log", work)
+    lines = logged(tmp_path / "log", work, 8)
     assert len(lines) == 8
     assert lines[0]["path"].startswith('/\n{"level":"info"}\x1b[31m\u2028aaa')
     assert len(lines[0]["path"]) == 200
@@ -98,6 +103,7 @@ def test_faults_are_logged_under_the_id_that_the_caller_got(start: Start, tmp_pa
             lambda content=content, client=client, answers=answers: answers.append(
                 client.post("/v1/predict", content=content)
             ),
+            1,
             requests=False,
         )
         assert error_of(answers[0], 500) == "internal"
@@ -107,7 +113,7 @@ def test_faults_are_logged_under_the_id_that_the_caller_got(start: Start, tmp_pa
 
 
 def test_quiet_is_quiet(client: httpx.Client, tmp_path: Path) -> None:
-    assert logged(tmp_path / "log", lambda: client.get("/healthz"), requests=False) == []
+    assert logged(tmp_path / "log", lambda: client.get("/healthz"), 0, requests=False) == []
 
 
 def test_a_log_that_nobody_reads_holds_up_nobody(client: httpx.Client) -> None:

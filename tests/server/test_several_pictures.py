@@ -71,7 +71,7 @@ def test_they_go_through_the_model_together(start: Start) -> None:
         (b'{"pictures": [1]}', 422, "invalid_request"),
         (b'{"pictures": ["aGk="], "top": 3}', 422, "invalid_request"),
         (b'{"pictures": ' + b"[" * 90_000, 422, "invalid_request"),
-        (b'{"pictures": [' + b"0," * 45_000 + b"0]}", 413, "too_many_pictures"),
+        (b'{"pictures": [' + b"0," * 45_000 + b"0]}", 422, "too_many_pictures"),
         (b"", 400, "empty_body"),
     ],
 )
@@ -83,7 +83,7 @@ def test_json_of_another_shape(client: httpx.Client, body: bytes, status: int, c
 
 def test_at_most_so_many(client: httpx.Client) -> None:
     small = picture(255, side=4)
-    assert error_of(ask(client, *[small] * (Limits.pictures + 1)), 413) == "too_many_pictures"
+    assert error_of(ask(client, *[small] * (Limits.pictures + 1)), 422) == "too_many_pictures"
     most = ask(client, *[small] * Limits.pictures)
     assert [one["label"] for one in most.json()["predictions"]] == ["light"] * Limits.pictures
 
@@ -136,4 +136,4 @@ def test_the_schema_says_what_is_answered(client: httpx.Client) -> None:
     operation = schema["paths"]["/v1/predict"]["post"]
     assert operation["responses"]["503"]["content"]["application/json"]["schema"]["$ref"].endswith("Refused")
     described = json.dumps(operation["requestBody"]["content"]["application/json"])
-    assert '"base64"' in described
+    assert '"base64"' in described and f'"maxItems": {Limits.pictures}' in described

@@ -16,13 +16,13 @@ from starlette.responses import JSONResponse, Response
 from lensmith.server.bodies import is_json
 from lensmith.server.contract import (
     ANY_ROUTE,
-    PICTURE_BODY,
     REFUSALS,
     Alive,
     Answer,
     Answers,
     ModelFacts,
     Ready,
+    picture_body,
 )
 from lensmith.server.guard import LOOPBACK_HOSTS, Guard
 from lensmith.server.journal import Journal
@@ -82,7 +82,9 @@ def make_app(
 
 def _add_routes(app: FastAPI, service: Service) -> None:
     @app.post(
-        "/v1/predict", openapi_extra=PICTURE_BODY, responses={200: {"model": Answer | Answers}, **REFUSALS}
+        "/v1/predict",
+        openapi_extra=picture_body(service.limits),
+        responses={200: {"model": Answer | Answers}, **REFUSALS},
     )
     async def predict(request: Request) -> JSONResponse:
         """What the model says about the picture in the body, or about each of several in a JSON body."""

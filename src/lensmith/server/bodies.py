@@ -80,10 +80,10 @@ def pictures_in(body: bytes, limits: Limits) -> list[bytes | Refusal]:
 def _parsed(body: bytes, limits: Limits) -> dict[str, Any]:
     # Base64 holds neither commas nor brackets, so few of either belong here. Without looking, a few megabytes of
     # them would become a gigabyte of lists.
-    if body.count(b",") > limits.pictures + _OPENINGS:
-        raise _too_many(limits)
     if body.count(b"[") + body.count(b"{") > _OPENINGS:
         raise _other_shape("it holds lists or objects that it should not")
+    if body.count(b",") > limits.pictures + _OPENINGS:
+        raise _too_many(limits)
     try:
         table = json.loads(body)
     except (ValueError, RecursionError):
@@ -109,7 +109,7 @@ def _other_shape(why: str) -> Refusal:
 
 
 def _too_many(limits: Limits) -> Refusal:
-    return Refusal(413, "too_many_pictures", f"more than {limits.pictures} pictures in one request")
+    return Refusal(422, "too_many_pictures", f"more than {limits.pictures} pictures in one request")
 
 
 def _too_large(limits: Limits) -> Refusal:

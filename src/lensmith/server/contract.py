@@ -6,6 +6,8 @@ from typing import Any, Required
 
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
+from lensmith.server.limits import Limits
+
 
 class Prediction(TypedDict, total=False):
     """What the model says about one picture; which fields there are depends on its task.
@@ -78,9 +80,9 @@ _REFUSALS = {
     401: "The token is missing or wrong.",
     403: "The Origin header names another origin.",
     408: "The body did not arrive in time.",
-    413: "The body is too large, or holds too many pictures.",
+    413: "The body is too large.",
     415: "A multipart form, or a Content-Encoding.",
-    422: "The body cannot be read as a picture, or is JSON of another shape.",
+    422: "The body cannot be read as a picture, is JSON of another shape, or holds too many pictures.",
     500: "The server failed; its log says how, under the request's X-Request-ID.",
     503: "Too many requests at once; Retry-After says when to come again.",
 }
@@ -92,30 +94,21 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
-PICTURE_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "The bytes of one picture: JPEG, PNG, WebP, BMP, TIFF, PPM, GIF or AVIF, told by its content; "
-        "any media type will do that is neither JSON nor a form. Or JSON with several pictures as base64.",
-        "content": {
-            "application/octet-stream": _PICTURE,
-            "image/jpeg": _PICTURE,
-            "image/png": _PICTURE,
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "title": "Pictures",
-                    "required": ["pictures"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "pictures": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "contentEncoding": "base64"},
-                        }
-                    },
-                }
-            },
-        },
+
+
+def picture_body(limits: Limits) -> dict[str, Any]:
+    """OpenAPI's words for a body that is a picture, or JSON with several."""
+    words = {"type": "string", "contentEncoding": "base64"}
+    pictures = {"type": "array", "minItems": 1, "maxItems": limits.pictures, "items": words}
+    shape = {"type": "object", "title": "Pictures", "required": ["pictures"], "additionalProperties": False}
+    content = {
+        "application/octet-stream": _PICTURE,
+        "image/jpeg": _PICTURE,
+        "image/png": _PICTURE,
+        "application/json": {"schema": {**shape, "properties": {"pictures": pictures}}},
     }
-}
+    description = (
+        "The bytes of one picture: JPEG, PNG, WebP, BMP, TIFF, PPM, GIF or AVIF, told by its content; any media "
+        "type will do that is neither JSON nor a form. Or JSON with several pictures as base64."
+    )
+    return {"requestBody": {"required": True, "description": description, "content": content}}

@@ -20,12 +20,12 @@ _JOIN_SECONDS = 1.0
 
 
 @contextmanager
-def json_lines(stream: TextIO, *, requests: bool = True) -> Iterator[None]:
-    """While the block runs, what is logged anywhere goes to `stream`, a JSON object a line.
+def json_lines(stream: TextIO | None, *, requests: bool = True) -> Iterator[None]:
+    """While the block runs, what is logged anywhere goes to `stream`, a JSON object a line; `None` keeps nothing.
 
     requests: a line for each request too, and not only for what goes wrong and for a model that is replaced.
     """
-    handler = JsonLines(stream)
+    handler = JsonLines(stream) if stream else logging.NullHandler()
     levels = {_ROOM: logging.INFO}
     if not requests:
         levels |= dict.fromkeys(_ONE_A_REQUEST, logging.WARNING)
