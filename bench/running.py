@@ -108,7 +108,7 @@ class _Watch(threading.Thread):
         wait = _EVERY
         while not self._over.wait(wait):
             before = time.perf_counter()
-            parts = [_memory(pid) for pid in _descendants(self._pid)]
+            parts = [memory(pid) for pid in descendants(self._pid)]
             self.peak = max(self.peak, sum(whole for whole, _ in parts))
             self.own = max(self.own, sum(own for _, own in parts))
             wait = max(_EVERY, (time.perf_counter() - before) / _SHARE)
@@ -126,7 +126,7 @@ class _Watch(threading.Thread):
             os.killpg(self._pid, signal.SIGKILL)
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     found = [pid]
     for one in found:
         with contextlib.suppress(OSError):
@@ -135,7 +135,7 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _memory(pid: int) -> tuple[int, int]:
+def memory(pid: int) -> tuple[int, int]:
     """Bytes of a process, and those among them that are of no file: the system takes pages of files back when it
     needs them, those of the store too. Of what several processes have in common, its share."""
     sizes = {"Pss": 0, "Pss_File": 0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,10 @@ import uvicorn
 from numpy.typing import NDArray
 from PIL import Image
 
-from lensmith.pictures.decode import decode
+from lensmith.pictures.preprocess import Preprocess
 from lensmith.server.app import make_app
-from lensmith.server.run import listen, url_of
+from lensmith.server.limits import Limits
+from lensmith.server.run import listen, url_of, uvicorn_config
 from lensmith.types import Prediction
 
 Pixels = NDArray[np.uint8]
@@ -28,16 +29,19 @@ class GreyBundle:
 
     sha256 = "ab" * 32
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, seconds: float = 0.0, at_once: int = 64) -> None:
         self.seconds = seconds
+        self.at_once = at_once
         self.batches: list[int] = []
 
     def describe(self) -> dict[str, Any]:
-        return {"task": "classification", "classes": ["dark", "light"], "sha256": self.sha256}
+        facts = {"task": "classification", "classes": ["dark", "light"], "sha256": self.sha256}
+        weights = {"source": "/home/me/secret.pth", "licence": "MIT"}
+        return {**facts, "provenance": {"data": "/home/me/secret", "weights": weights}, "files": {"w": "cd"}}
 
-    def prepare(self, picture: Any, /) -> Pixels:
-        pixels = decode(picture, first_frame=True) if isinstance(picture, bytes) else picture
-        return np.asarray(Image.fromarray(pixels).resize((8, 8)))
+    @property
+    def preprocess(self) -> Callable[[Pixels], Pixels]:
+        return Preprocess(8, fit="squish")
 
     def predict_prepared(self, images: Pixels, /) -> list[Prediction]:
         self.batches.append(len(images))
@@ -62,8 +66,8 @@ def picture(level: int, side: int = 16) -> bytes:
 def running(bundle: Any, **options: Any) -> Iterator[httpx.Client]:
     """A client of a server in a thread; `options` go to `make_app`."""
     with listen("127.0.0.1", 0) as listener:
-        config = uvicorn.Config(make_app(bundle, **options), log_config=None, access_log=False, ws="none")
-        server = uvicorn.Server(config)
+        app = make_app(bundle, **options)
+        server = uvicorn.Server(uvicorn_config(app, options.get("limits") or Limits()))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

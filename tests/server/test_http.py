@@ -75,9 +75,10 @@ def test_model_health_and_readiness(client: httpx.Client) -> None:
 
 def test_openapi_describes_the_raw_body(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/v1/predict", "/v1/model", "/healthz", "/readyz"}
+    assert set(paths) == {"/v1/predict", "/v1/model", "/metrics", "/healthz", "/readyz"}
     operation = paths["/v1/predict"]["post"]
-    assert operation["requestBody"]["content"]["*/*"]["schema"]["format"] == "binary"
+    content = operation["requestBody"]["content"]
+    assert content["application/octet-stream"]["schema"]["format"] == "binary"
     assert {"400", "401", "403", "408", "413", "415", "422", "503"} <= set(operation["responses"])
     # Pages that would load scripts from the net.
     assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
@@ -253,7 +254,8 @@ def test_a_model_that_fails_is_not_explained_to_the_caller(
 
 def test_a_fault_of_ours_is_not_explained_to_the_caller(start: Start) -> None:
     class Faulty(GreyBundle):
-        def prepare(self, picture: Any, /) -> Any:
+        @property
+        def preprocess(self) -> Any:
             raise ZeroDivisionError("secret")
 
     client = start(Faulty())

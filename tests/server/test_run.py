@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ import pytest
 from grey_server import picture
 
 from lensmith.errors import UsageError
-from lensmith.server.run import listen, url_of
+from lensmith.server.run import listen, tunnel_to, url_of
 
 BUNDLE = """
 import sys, time, types
@@ -26,8 +27,10 @@ from lensmith.types import Prediction
 
 class Bundle:
     sha256 = "cd" * 32
+    path = None
+    at_once = 4
     def describe(self): return {"classes": ["a"]}
-    def prepare(self, picture, /): return np.zeros((4, 4, 3), np.uint8)
+    def preprocess(self, pixels, /): return np.zeros((4, 4, 3), np.uint8)
     def predict_prepared(self, images, /):
         time.sleep(0.5)
         return [Prediction("a", 1.0, True)] * len(images)
@@ -46,7 +49,7 @@ sys.exit(run(["serve", "last", *sys.argv[1:]]))
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    return {**{k: v for k, v in os.environ.items() if k != "LENSMITH_TOKEN"}, **more}
+    return {**{k: v for k, v in os.environ.items() if k not in ("LENSMITH_TOKEN", "SSH_CONNECTION")}, **more}
 
 
 @contextmanager
@@ -161,10 +164,28 @@ def test_beyond_this_machine_only_with_a_token() -> None:
 
 
 def test_missing_packages_end_in_the_line_that_installs_them() -> None:
-    for package in ("fastapi", "uvicorn"):
+    for package in ("fastapi", "uvicorn", "prometheus_client"):
         code, said = run_serve(prelude=f"import sys; sys.modules[{package!r}] = None\n")
         assert code == 4
         assert package in said and 'pip install "lensmith[serve]"' in said
+
+
+def test_who_came_by_ssh_is_told_of_a_tunnel() -> None:
+    user = getpass.getuser()
+    came = "203.0.113.9 50000 198.51.100.7"
+    assert tunnel_to("http://127.0.0.1:8000", f"{came} 22") == (
+        f"ssh -L 8000:127.0.0.1:8000 {user}@198.51.100.7"
+    )
+    assert tunnel_to("http://[::1]:8123", "2001:db8::9 50000 2001:db8::7 2222") == (
+        f"ssh -p 2222 -L 8123:[::1]:8123 {user}@2001:db8::7"
+    )
+    for connection in ("", "a b c", "a b c d", f"{came} 22 5", f"{came} -oX", "1 2 host;rm 22"):
+        assert tunnel_to("http://127.0.0.1:8000", connection) == ""
+    assert tunnel_to("http://198.51.100.7:8000", f"{came} 22") == ""
+    with serving("--port", "0", SSH_CONNECTION=f"{came} 22") as (process, url, _):
+        assert process.stderr is not None
+        port = httpx.URL(url).port
+        assert process.stderr.readline().endswith(f"ssh -L {port}:127.0.0.1:{port} {user}@198.51.100.7\n")
 
 
 def test_loopback_names_and_addresses() -> None:

@@ -91,6 +91,12 @@ class Bundle:
             self._engine = open_engine(self.facts, self._files)
         return self._engine
 
+    @property
+    def at_once(self) -> int:
+        """How many prepared pictures are computed best together."""
+        height, width = self.preprocess.size
+        return max(1, self.engine.pixels // (height * width))
+
     def prepare(self, picture: Any, *, bgr: bool = False) -> Pixels:
         """A picture in any form -> uint8 [H, W, 3] as the network sees it. Raises `PictureError`."""
         return self.preprocess(pixels_of(picture, bgr=bgr, first_frame=True))

@@ -65,7 +65,9 @@ _SMALL, _LARGE = 1 << 16, 1 << 20
 """Bytes asked for at once: most pictures are read at the first call."""
 
 
-def decode(source: Path | bytes, *, first_frame: bool = False, name: str = "") -> Pixels:
+def decode(
+    source: Path | bytes, *, first_frame: bool = False, name: str = "", most_pixels: int = MAX_PIXELS
+) -> Pixels:
     """Bytes or a file -> RGB pixels, uint8 [H, W, 3], upright.
 
     `first_frame` also takes GIF and AVIF, by their first frame. Raises `PictureError` with the reason.
@@ -77,7 +79,7 @@ def decode(source: Path | bytes, *, first_frame: bool = False, name: str = "") -
         name, content = name or "picture", source
     opener = _opener(content, first_frame, name)
     with _reading(name):
-        return np.array(_upright(opener(io.BytesIO(content)), name))
+        return np.array(_upright(opener(io.BytesIO(content)), name, most_pixels))
 
 
 def decode_image(content: bytes, name: str = "picture") -> Image.Image:
@@ -114,8 +116,8 @@ def read_file(path: Path, most: int | None = None) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _upright(image: Image.Image, name: str) -> Image.Image:
-    _check_size(image.width, image.height, name)
+def _upright(image: Image.Image, name: str, most_pixels: int = MAX_PIXELS) -> Image.Image:
+    _check_size(image.width, image.height, name, most_pixels)
     image.load()
     turn = _TURNS.get(_orientation(image))
     if turn is not None:
@@ -215,9 +217,9 @@ def _what_it_is(content: bytes) -> str:
     return "not a picture (JPEG, PNG, WebP, BMP, TIFF or PPM)"
 
 
-def _check_size(width: int, height: int, name: str) -> None:
-    if width * height > MAX_PIXELS:
-        raise PictureError(name, f"{width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} million")
+def _check_size(width: int, height: int, name: str, most: int) -> None:
+    if width * height > most:
+        raise PictureError(name, f"{width} x {height} pixels, more than {most / 1e6:g} million")
     if min(width, height) < MIN_SIDE:
         raise PictureError(name, f"{width} x {height} pixels, a side under {MIN_SIDE}")
 

@@ -1,117 +1,161 @@
-"""Pictures of many requests through the model together, by one thread, from a bounded queue."""
+"""Pictures of many requests through the model together, by a few threads, from one queue."""
 
 from __future__ import annotations
 
-import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lensmith.server.admission import QueueFullError
 from lensmith.server.limits import Limits
 from lensmith.types import Prediction
 
-Predict = Callable[[NDArray[np.uint8]], Sequence[Prediction]]
-"""uint8 [N, H, W, 3] -> N predictions."""
-
-_LOG = logging.getLogger(__name__)
 _JOIN_SECONDS = 5.0
 
 
-class QueueFullError(Exception):
-    """As many requests are in flight as the limits allow, or the batcher is not running."""
-
-
 class ModelFailedError(Exception):
-    """The model raised on the batch that this picture was in; the log holds the traceback."""
+    """The model raised on the batch that this picture was in; `__cause__` is what it raised."""
+
+
+class Model(Protocol):
+    """What a batcher needs of a bundle."""
+
+    @property
+    def at_once(self) -> int:
+        """How many pictures it computes best together."""
+
+    def predict_prepared(self, images: NDArray[np.uint8], /) -> Sequence[Prediction]:
+        """uint8 [N, H, W, 3] -> N predictions."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A prepared picture that waits for its answer by a certain model."""
+
+    model: Model
+    picture: NDArray[np.uint8]
+    answer: Future[Prediction]
 
 
 class Batcher:
     """Gathers prepared pictures into batches and answers each by a future.
 
-    A request is admitted before its body is read, so that the queue is bounded from the first byte on,
-    and so that the worker knows who is on the way: a picture with nobody behind it waits for nobody.
+    Each picture names its model, and a batch holds pictures of one: a model that is replaced answers those that
+    came to it, and goes with the last. `workers` threads call models at the same time.
     """
 
-    def __init__(self, predict: Predict, limits: Limits) -> None:
-        self._predict = predict
+    def __init__(
+        self, limits: Limits, workers: int = 1, on_batch: Callable[[int], None] | None = None
+    ) -> None:
         self._limits = limits
-        self._waiting: deque[tuple[NDArray[np.uint8], Future[Prediction]]] = deque()
-        self._in_flight = 0
+        self._on_batch = on_batch
+        self._waiting: deque[_Asked] = deque()
+        self._coming = 0
         self._closed = False
         self._changed = threading.Condition()
-        # A daemon: a model that hangs must not keep a stopped server from exiting.
-        self._worker = threading.Thread(target=self._work, name="lensmith-batcher", daemon=True)
+        # Daemons: a model that hangs must not keep a stopped server from exiting.
+        self._workers = [
+            threading.Thread(target=self._work, name=f"lensmith-batcher-{n}", daemon=True)
+            for n in range(workers)
+        ]
 
     def start(self) -> None:
-        """Start the worker thread; once."""
-        self._worker.start()
+        """Start the worker threads; once."""
+        for worker in self._workers:
+            worker.start()
 
     def close(self) -> None:
-        """Admit nobody more, answer what is queued, end the worker. Blocks, for at most a few seconds."""
+        """Take nothing more, answer what is queued, end the workers. Blocks, for at most a few seconds."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._worker.join(_JOIN_SECONDS)
+        until = time.monotonic() + _JOIN_SECONDS
+        for worker in self._workers:
+            worker.join(max(0.0, until - time.monotonic()))
 
     @property
     def is_running(self) -> bool:
         """Whether pictures that are submitted now will be answered."""
-        return self._worker.is_alive() and not self._closed
+        return not self._closed and all(worker.is_alive() for worker in self._workers)
+
+    @property
+    def waiting(self) -> int:
+        """Pictures in the queue."""
+        return len(self._waiting)
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Hold one of the `in_flight` places. Raises `QueueFullError` where none is free."""
+    def coming(self) -> Iterator[None]:
+        """While a picture is being decoded: those that are ready wait a moment for it."""
         with self._changed:
-            if not self.is_running or self._in_flight >= self._limits.in_flight:
-                raise QueueFullError
-            self._in_flight += 1
+            self._coming += 1
         try:
             yield
         finally:
             with self._changed:
-                self._in_flight -= 1
-                self._changed.notify_all()
+                self._coming -= 1
+                if self._waiting and not self._coming:
+                    self._changed.notify_all()
 
-    def submit(self, picture: NDArray[np.uint8]) -> Future[Prediction]:
+    def submit(self, model: Model, picture: NDArray[np.uint8]) -> Future[Prediction]:
         """Queue one prepared picture, uint8 [H, W, 3]. The future may raise `ModelFailedError`."""
-        future: Future[Prediction] = Future()
+        asked = _Asked(model, picture, Future())
         with self._changed:
             if not self.is_running:
                 raise QueueFullError
-            self._waiting.append((picture, future))
+            self._waiting.append(asked)
             self._changed.notify_all()
-        return future
+        return asked.answer
 
     def _work(self) -> None:
         while batch := self._gather():
-            # Whoever gave up meanwhile (timed out, went away) costs no computation.
-            self._answer([(x, future) for x, future in batch if future.set_running_or_notify_cancel()])
+            # Whoever gave up meanwhile (timed out) costs no computation.
+            self._answer([asked for asked in batch if asked.answer.set_running_or_notify_cancel()])
+            del batch  # pictures, and a model that was replaced, are not kept until the next ones come
 
-    def _gather(self) -> list[tuple[NDArray[np.uint8], Future[Prediction]]]:
+    def _gather(self) -> list[_Asked]:
         """The next batch; empty once closed and everything is answered."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            self._changed.wait_for(self._is_worth_running, self._limits.gather_seconds)
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._limits.batch))]
+            while self._waiting or not self._closed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._changed.wait_for(self._is_worth_running, self._limits.gather_seconds)
+                if self._waiting:  # else another worker took them
+                    return self._take()
+        return []
 
     def _is_worth_running(self) -> bool:
-        return self._closed or len(self._waiting) >= min(self._limits.batch, self._in_flight)
+        return not (self._waiting and self._coming) or self._closed or len(self._waiting) >= self._most()
 
-    def _answer(self, batch: list[tuple[NDArray[np.uint8], Future[Prediction]]]) -> None:
+    def _most(self) -> int:
+        return max(1, min(self._limits.batch, self._waiting[0].model.at_once))
+
+    def _take(self) -> list[_Asked]:
+        most, model = self._most(), self._waiting[0].model
+        batch: list[_Asked] = []
+        while self._waiting and len(batch) < most and self._waiting[0].model is model:
+            batch.append(self._waiting.popleft())
+        return batch
+
+    def _answer(self, batch: list[_Asked]) -> None:
         if not batch:
             return
+        if self._on_batch is not None:
+            self._on_batch(len(batch))
         try:
-            predictions = self._predict(np.stack([picture for picture, _ in batch]))
+            predictions = batch[0].model.predict_prepared(np.stack([asked.picture for asked in batch]))
             answers = list(zip(batch, predictions, strict=True))
-        except Exception:
-            _LOG.exception("the model failed on a batch of %d", len(batch))
-            for _, future in batch:
-                future.set_exception(ModelFailedError())
+        except Exception as error:
+            for asked in batch:
+                failure = ModelFailedError(f"the model failed on a batch of {len(batch)}")
+                failure.__cause__ = error
+                asked.answer.set_exception(failure)
             return
-        for (_, future), prediction in answers:
-            future.set_result(prediction)
+        for asked, prediction in answers:
+            asked.answer.set_result(prediction)

@@ -13,7 +13,9 @@ from lensmith.server.refusal import Refusal
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 PROBES = ("/healthz", "/readyz")
-"""Asked by machines that hold no token; they say nothing about the model."""
+"""Asked by machines that hold no token; they say nothing about the model. Prometheus can hold one, and /metrics
+tells how much the server is used and by which model, so it is none of them."""
+MOST_HEADERS = 100
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::(?P<port>\d{1,5}))?")
 _PORTS = {"http": 80, "https": 443}
@@ -43,6 +45,8 @@ class Guard:
         await self.app(scope, receive, send)
 
     def _check(self, path: str, headers: Headers) -> None:
+        if len(headers.raw) > MOST_HEADERS:
+            raise Refusal(431, "too_many_headers", f"more than {MOST_HEADERS} headers")
         host = _HOST.fullmatch(headers.get("host", "").lower())
         if host is None or (self.hosts is not None and host["name"] not in self.hosts):
             raise Refusal(400, "bad_host", "the Host header names another server")

@@ -25,8 +25,11 @@ class Refusal(Exception):
 
     def response(self) -> JSONResponse:
         """The refusal as it goes over the wire."""
-        error = {"code": self.code, "message": self.message}
-        return JSONResponse({"error": error}, self.status, self.headers)
+        return JSONResponse(self.as_dict(), self.status, self.headers)
+
+    def as_dict(self) -> dict[str, dict[str, str]]:
+        """The JSON form."""
+        return {"error": {"code": self.code, "message": self.message}}
 
 
 async def answer_refusal(request: Request, refusal: Exception) -> JSONResponse:
@@ -42,13 +45,6 @@ async def answer_http_error(request: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers or {})
     code = status.phrase.lower().replace(" ", "_")
     return Refusal(status, code, f"{status.phrase.lower()}: see /openapi.json", headers).response()
-
-
-async def answer_fault(request: Request, error: Exception) -> JSONResponse:
-    """Starlette's handler for what nobody foresaw. It goes on to log the traceback; the caller sees none."""
-    # Uvicorn closes the connection after this; said aloud, no client sends its next request into that.
-    message = "the server failed on this request; its log says how"
-    return Refusal(500, "internal", message, {"Connection": "close"}).response()
 
 
 class UnreadBody:

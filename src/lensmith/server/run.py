@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import getpass
 import ipaddress
 import logging
 import signal
@@ -12,15 +13,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from urllib.parse import urlsplit
 
-import numpy as np
 import uvicorn
 from fastapi import FastAPI
 
 from lensmith.errors import UsageError
 from lensmith.server.app import make_app
+from lensmith.server.connections import Connection, Door
 from lensmith.server.guard import LOOPBACK_HOSTS
 from lensmith.server.limits import Limits
+from lensmith.server.replacement import Source, warm_up
 from lensmith.server.service import Servable
 
 _LOG = logging.getLogger(__name__)
@@ -70,6 +73,24 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def tunnel_to(url: str, connection: str) -> str:
+    """The command that brings a server on this machine's loopback to where a person sits, who came here by SSH.
+
+    connection: the variable SSH_CONNECTION, "client port server port". Empty where there is nothing to say.
+    """
+    try:
+        _, _, server, ssh_port = connection.split()
+        ipaddress.ip_address(server.partition("%")[0])
+        own, user = urlsplit(url), getpass.getuser()
+        if not (own.hostname and own.port and ssh_port.isdigit() and _is_loopback(own.hostname)):
+            return ""
+    except (ValueError, OSError, KeyError, ImportError):  # the last three: an account without a name
+        return ""
+    host = f"[{own.hostname}]" if ":" in own.hostname else own.hostname
+    other_port = "" if ssh_port == "22" else f"-p {ssh_port} "
+    return f"ssh {other_port}-L {own.port}:{host}:{own.port} {user}@{server}"
+
+
 def serve(
     bundle: Servable,
     host: str = "127.0.0.1",
@@ -77,35 +98,43 @@ def serve(
     token: str | None = None,
     *,
     limits: Limits | None = None,
+    source: Source | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGTERM, then answer what is open and return.
 
+    source: where the bundle came from, if one that replaces it there is to be served.
     on_ready: called once with the URL, when requests are being answered.
     Raises `UsageError` as `listen` does, and `KeyboardInterrupt` after a Ctrl-C.
     """
     limits = limits or Limits()
     with listen(host, port, token=token) as listener:
-        # One picture before the first request: what is wrong with the model shows now, and nobody waits
-        # for the engine to warm up.
-        bundle.predict_prepared(bundle.prepare(np.zeros((64, 64, 3), np.uint8))[np.newaxis])
-        app = make_app(bundle, token=token, limits=limits, hosts=_hosts(listener))
-        server = _Server(_config(app, limits))
+        warm_up(bundle)
+        app = make_app(bundle, token=token, limits=limits, hosts=_hosts(listener), source=source)
+        server = _Server(uvicorn_config(app, limits))
         server.on_ready = functools.partial(on_ready or _LOG.info, url_of(listener))
         server.run(sockets=[listener])
     if server.interrupted:
         raise KeyboardInterrupt
 
 
-def _config(app: FastAPI, limits: Limits) -> uvicorn.Config:
+def uvicorn_config(app: FastAPI, limits: Limits) -> uvicorn.Config:
+    """How uvicorn is to run the app. Its parser and loop are named: left to itself it takes whatever is installed,
+    and our limits on connections are written for this one."""
+    door = Door(limits, app.state.service.metrics)
     return uvicorn.Config(
         app,
+        http=functools.partial(Connection, door=door),  # type: ignore[arg-type]
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
         log_config=None,
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ws="none",
-        lifespan="on",
+        h11_max_incomplete_event_size=limits.head_bytes,
+        timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=limits.drain_seconds,
     )
 

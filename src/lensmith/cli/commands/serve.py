@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -19,21 +21,34 @@ def serve(
     token: Annotated[
         str | None, typer.Option(help="What callers must send as a bearer token.", envvar="LENSMITH_TOKEN")
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Log no requests, only what goes wrong.")] = False,
 ) -> None:
     """Answer pictures over HTTP."""
     try:
         import lensmith.server.run as server
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn"):
+        if (error.name or "").partition(".")[0] not in (
+            "fastapi",
+            "prometheus_client",
+            "starlette",
+            "uvicorn",
+        ):
             raise
         raise MachineError(f"serving needs {error.name}", hint='pip install "lensmith[serve]"') from error
     from lensmith.bundle.bundle import load_model
+    from lensmith.server.log_lines import json_lines
+    from lensmith.server.replacement import Source
 
     def say_ready(url: str) -> None:
         show.say(f"serving {run} at {url} (stop with Ctrl-C)")
         show.say(f"try: curl {_header(token)}--data-binary @picture.jpg {url}/v1/predict")
+        if tunnel := server.tunnel_to(url, os.environ.get("SSH_CONNECTION", "")):
+            show.say(f"from the machine that you sit at: {tunnel}")
 
-    server.serve(load_model(run), host, port, token, on_ready=say_ready)
+    bundle = load_model(run)
+    source = Source(bundle.path, load_model) if bundle.path else None
+    with json_lines(sys.stderr, requests=not quiet):
+        server.serve(bundle, host, port, token, source=source, on_ready=say_ready)
     show.say("stopped")
 
 
