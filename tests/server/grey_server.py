@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lensmith.pictures.decode import decode
+from lensmith.pictures.preprocess import Preprocess
 from lensmith.server.app import make_app
 from lensmith.server.run import listen, url_of
 from lensmith.types import Prediction
@@ -27,6 +28,7 @@ class GreyBundle:
     """Calls a picture by its brightness: the level is the probability of "light", times 255."""
 
     sha256 = "ab" * 32
+    preprocess = Preprocess(8, fit="crop")
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
@@ -37,14 +39,18 @@ class GreyBundle:
 
     def prepare(self, picture: Any, /) -> Pixels:
         pixels = decode(picture, first_frame=True) if isinstance(picture, bytes) else picture
-        return np.asarray(Image.fromarray(pixels).resize((8, 8)))
+        return self.preprocess(pixels)
 
     def predict_prepared(self, images: Pixels, /) -> list[Prediction]:
         self.batches.append(len(images))
         time.sleep(self.seconds)
         if (images == 13).all(axis=(1, 2, 3)).any():
             raise RuntimeError("secret: /home/me/model.onnx broke")
-        return [_prediction(float(level)) for level in images.mean(axis=(1, 2, 3)) / 255]
+        return [_prediction(float(level)) for _, level in self.scores(images)]
+
+    def scores(self, images: Pixels, /) -> NDArray[np.float64]:
+        light = images.mean(axis=(1, 2, 3)) / 255
+        return np.stack([1 - light, light], axis=1)
 
 
 def _prediction(light: float) -> Prediction:

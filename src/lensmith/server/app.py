@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 
 from lensmith.server.guard import LOOPBACK_HOSTS, Guard
 from lensmith.server.limits import Limits
+from lensmith.server.page import PageOptions, add_page
 from lensmith.server.refusal import Refusal, UnreadBody, answer_fault, answer_http_error, answer_refusal
 from lensmith.server.service import Servable, Service
 
@@ -42,11 +43,13 @@ def make_app(
     token: str | None = None,
     limits: Limits | None = None,
     hosts: frozenset[str] | None = LOOPBACK_HOSTS,
+    page: PageOptions | None = None,
 ) -> FastAPI:
     """The ASGI app that serves one bundle.
 
-    token: asked for as `Authorization: Bearer`, except by the probes; `None` asks for none.
+    token: asked for as `Authorization: Bearer`, except by the probes and the page; `None` asks for none.
     hosts: names that the Host header may bear; `None` for any, which only a token makes safe.
+    page: what the page offers beside answers. Raises `UsageError` for a feedback folder that cannot be.
     """
     service = Service(bundle, limits or Limits())
     facts = bundle.describe()
@@ -92,4 +95,6 @@ def make_app(
         """The model is loaded and pictures are being answered."""
         return JSONResponse({"ready": service.is_ready}, 200 if service.is_ready else 503)
 
+    described = {"openapi_extra": _PICTURE_BODY, "responses": _REFUSALS}
+    add_page(app, service, page or PageOptions(), token, described)
     return app

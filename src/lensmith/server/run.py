@@ -21,6 +21,7 @@ from lensmith.errors import UsageError
 from lensmith.server.app import make_app
 from lensmith.server.guard import LOOPBACK_HOSTS
 from lensmith.server.limits import Limits
+from lensmith.server.page import PageOptions
 from lensmith.server.service import Servable
 
 _LOG = logging.getLogger(__name__)
@@ -78,18 +79,20 @@ def serve(
     *,
     limits: Limits | None = None,
     on_ready: Callable[[str], None] | None = None,
+    page: PageOptions | None = None,
 ) -> None:
     """Serve until SIGTERM, then answer what is open and return.
 
     on_ready: called once with the URL, when requests are being answered.
-    Raises `UsageError` as `listen` does, and `KeyboardInterrupt` after a Ctrl-C.
+    page: what the page offers beside answers.
+    Raises `UsageError` as `listen` and `make_app` do, and `KeyboardInterrupt` after a Ctrl-C.
     """
     limits = limits or Limits()
     with listen(host, port, token=token) as listener:
         # One picture before the first request: what is wrong with the model shows now, and nobody waits
         # for the engine to warm up.
         bundle.predict_prepared(bundle.prepare(np.zeros((64, 64, 3), np.uint8))[np.newaxis])
-        app = make_app(bundle, token=token, limits=limits, hosts=_hosts(listener))
+        app = make_app(bundle, token=token, limits=limits, hosts=_hosts(listener), page=page)
         server = _Server(_config(app, limits))
         server.on_ready = functools.partial(on_ready or _LOG.info, url_of(listener))
         server.run(sockets=[listener])

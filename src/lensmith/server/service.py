@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect, Request
 
 from lensmith.errors import PictureError
+from lensmith.pictures.preprocess import Preprocess
 from lensmith.server.batcher import Batcher, ModelFailedError, QueueFullError
 from lensmith.server.limits import Limits
 from lensmith.server.refusal import Refusal
 from lensmith.types import Prediction
 
 _DECODERS = 2
+
+T = TypeVar("T")
 
 
 class Servable(Protocol):
@@ -28,6 +31,10 @@ class Servable(Protocol):
     def sha256(self) -> str:
         """Digest of the whole bundle."""
 
+    @property
+    def preprocess(self) -> Preprocess:
+        """How a picture becomes the model's input."""
+
     def describe(self) -> dict[str, Any]:
         """Facts for `/v1/model`, ready for JSON."""
 
@@ -36,6 +43,9 @@ class Servable(Protocol):
 
     def predict_prepared(self, images: NDArray[np.uint8], /) -> Sequence[Prediction]:
         """uint8 [N, H, W, 3] -> N predictions."""
+
+    def scores(self, images: NDArray[np.uint8], /) -> NDArray[np.floating[Any]]:
+        """uint8 [N, H, W, 3] -> probabilities, or numbers of a regression, [N, outputs]."""
 
 
 class Service:
@@ -65,25 +75,35 @@ class Service:
 
     async def predict(self, request: Request) -> Prediction:
         """The prediction for the picture in the request's body. Raises `Refusal`."""
+        async with self.taken_in(request) as body:
+            return await self.answer(await self.decoded(self.bundle.prepare, body))
+
+    @asynccontextmanager
+    async def taken_in(self, request: Request) -> AsyncIterator[bytes]:
+        """The body of a request, which keeps its place among those in flight until the block ends.
+
+        Raises `Refusal`, also for what goes wrong with the model in the block.
+        """
         _check_headers(request, self.limits)
         try:
             with self._batcher.admit():
-                picture = await self._picture(request)
-                async with asyncio.timeout(self.limits.seconds):
-                    return await asyncio.wrap_future(self._batcher.submit(picture))
+                yield await _read_body(request, self.limits)
         except (QueueFullError, TimeoutError):
             raise Refusal(503, "busy", "too many requests at once", {"Retry-After": "1"}) from None
         except ModelFailedError:
             raise Refusal(500, "internal", "the model failed on this picture") from None
 
-    async def _picture(self, request: Request) -> NDArray[np.uint8]:
-        body = await _read_body(request, self.limits)
+    async def decoded(self, work: Callable[[bytes], T], body: bytes) -> T:
+        """What `work` makes of the bytes of a picture; done on a thread, so that others are heard meanwhile."""
         try:
-            # Decoding takes milliseconds to seconds: on a thread, so that others are heard meanwhile.
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._decoders, self.bundle.prepare, body)
+            return await asyncio.get_running_loop().run_in_executor(self._decoders, work, body)
         except PictureError as error:
             raise Refusal(422, "unreadable_picture", error.reason) from None
+
+    async def answer(self, picture: NDArray[np.uint8]) -> Prediction:
+        """The prediction for a prepared picture, uint8 [H, W, 3]. Raises `TimeoutError`, `ModelFailedError`."""
+        async with asyncio.timeout(self.limits.seconds):
+            return await asyncio.wrap_future(self._batcher.submit(picture))
 
 
 def _check_headers(request: Request, limits: Limits) -> None:

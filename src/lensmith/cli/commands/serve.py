@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,10 +20,22 @@ def serve(
     token: Annotated[
         str | None, typer.Option(help="What callers must send as a bearer token.", envvar="LENSMITH_TOKEN")
     ] = None,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(help="Keep pictures that the page's users mark as wrong here.", metavar="DIR"),
+    ] = None,
 ) -> None:
-    """Answer pictures over HTTP."""
+    """Answer pictures over HTTP, and by a page.
+
+    Examples:
+
+    \b
+      lensmith serve last
+      lensmith serve last --feedback wrong/    # train takes that folder as it is
+    """
     try:
         import lensmith.server.run as server
+        from lensmith.server.page import PageOptions, report_beside
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn"):
             raise
@@ -30,10 +43,12 @@ def serve(
     from lensmith.bundle.bundle import load_model
 
     def say_ready(url: str) -> None:
-        show.say(f"serving {run} at {url} (stop with Ctrl-C)")
+        show.say(f"serving {run} at {url} (the page; stop with Ctrl-C)")
         show.say(f"try: curl {_header(token)}--data-binary @picture.jpg {url}/v1/predict")
 
-    server.serve(load_model(run), host, port, token, on_ready=say_ready)
+    bundle = load_model(run)
+    page = PageOptions(report_beside(bundle.path), feedback)
+    server.serve(bundle, host, port, token, on_ready=say_ready, page=page)
     show.say("stopped")
 
 

@@ -1,0 +1,244 @@
+// From pictures that a person gives to what the model says of them. What is shown follows from `state` alone.
+
+import { ask, keepToken, openReport, Trouble } from "./ask.js";
+import { answerOf, drawAnswer, drawFigures, lookSays, make, whyOf } from "./draw.js";
+import { list, number, say, sayPage, share, switchLanguage } from "./say.js";
+
+const NAMES = 12; // classes named at the top
+const KEPT = 24; // pictures that can be gone back to
+const MB = 1e6;
+const state = { facts: null, entries: [], current: null, status: null, trouble: null, tokenWrong: false };
+let waiting = Promise.resolve();
+
+const at = (selector) => document.querySelector(selector);
+
+async function start() {
+  state.trouble = null;
+  try {
+    state.facts = await ask("v1/page");
+    state.tokenWrong = false;
+  } catch (trouble) {
+    fail(trouble, start);
+  }
+  render();
+  if (!state.facts) at("#token-value").focus();
+}
+
+// Pictures are asked about one after the other, each once the one before has its answer.
+function give(files) {
+  const pictures = [...files];
+  if (!state.facts) return;
+  if (!pictures.length) fail(new Trouble("no_file"));
+  for (const file of pictures) {
+    const entry = { file, name: file.name || "picture", url: URL.createObjectURL(file) };
+    waiting = waiting.then(() => answerFor(entry));
+  }
+  render();
+}
+
+async function answerFor(entry) {
+  state.trouble = null;
+  state.status = ["looking_at", { name: entry.name }];
+  render();
+  try {
+    const body = await bytesOf(entry);
+    const asked = [ask("v1/predict", body, sayBusy), ask("v1/view", body, sayBusy)];
+    [entry.answer, entry.view] = await Promise.all(asked);
+    remember(entry);
+    state.status = null;
+  } catch (trouble) {
+    state.status = null;
+    fail(trouble, () => answerFor(entry), entry);
+  }
+  render();
+}
+
+function remember(entry) {
+  state.current = entry;
+  state.entries = [entry, ...state.entries.filter((other) => other !== entry)];
+  for (const old of state.entries.splice(KEPT)) URL.revokeObjectURL(old.url);
+}
+
+// Read here and not on the way out, so that a file that is gone is not taken for a server that is.
+async function bytesOf({ file, name }) {
+  const most = state.facts.most;
+  if (file.size > most) throw new Trouble("too_large", sizes(file));
+  try {
+    return await file.arrayBuffer();
+  } catch {
+    throw new Trouble("unreadable", `${name} is no longer there`);
+  }
+}
+
+const sizes = (file) => `${file.size.toLocaleString("en")} bytes, and ${state.facts.most.toLocaleString("en")} is the most`;
+
+function sayBusy() {
+  state.status = ["busy", {}];
+  render();
+}
+
+function fail(trouble, again = null, entry = null) {
+  if (!(trouble instanceof Trouble)) throw trouble;
+  if (trouble.key === "token") {
+    state.tokenWrong = Boolean(at("#token-value").value);
+    state.facts = null;
+    return;
+  }
+  const retry = ["gone", "busy_still", "slow", "failed"].includes(trouble.key) ? again : null;
+  state.trouble = { key: trouble.key, detail: trouble.detail, again: retry, entry };
+}
+
+async function look() {
+  const entry = state.current;
+  if (entry.explained) {
+    entry.heat = !entry.heat;
+    return render();
+  }
+  entry.looking = true;
+  state.trouble = null;
+  render();
+  try {
+    entry.explained = await ask("v1/explain", await bytesOf(entry));
+    entry.heat = true;
+  } catch (trouble) {
+    fail(trouble, look, entry);
+  }
+  entry.looking = false;
+  return render();
+}
+
+async function mark(event) {
+  event.preventDefault();
+  const entry = state.current;
+  const label = at("#right").value;
+  state.trouble = null;
+  try {
+    await ask(`v1/feedback?label=${encodeURIComponent(label)}`, await bytesOf(entry));
+    entry.marked = label;
+    entry.marking = false;
+  } catch (trouble) {
+    fail(trouble, null, entry);
+  }
+  render();
+  if (!entry.marking) at("#wrong").focus();
+}
+
+function render() {
+  const { facts, current } = state;
+  at("#token").hidden = facts !== null || state.trouble !== null;
+  at("#token-wrong").textContent = state.tokenWrong ? say("token_wrong") : "";
+  at("#give").hidden = facts === null;
+  at("#result").hidden = facts === null || current === null;
+  at("#report").hidden = !facts?.report;
+  renderStatus();
+  if (facts) renderFacts(facts);
+  if (facts && current) renderCurrent(current, facts);
+  renderEarlier();
+}
+
+function renderFacts(facts) {
+  document.body.classList.toggle("asked", state.current !== null);
+  const shown = facts.classes.slice(0, NAMES);
+  const more = facts.classes.length - shown.length;
+  const names = more ? say("lead_more", { names: list(shown), more }) : list(shown);
+  const about = say(`lead_${facts.task}`, { count: number(facts.classes.length), names });
+  at("#lead").textContent = [about, measuredOf(facts)].filter(Boolean).join(" ");
+  const most = number(facts.most / MB, 3);
+  at("#limits").textContent = [say("limits", { most }), facts.feedback && say("limits_feedback")].filter(Boolean).join(" ");
+}
+
+function measuredOf({ measured }) {
+  if (!measured?.held_out || !["accuracy", "mean_ap", "mae"].includes(measured.figure)) return "";
+  const form = measured.figure === "accuracy" ? share : number;
+  const [value, low, high] = [measured.value, measured.low, measured.high].map((one) => (one === null ? "–" : form(one)));
+  return say(`measured_${measured.figure}`, { count: number(measured.count, 9), value, low, high });
+}
+
+function renderStatus() {
+  const { status, trouble, current } = state;
+  const said = status ? say(...status) : current && !trouble ? `${answerOf(current)}. ${whyOf(current, state.facts)}` : "";
+  at("#said").textContent = state.facts ? said : "";
+  at("#said").classList.toggle("unseen", !status);
+  document.body.classList.toggle("waiting", Boolean(status));
+  at("#trouble").hidden = !trouble;
+  if (!trouble) return;
+  const file = trouble.entry?.file;
+  const values = { name: trouble.entry?.name, size: number((file?.size ?? 0) / MB, 3), most: number((state.facts?.most ?? 0) / MB, 3) };
+  at("#trouble p").textContent = say(trouble.key, values);
+  at("#trouble .hint").textContent = trouble.detail;
+  at("#again").hidden = !trouble.again;
+}
+
+function renderCurrent(entry, facts) {
+  drawAnswer(entry, facts);
+  drawFigures(entry);
+  at("#look").disabled = Boolean(entry.looking);
+  at("#look").textContent = say(entry.looking ? "look_busy" : entry.heat && !entry.explained.flat ? "look_plain" : "look");
+  at("#looked").textContent = entry.heat ? lookSays(entry) : "";
+  at("#wrong").hidden = facts.feedback === null;
+  at("#wrong").setAttribute("aria-expanded", String(Boolean(entry.marking)));
+  at("#mark").hidden = !entry.marking;
+  at("#marked").textContent = entry.marked ? say("saved", { label: entry.marked }) : "";
+  if (!entry.marking) return;
+  const choose = make("option", { value: "", disabled: true }, say("right_choose"));
+  at("#right").replaceChildren(choose, ...facts.feedback.map((name) => make("option", { value: name }, name)));
+  at("#right").value = entry.marked ?? "";
+}
+
+function renderEarlier() {
+  const others = state.entries.filter((entry) => entry !== state.current);
+  at("#earlier").hidden = !state.facts || !others.length;
+  at("#earlier ul").replaceChildren(...others.map((entry) => {
+    const picture = make("img", { src: entry.view.picture, alt: "" });
+    const button = make("button", { type: "button", title: entry.name }, picture, make("span", {}, answerOf(entry)));
+    button.addEventListener("click", () => {
+      state.current = entry;
+      state.trouble = null;
+      render();
+      at("#answer").focus();
+    });
+    return make("li", {}, button);
+  }));
+}
+
+function listen() {
+  for (const input of [at("#files"), at("#photo")]) {
+    input.addEventListener("change", () => {
+      if (input.files.length) give(input.files);
+      input.value = ""; // so that the same picture can be chosen again
+    });
+  }
+  at("#camera").hidden = !matchMedia("(pointer: coarse)").matches;
+  document.addEventListener("paste", (event) => {
+    if (event.target.closest("input, select")) return;
+    give(event.clipboardData.files);
+  });
+  const over = (event) => {
+    event.preventDefault();
+    document.body.classList.toggle("over", event.type === "dragover");
+  };
+  for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, over);
+  document.addEventListener("drop", (event) => give(event.dataTransfer.files));
+  at("#again").addEventListener("click", () => state.trouble.again());
+  at("#look").addEventListener("click", look);
+  at("#mark").addEventListener("submit", mark);
+  at("#report").addEventListener("click", openReport);
+  at("#wrong").addEventListener("click", () => {
+    state.current.marking = !state.current.marking;
+    render();
+    if (state.current.marking) at("#right").focus();
+  });
+  at("#token").addEventListener("submit", (event) => {
+    event.preventDefault();
+    keepToken(at("#token-value").value);
+    start();
+  });
+  at("#language").addEventListener("click", () => {
+    switchLanguage();
+    render();
+  });
+}
+
+sayPage();
+listen();
+start();
