@@ -75,7 +75,8 @@ def test_model_health_and_readiness(client: httpx.Client) -> None:
 
 def test_openapi_describes_the_raw_body(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/v1/predict", "/v1/model", "/healthz", "/readyz"}
+    pictures = {"/v1/predict", "/v1/view", "/v1/explain"}
+    assert set(paths) == {*pictures, "/v1/model", "/v1/page", "/healthz", "/readyz"}
     operation = paths["/v1/predict"]["post"]
     assert operation["requestBody"]["content"]["*/*"]["schema"]["format"] == "binary"
     assert {"400", "401", "403", "408", "413", "415", "422", "503"} <= set(operation["responses"])

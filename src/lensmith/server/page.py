@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import re
@@ -13,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from lensmith.runs.directory import RunDirectory
@@ -26,7 +27,7 @@ from lensmith.server.service import Service
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
 _FILES = ("page.css", "page.js", "ask.js", "draw.js", "say.js")
 _LANGUAGES = ("en", "zh")
-_MOST_FORM = 4096
+_FORM_BYTES, _FORM_SECONDS = 4096, 5.0
 
 _SAFE = {
     "X-Content-Type-Options": "nosniff",
@@ -146,10 +147,14 @@ def _add_report(app: FastAPI, report: Path, token: str | None) -> None:
 
 async def _token_in_form(request: Request) -> str:
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_FORM:
-            raise Refusal(413, "too_large", "the form is larger than a token")
+    try:
+        async with asyncio.timeout(_FORM_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _FORM_BYTES:
+                    raise Refusal(413, "too_large", "the form is larger than a token")
+    except (TimeoutError, ClientDisconnect):
+        raise Refusal(408, "request_timeout", "the form did not arrive") from None
     return parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0]
 
 
