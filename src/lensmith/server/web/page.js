@@ -42,8 +42,8 @@ async function answerFor(entry) {
   render();
   try {
     const body = await bytesOf(entry);
-    const asked = [ask("v1/predict", body, sayBusy), ask("v1/view", body, sayBusy)];
-    [entry.answer, entry.view] = await Promise.all(asked);
+    entry.answer = await ask("v1/predict", body, sayBusy);
+    entry.view = await ask("v1/view", body, sayBusy);
     remember(entry);
     state.status = null;
   } catch (trouble) {
