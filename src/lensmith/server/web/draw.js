@@ -29,7 +29,11 @@ export function whyOf({ answer }, { threshold }) {
 
 export function drawAnswer(entry, facts) {
   const heading = at("#answer");
-  heading.textContent = answerOf(entry);
+  const words = answerOf(entry);
+  const { label, probability } = entry.answer;
+  // The share of a single name stands lighter beside it.
+  const split = words === say("answer", { label, share: share(probability ?? 0) });
+  heading.replaceChildren(...(split ? [label, " ", make("span", { className: "share" }, share(probability))] : [words]));
   heading.classList.toggle("unsure", entry.answer.sure === false);
   at("#why").textContent = whyOf(entry, facts);
   drawBars(entry.answer, facts);

@@ -2,11 +2,11 @@
 
 import { ask, keepToken, openReport, Trouble } from "./ask.js";
 import { answerOf, drawAnswer, drawFigures, lookSays, make, whyOf } from "./draw.js";
-import { list, number, say, sayPage, share, switchLanguage } from "./say.js";
+import { list, number, say, sayPage, sentences, share, switchLanguage } from "./say.js";
 
 const NAMES = 12; // classes named at the top
 const KEPT = 24; // pictures that can be gone back to
-const MB = 1e6;
+const MB = 2 ** 20;
 const state = { facts: null, entries: [], current: null, status: null, trouble: null, tokenWrong: false };
 let waiting = Promise.resolve();
 
@@ -48,6 +48,7 @@ async function answerFor(entry) {
     state.status = null;
   } catch (trouble) {
     state.status = null;
+    state.current = null; // no earlier answer stands under what is said of this picture
     fail(trouble, () => answerFor(entry), entry);
   }
   render();
@@ -137,14 +138,14 @@ function render() {
 }
 
 function renderFacts(facts) {
-  document.body.classList.toggle("asked", state.current !== null);
+  document.body.classList.toggle("asked", state.entries.length > 0);
   const shown = facts.classes.slice(0, NAMES);
   const more = facts.classes.length - shown.length;
   const names = more ? say("lead_more", { names: list(shown), more }) : list(shown);
   const about = say(`lead_${facts.task}`, { count: number(facts.classes.length), names });
-  at("#lead").textContent = [about, measuredOf(facts)].filter(Boolean).join(" ");
+  at("#lead").textContent = sentences(about, measuredOf(facts));
   const most = number(facts.most / MB, 3);
-  at("#limits").textContent = [say("limits", { most }), facts.feedback && say("limits_feedback")].filter(Boolean).join(" ");
+  at("#limits").textContent = sentences(say("limits", { most }), facts.feedback && say("limits_feedback"));
 }
 
 function measuredOf({ measured }) {

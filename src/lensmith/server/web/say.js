@@ -22,6 +22,11 @@ export function list(names) {
   return names.join(language() === "zh" ? "、" : ", ");
 }
 
+// Sentences one after the other; those that are empty are left out.
+export function sentences(...parts) {
+  return parts.filter(Boolean).join(language() === "zh" ? "" : " ");
+}
+
 // The words that stand in the page from the start.
 export function sayPage() {
   for (const element of document.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
