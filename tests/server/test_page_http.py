@@ -20,6 +20,7 @@ import pytest
 from grey_server import GreyBundle, Pixels, picture
 from numpy.typing import NDArray
 from PIL import Image
+from starlette.datastructures import QueryParams
 from test_http import error_of
 
 from lensmith.data.sources import load_data
@@ -61,7 +62,7 @@ def test_the_page_and_its_files_are_locked_down(client: httpx.Client) -> None:
     assert "unsafe" not in page.headers["Content-Security-Policy"]
     files = re.findall(r'(?:src|href)="(page/[^"]+)"', page.text)
     assert set(files) == {"page/page.css", "page/page.js"}
-    for script in ("ask", "draw", "say", "words"):
+    for script in ("ask", "draw", "mark", "say", "words"):
         files.append(f"page/{script}.js")
     for answer in (page, *(client.get(f"/{name}") for name in files)):
         assert answer.status_code == 200 and answer.text
@@ -103,7 +104,9 @@ def test_both_languages_have_all_words_with_the_same_places() -> None:
     }
     assert places["en"] == places["zh"]
     html = web.joinpath("index.html").read_text(encoding="utf-8")
-    scripts = "".join(web.joinpath(f"{name}.js").read_text() for name in ("page", "draw", "ask", "say"))
+    scripts = "".join(
+        web.joinpath(f"{name}.js").read_text() for name in ("page", "draw", "ask", "mark", "say")
+    )
     assert set(re.findall(r'data-say="(\w+)"', html)) <= set(words["en"])
     shown = (
         html
@@ -364,7 +367,7 @@ def test_a_feedback_folder_has_a_limit_which_a_new_start_counts(kept: Path) -> N
     feedback = Feedback(kept, "classification", ["dark", "light"], most=4000)
     feedback.save(picture(1), "light", said, "ab")
     for _ in range(2):
-        with pytest.raises(Refusal, match="is the most") as refused:
+        with pytest.raises(Refusal, match="it is full") as refused:
             for level in range(2, 60):
                 feedback.save(picture(level), "light", said, "ab")
         assert refused.value.status == 507
@@ -376,5 +379,38 @@ def test_feedback_that_cannot_be_is_said_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="no folder can be made"):
         make_app(GreyBundle(), page=PageOptions(feedback=tmp_path / "file/kept"))
-    with pytest.raises(UsageError, match="regression"):
-        Feedback(tmp_path, "regression", [])
+    # Training would read the table in the place of the folders, and another table in the place of this one.
+    (tmp_path / "labels.csv").write_text("path,labels\na.png,dark\n")
+    for task in ("classification", "regression"):
+        with pytest.raises(UsageError, match=r"labels\.csv"):
+            Feedback(tmp_path, task, ["dark", "light"])
+
+
+def test_several_labels_are_kept_in_a_table(kept: Path) -> None:
+    def start_again() -> Feedback:
+        return Feedback(kept, "multilabel", ["dark", "light, bright", "ß", "a;b", " c"])
+
+    said = Prediction("none", 0.9, True, (), ())
+    assert start_again().labels == ["dark", "light, bright", "ß"]
+    for level, query in ((1, "label=dark&label=ß"), (2, ""), (3, "label=light, bright"), (1, "label=ß")):
+        feedback = start_again()
+        place = feedback.save(picture(level), feedback.right(QueryParams(query)), said, "ab")
+        assert (kept / place).read_bytes() == picture(level)
+    for query in ("label=a;b", "label=dark&label=blue", "label="):
+        with pytest.raises(Refusal):
+            feedback.right(QueryParams(query))
+    data = load_data(kept)
+    assert data.task == "multilabel" and len(data.skipped) == 0
+    assert [data.words(target) for target in data.targets] == ["ß", "", "light, bright"]
+    assert [line["right"] for line in lines(kept)] == [["dark", "ß"], [], ["light, bright"], ["ß"]]
+
+
+def test_numbers_are_kept_in_a_table(kept: Path) -> None:
+    feedback, said = Feedback(kept, "regression", []), Prediction("3", 1.0, True, value=3.0)
+    for level, number in ((1, "2.5"), (2, "-1e3"), (1, "4")):
+        feedback.save(picture(level), feedback.right(QueryParams({"value": number})), said, "ab")
+    for number in ("", "nan", "inf", "three", "1e999"):
+        with pytest.raises(Refusal):
+            feedback.right(QueryParams({"value": number}))
+    data = load_data(kept)
+    assert data.task == "regression" and data.targets == [4.0, -1000.0]

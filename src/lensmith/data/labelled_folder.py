@@ -52,7 +52,7 @@ class LabelledFolder:
 
     def find(self, content: bytes) -> Path | None:
         """Where these bytes lie already."""
-        return next(self._copies(_name(content)), None)
+        return next(self._copies(file_name(content)), None)
 
     def put(self, content: bytes, label: str) -> Path:
         """Write a picture's bytes as they are under a label; what lay under another moves.
@@ -61,7 +61,7 @@ class LabelledFolder:
         """
         if reason := why_no_folder(label) if label in self.labels else "the model has no such label":
             raise DataError(f"'{label}' cannot be the label ({reason})")
-        name = _name(content)
+        name = file_name(content)
         place = self._folder(label) / name
         for copy in [copy for copy in self._copies(name) if copy != place]:
             # A rename needs no room; a second copy is what a crash between writing and removing left.
@@ -90,8 +90,8 @@ class LabelledFolder:
         return (folder / name for folder in folders if not folder.is_symlink() and (folder / name).is_file())
 
 
-def _name(content: bytes) -> str:
-    """A file's name by what it holds. Raises `DataError` for what training leaves out."""
+def file_name(content: bytes) -> str:
+    """A file's name by what it holds, as `SHA256.jpg`. Raises `DataError` for what training leaves out."""
     kind = format_of(content)
     if kind not in _SUFFIX:
         raise DataError(f"{kind or 'this'} is nothing that training takes", hint="Save it as PNG.")

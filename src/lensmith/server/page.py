@@ -25,7 +25,7 @@ from lensmith.server.seeing import add_seeing
 from lensmith.server.service import Service
 
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
-_FILES = ("page.css", "page.js", "ask.js", "draw.js", "say.js")
+_FILES = ("page.css", "page.js", "ask.js", "draw.js", "mark.js", "say.js")
 _LANGUAGES = ("en", "zh")
 _FORM_BYTES, _FORM_SECONDS = 4096, 5.0
 

@@ -2,6 +2,7 @@
 
 import { ask, keepToken, openReport, Trouble } from "./ask.js";
 import { answerOf, drawAnswer, drawFigures, lookSays, make, whyOf } from "./draw.js";
+import { askRight, rightOf } from "./mark.js";
 import { list, number, say, sayPage, sentences, share, switchLanguage } from "./say.js";
 
 const NAMES = 12; // classes named at the top
@@ -111,11 +112,11 @@ async function look() {
 async function mark(event) {
   event.preventDefault();
   const entry = state.current;
-  const label = at("#right").value;
+  const { query, words } = rightOf(at("#right"), state.facts.task);
   state.trouble = null;
   try {
-    await ask(`v1/feedback?label=${encodeURIComponent(label)}`, await bytesOf(entry));
-    entry.marked = label;
+    await ask(`v1/feedback?${query}`, await bytesOf(entry));
+    entry.marked = words;
     entry.marking = false;
   } catch (trouble) {
     fail(trouble, null, entry);
@@ -180,10 +181,9 @@ function renderCurrent(entry, facts) {
   at("#wrong").setAttribute("aria-expanded", String(Boolean(entry.marking)));
   at("#mark").hidden = !entry.marking;
   at("#marked").textContent = entry.marked ? say("saved", { label: entry.marked }) : "";
-  if (!entry.marking) return;
-  const choose = make("option", { value: "", disabled: true }, say("right_choose"));
-  at("#right").replaceChildren(choose, ...facts.feedback.map((name) => make("option", { value: name }, name)));
-  at("#right").value = entry.marked ?? "";
+  const asked = entry.marking ? entry.url : "";
+  if (asked && at("#mark").dataset.of !== asked) askRight(at("#right"), entry, facts);
+  at("#mark").dataset.of = asked; // what is chosen already stays when all is drawn again
 }
 
 function renderEarlier() {
@@ -227,7 +227,7 @@ function listen() {
   at("#wrong").addEventListener("click", () => {
     state.current.marking = !state.current.marking;
     render();
-    if (state.current.marking) at("#right").focus();
+    if (state.current.marking) at("#right select, #right input").focus();
   });
   at("#token").addEventListener("submit", (event) => {
     event.preventDefault();
