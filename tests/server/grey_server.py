@@ -65,9 +65,9 @@ def picture(level: int, side: int = 16) -> bytes:
 
 
 @contextmanager
-def running(bundle: Any, **options: Any) -> Iterator[httpx.Client]:
+def running(bundle: Any, *, port: int = 0, **options: Any) -> Iterator[httpx.Client]:
     """A client of a server in a thread; `options` go to `make_app`."""
-    with listen("127.0.0.1", 0) as listener:
+    with listen("127.0.0.1", port) as listener:
         config = uvicorn.Config(make_app(bundle, **options), log_config=None, access_log=False, ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

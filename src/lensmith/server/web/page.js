@@ -64,15 +64,13 @@ function remember(entry) {
 // Read here and not on the way out, so that a file that is gone is not taken for a server that is.
 async function bytesOf({ file, name }) {
   const most = state.facts.most;
-  if (file.size > most) throw new Trouble("too_large", sizes(file));
+  if (file.size > most) throw new Trouble("too_large");
   try {
     return await file.arrayBuffer();
   } catch {
     throw new Trouble("unreadable", `${name} is no longer there`);
   }
 }
-
-const sizes = (file) => `${file.size.toLocaleString("en")} bytes, and ${state.facts.most.toLocaleString("en")} is the most`;
 
 function sayBusy() {
   state.status = ["busy", {}];
@@ -92,6 +90,7 @@ function fail(trouble, again = null, entry = null) {
 
 async function look() {
   const entry = state.current;
+  if (entry.looking) return undefined;
   if (entry.explained) {
     entry.heat = !entry.heat;
     return render();
@@ -174,7 +173,7 @@ function renderStatus() {
 function renderCurrent(entry, facts) {
   drawAnswer(entry, facts);
   drawFigures(entry);
-  at("#look").disabled = Boolean(entry.looking);
+  at("#look").setAttribute("aria-disabled", String(Boolean(entry.looking))); // disabled, it would lose the focus
   at("#look").textContent = say(entry.looking ? "look_busy" : entry.heat && !entry.explained.flat ? "look_plain" : "look");
   at("#looked").textContent = entry.heat ? lookSays(entry) : "";
   at("#wrong").hidden = facts.feedback === null;
