@@ -64,6 +64,15 @@ def picture(level: int, side: int = 16) -> bytes:
     return file.getvalue()
 
 
+def wide(left: int, right: int, kind: str = "PNG") -> bytes:
+    """A picture of 64 x 32 pixels whose halves have these levels."""
+    pixels = np.full((32, 64, 3), left, np.uint8)
+    pixels[:, 32:] = right
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
 @contextmanager
 def running(bundle: Any, *, port: int = 0, **options: Any) -> Iterator[httpx.Client]:
     """A client of a server in a thread; `options` go to `make_app`."""

@@ -17,7 +17,9 @@ from PIL import Image
 from lensmith.pictures.decode import Pixels
 
 GRID = 8
-"""Windows in each direction. Each reaches half a step into its neighbours: no spot hides on an edge between two."""
+"""Windows in each direction, at even distances."""
+SMALL, LARGE = 0.25, 0.5
+"""Sides of a window, as shares of the picture's. They overlap, so that no spot hides on an edge between two."""
 _AT_ONCE = 2**22
 """Pixels that are covered and asked about together: 12 MB, whatever the size of the model's pictures."""
 _SIDE = 448
@@ -50,15 +52,19 @@ class Occlusion:
 
 
 def occlusion(
-    scores: Scores, pixels: Pixels, output: int | None = None, checkpoint: Callable[[], None] = lambda: None
+    scores: Scores,
+    pixels: Pixels,
+    output: int | None = None,
+    window: float = SMALL,
+    checkpoint: Callable[[], None] = lambda: None,
 ) -> Occlusion:
     """Cover each part of a prepared picture, uint8 [H, W, 3], by its mean colour and see what an output loses.
 
-    output: the one with the highest score where none is named. checkpoint: called each time before the model is
-    asked; what it raises ends the work.
+    output: the one with the highest score where none is named. window: its side, as a share of the picture's.
+    checkpoint: called each time before the model is asked; what it raises ends the work.
     """
     height, width = pixels.shape[:2]
-    rows, columns = _windows(height), _windows(width)
+    rows, columns = _windows(height, window), _windows(width, window)
     boxes = [(*row, *column) for row in rows for column in columns]
     fill = pixels.reshape(-1, 3).mean(axis=0).round().astype(np.uint8)
     step = max(1, min(len(boxes), _AT_ONCE // (height * width)))
@@ -85,19 +91,20 @@ def overlay(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
     scale = max(1, -(-_SIDE // max(pixels.shape[:2])))
     size = (pixels.shape[1] * scale, pixels.shape[0] * scale)
     grey = np.asarray(Image.fromarray(pixels).convert("L").resize(size, Image.Resampling.NEAREST), np.float32)
-    # Paler than it is, so that no dark or bright picture swallows the colours.
-    base = (80 + grey[..., None] * 0.62).repeat(3, axis=2)
+    # Paler than it is, so that no dark picture swallows the colours; they keep its light and shade.
+    light = (0.3 + 0.7 * grey / 255)[..., None]
     wide = np.asarray(Image.fromarray(heat).resize(size, Image.Resampling.BILINEAR), np.float32)
     share = np.clip(wide / max(float(heat.max()), 1e-9), 0, 1)[..., None]
-    colour = _COOL + (_HOT - _COOL) * share
-    alpha = 0.85 * share**0.7
-    mixed: Pixels = np.rint(base * (1 - alpha) + colour * alpha).astype(np.uint8)
+    colour = (_COOL + (_HOT - _COOL) * share) * (0.6 + 0.4 * light)
+    alpha = 0.8 * share**0.8
+    mixed: Pixels = np.rint(255 * light * (1 - alpha) + colour * alpha).astype(np.uint8)
     return mixed
 
 
-def _windows(length: int) -> list[tuple[int, int]]:
+def _windows(length: int, share: float) -> list[tuple[int, int]]:
     """Where each window starts and ends on a side of this many pixels."""
     count = max(1, min(GRID, length // 2))
-    edges = [length * (2 * i + end) / (2 * count) for i in range(count) for end in (-1, 3)]
-    whole = [min(max(round(edge), 0), length) for edge in edges]
-    return list(zip(whole[::2], whole[1::2], strict=True))
+    middles = [(i + 0.5) * length / count for i in range(count)]
+    # Not under a step, so that a side of few pixels is covered whole too.
+    half = max(share * length, length / count) / 2
+    return [(max(round(m - half), 0), min(round(m + half), length)) for m in middles]

@@ -35,6 +35,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"description": "The body cannot be read as a picture."},
     503: {"description": "Too many requests at once; Retry-After says when to come again."},
 }
+_DESCRIBED: dict[str, Any] = {"openapi_extra": _PICTURE_BODY, "responses": _REFUSALS}
 
 
 def make_app(
@@ -74,7 +75,7 @@ def make_app(
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(Exception, answer_fault)
 
-    @app.post("/v1/predict", openapi_extra=_PICTURE_BODY, responses=_REFUSALS)
+    @app.post("/v1/predict", **_DESCRIBED)
     async def predict(request: Request) -> JSONResponse:
         """What the model says about the picture in the body."""
         prediction = await service.predict(request)
@@ -95,6 +96,5 @@ def make_app(
         """The model is loaded and pictures are being answered."""
         return JSONResponse({"ready": service.is_ready}, 200 if service.is_ready else 503)
 
-    described = {"openapi_extra": _PICTURE_BODY, "responses": _REFUSALS}
-    add_page(app, service, page or PageOptions(), token, described)
+    add_page(app, service, page or PageOptions(), token, _DESCRIBED)
     return app

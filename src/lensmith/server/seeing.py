@@ -8,6 +8,7 @@ import io
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from lensmith.bundle.occlusion import Occlusion, occlusion, overlay
+from lensmith.bundle.occlusion import LARGE, SMALL, occlusion, overlay
 from lensmith.pictures.decode import decode
 from lensmith.server.batcher import ModelFailedError
 from lensmith.server.refusal import Refusal
@@ -89,7 +90,7 @@ class _Explainer:
                 raise TimeoutError
 
         try:
-            found = occlusion(bundle.scores, pixels, output, checkpoint)
+            return _explained(bundle, pixels, output, checkpoint)
         except TimeoutError:
             raise
         except Exception:
@@ -97,19 +98,27 @@ class _Explainer:
             raise ModelFailedError from None
         finally:
             self._alone.release()
-        return _explained(bundle, pixels, found)
 
 
-def _explained(bundle: Servable, pixels: NDArray[np.uint8], found: Occlusion) -> dict[str, Any]:
+def _explained(
+    bundle: Servable, pixels: NDArray[np.uint8], output: int | None, checkpoint: Callable[[], None]
+) -> dict[str, Any]:
+    """The explanation with small windows; where they show nothing, that with large ones."""
     facts = bundle.describe()
     is_number = facts["task"] == "regression"
-    heat = found.heat(*pixels.shape[:2], both_ways=is_number)
-    largest = float(heat.max())
+    for window in (SMALL, LARGE):
+        found = occlusion(bundle.scores, pixels, output, window, checkpoint)
+        heat = found.heat(*pixels.shape[:2], both_ways=is_number)
+        largest = float(heat.max())
+        is_flat = largest == 0 or largest < _FLAT * (abs(found.score) if is_number else 1)
+        if not is_flat:
+            break
     return {
         "label": None if is_number else facts["classes"][found.output],
         "score": found.score,
         "largest": largest,
-        "flat": largest < _FLAT * (abs(found.score) if is_number else 1) or largest == 0,
+        "flat": is_flat,
+        "window": window,
         "drops": np.round(found.drops.astype(np.float64), 6).tolist(),
         "overlay": _data_url(overlay(pixels, heat)),
         "model": bundle.sha256,
