@@ -121,6 +121,11 @@ def test_what_the_model_sees_and_where_it_looked(browser: Browser, run: Path, tm
         page.get_by_role("button", name="Where did it look?").click()
         expect(page.locator("#looked")).to_contain_text("“light” rests on the red places")
         expect(page.get_by_role("img", name=re.compile("half.png in grey"))).to_be_visible()
+        # Another name can be asked about too, and keeps the focus.
+        dark = page.locator("#bars").get_by_role("button", name="dark")
+        dark.press("Enter")
+        expect(page.locator("#looked")).to_contain_text("“dark” rests on the red places")
+        expect(dark).to_be_focused()
         page.get_by_role("button", name="Without colours").click()
         expect(seen).to_be_visible()
         expect(page.locator("#looked")).to_be_empty()

@@ -4,6 +4,7 @@ import { number, say, share } from "./say.js";
 
 const SHOWN = 5; // names with a bar of their own
 const SMALL = 128; // pixels across, under which they are shown as the squares that they are
+const ENOUGH = 0.1; // probability of a name that can be asked about: of less, too little can be taken away
 
 const at = (selector) => document.querySelector(selector);
 
@@ -27,7 +28,7 @@ export function whyOf({ answer }, { threshold }) {
   return say(answer.labels ? "unsure_labels" : "unsure_why", values);
 }
 
-export function drawAnswer(entry, facts) {
+export function drawAnswer(entry, facts, lookFor) {
   const heading = at("#answer");
   const words = answerOf(entry);
   const { label, probability } = entry.answer;
@@ -36,14 +37,22 @@ export function drawAnswer(entry, facts) {
   heading.replaceChildren(...(split ? [label, " ", make("span", { className: "share" }, share(probability))] : [words]));
   heading.classList.toggle("unsure", entry.answer.sure === false);
   at("#why").textContent = whyOf(entry, facts);
-  drawBars(entry.answer, facts);
+  const bars = at("#bars");
+  const drawn = `${entry.url} ${document.documentElement.lang}`;
+  if (bars.dataset.of !== drawn) drawBars(bars, entry.answer, facts, lookFor);
+  bars.dataset.of = drawn; // drawn once, so that a name that has the focus keeps it
 }
 
-function drawBars({ top = [], labels }, { classes }) {
-  const bars = at("#bars");
+function drawBars(bars, { top = [], labels }, { classes }, lookFor) {
   const count = labels ? Math.max(labels.length, SHOWN) : SHOWN;
   const shown = top.slice(0, count);
-  bars.replaceChildren(...shown.map(([name, value]) => barOf(name, value, labels?.includes(name))));
+  bars.replaceChildren(...shown.map(([name, value]) => {
+    const words = labels?.includes(name) ? `✓ ${name}` : name;
+    if (value < ENOUGH) return barOf(words, value);
+    const ask = make("button", { type: "button", className: "link", title: say("look_for", { label: name }) }, words);
+    ask.addEventListener("click", () => lookFor(name));
+    return barOf(ask, value);
+  }));
   bars.setAttribute("aria-label", say("bars"));
   bars.hidden = !shown.length;
   const others = classes.length - shown.length;
@@ -55,19 +64,18 @@ function drawBars({ top = [], labels }, { classes }) {
   bars.append(rest);
 }
 
-function barOf(name, value, is_there = false) {
+function barOf(name, value) {
   const fill = make("span");
   fill.style.width = `${100 * value}%`;
   const bar = make("span", { className: "bar", ariaHidden: "true" }, fill);
-  const words = make("span", { className: "name" }, is_there ? `✓ ${name}` : name);
-  return make("li", {}, words, make("span", { className: "share" }, share(value)), bar);
+  return make("li", {}, make("span", { className: "name" }, name), make("span", { className: "share" }, share(value)), bar);
 }
 
 export function drawFigures(entry) {
   const { view, name } = entry;
   const [height, width] = view.input;
   const seen = at("#seen img");
-  const heat = entry.heat && !entry.explained.flat ? entry.explained.overlay : null;
+  const heat = entry.heat && !entry.heat.flat ? entry.heat.overlay : null;
   seen.src = heat ?? view.picture;
   seen.alt = heat ? say("look_alt", { name }) : say("seen_alt", { name, width, height });
   seen.classList.toggle("squares", !heat && width < SMALL);
@@ -85,6 +93,7 @@ function drawOriginal({ view, name, url }) {
   const lost = 1 - (rows * columns) / (height * width);
   const key = lost > 0.0005 ? "cut" : { crop: "whole", pad: "pad", squish: "squish" }[view.fit];
   at("#yours figcaption span").textContent = say(key, { share: share(lost) });
+  at("#yours .kept").hidden = key !== "cut";
   const kept = at("#yours .kept").style;
   Object.assign(kept, { top: `${(100 * top) / height}%`, height: `${(100 * rows) / height}%` });
   Object.assign(kept, { left: `${(100 * left) / width}%`, width: `${(100 * columns) / width}%` });
@@ -99,8 +108,7 @@ function drawOriginal({ view, name, url }) {
   image.src = url;
 }
 
-export function lookSays({ explained }) {
-  const { label, flat, largest } = explained;
+export function lookSays({ label, flat, largest }) {
   if (label === null) return say(flat ? "look_flat_number" : "look_number", { points: number(largest, 3) });
   return say(flat ? "look_flat" : "look_says", { label, points: number(100 * largest, 2) });
 }

@@ -88,24 +88,29 @@ function fail(trouble, again = null, entry = null) {
   state.trouble = { key: trouble.key, detail: trouble.detail, again: retry, entry };
 }
 
-async function look() {
+// Where the likeliest name rests, or the one that is named; asked again, the colours go.
+async function look(label = "") {
   const entry = state.current;
-  if (entry.looking) return undefined;
-  if (entry.explained) {
-    entry.heat = !entry.heat;
-    return render();
-  }
-  entry.looking = true;
+  if (entry.looking) return;
+  entry.explained ??= new Map();
   state.trouble = null;
+  const found = entry.explained.get(label);
+  if (found) entry.heat = entry.heat === found ? null : found;
+  else await explain(entry, label);
+  render();
+}
+
+async function explain(entry, label) {
+  entry.looking = true;
   render();
   try {
-    entry.explained = await ask("v1/explain", await bytesOf(entry));
-    entry.heat = true;
+    const query = label ? `?label=${encodeURIComponent(label)}` : "";
+    entry.heat = await ask(`v1/explain${query}`, await bytesOf(entry));
+    for (const key of [label, entry.heat.label]) entry.explained.set(key, entry.heat);
   } catch (trouble) {
-    fail(trouble, look, entry);
+    fail(trouble, () => look(label), entry);
   }
   entry.looking = false;
-  return render();
 }
 
 async function mark(event) {
@@ -171,11 +176,11 @@ function renderStatus() {
 }
 
 function renderCurrent(entry, facts) {
-  drawAnswer(entry, facts);
+  drawAnswer(entry, facts, look);
   drawFigures(entry);
   at("#look").setAttribute("aria-disabled", String(Boolean(entry.looking))); // disabled, it would lose the focus
-  at("#look").textContent = say(entry.looking ? "look_busy" : entry.heat && !entry.explained.flat ? "look_plain" : "look");
-  at("#looked").textContent = entry.heat ? lookSays(entry) : "";
+  at("#look").textContent = say(entry.looking ? "look_busy" : entry.heat && !entry.heat.flat ? "look_plain" : "look");
+  at("#looked").textContent = entry.heat ? lookSays(entry.heat) : "";
   at("#wrong").hidden = facts.feedback === null;
   at("#wrong").setAttribute("aria-expanded", String(Boolean(entry.marking)));
   at("#mark").hidden = !entry.marking;
@@ -220,7 +225,10 @@ function listen() {
   for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, over);
   document.addEventListener("drop", (event) => give(event.dataTransfer.files));
   at("#again").addEventListener("click", () => state.trouble.again());
-  at("#look").addEventListener("click", look);
+  at("#look").addEventListener("click", () => {
+    const { heat } = state.current;
+    look(heat && !heat.flat ? (heat.label ?? "") : "");
+  });
   at("#mark").addEventListener("submit", mark);
   at("#report").addEventListener("click", openReport);
   at("#wrong").addEventListener("click", () => {
