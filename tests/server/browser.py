@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -53,6 +53,11 @@ def opened(browser: Browser, url: str, *, refusals: bool = False, **options: Any
         assert asked and [one for one in asked if not one.startswith((origin, "blob:", "data:"))] == []
     finally:
         context.close()
+
+
+def answer(page: Page) -> Any:
+    """What is to be expected of the heading that holds the answer."""
+    return expect(page.locator("#answer"))
 
 
 def give(page: Page, *pictures: tuple[str, bytes]) -> None:

@@ -8,15 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from browser import chromium, give, opened, send
+from browser import answer, chromium, give, opened, send
 from command_line import serving
 from grey_server import GreyBundle, Pixels, picture, running
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from lensmith.data.sources import load_data
 from lensmith.server.limits import Limits
@@ -74,10 +73,6 @@ def half_light() -> bytes:
     pixels = np.zeros((40, 80, 3), np.uint8)
     pixels[:, 36:] = 255
     return encoded(pixels)
-
-
-def answer(page: Page) -> Any:
-    return expect(page.locator("#answer"))
 
 
 def test_the_whole_path(browser: Browser, run: Path, tmp_path: Path) -> None:
@@ -295,36 +290,6 @@ def test_the_token_is_asked_for_and_kept_nowhere(
         page.reload()
         expect(field).to_be_visible()
         expect(field).to_have_value("")
-
-
-def test_several_labels_and_numbers(browser: Browser, start: Callable[..., str]) -> None:
-    class Labels(GreyBundle):
-        def describe(self) -> dict[str, Any]:
-            names = [f"label {i}" for i in range(9)]
-            return {"task": "multilabel", "classes": names, "sha256": self.sha256}
-
-        def predict_prepared(self, images: Pixels, /) -> list[Prediction]:
-            top = tuple((f"label {i}", 0.95 - 0.1 * i) for i in range(9))
-            found = tuple(name for name, share in top if share >= 0.5)
-            return [Prediction(", ".join(found), 0.55, True, top, found)]
-
-    class Number(GreyBundle):
-        def describe(self) -> dict[str, Any]:
-            return {"task": "regression", "classes": [], "sha256": self.sha256}
-
-        def predict_prepared(self, images: Pixels, /) -> list[Prediction]:
-            return [Prediction("1234", 1.0, True, value=1234.25)]
-
-    with opened(browser, start(Labels())) as page:
-        give(page, ("a.png", LIGHT))
-        answer(page).to_have_text("label 0, label 1, label 2, label 3, label 4")
-        expect(page.locator("#bars li").first).to_have_text("✓ label 095.0%")
-        expect(page.locator("#bars li").last).to_have_text("4 others, each at most45.0%")
-    with opened(browser, start(Number())) as page:
-        expect(page.locator("#lead")).to_have_text("It answers with a number.")
-        give(page, ("a.png", LIGHT))
-        answer(page).to_have_text("1,234")
-        expect(page.locator("#bars")).to_be_hidden()
 
 
 def test_on_a_phone(browser: Browser, url: str) -> None:
