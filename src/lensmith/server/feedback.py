@@ -108,7 +108,7 @@ def add_feedback(app: FastAPI, service: Service, feedback: Feedback, described: 
 
         def prepare(content: bytes) -> NDArray[np.uint8]:
             # As training decodes: what it leaves out, such as GIF, is refused now and not found missing later.
-            return bundle.prepare(decode(content))
+            return bundle.preprocess(decode(content))
 
         async with service.taken_in(request) as body:
             # Asked again: what a caller says that the model said proves nothing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import io
 import logging
 import threading
@@ -38,7 +39,7 @@ def add_seeing(app: FastAPI, service: Service, described: dict[str, Any]) -> Non
         """The picture in the body as the model sees it, and which part of it that is."""
         bundle = service.bundle
         async with service.taken_in(request) as body:
-            return JSONResponse(await service.decoded(lambda content: _view(bundle, content), body))
+            return JSONResponse(await service.decoded(functools.partial(_view, bundle), body))
 
     @app.post("/v1/explain", **described)
     async def explain(request: Request) -> JSONResponse:
@@ -58,8 +59,12 @@ def _view(bundle: Servable, content: bytes) -> dict[str, Any]:
         "shown": list(bundle.preprocess.shown_of(height, width)),
         "fit": bundle.preprocess.fit,
         "input": list(bundle.preprocess.size),
-        "picture": _data_url(bundle.prepare(pixels)),
+        "picture": _data_url(bundle.preprocess(pixels)),
     }
+
+
+def _prepared(bundle: Servable, content: bytes) -> NDArray[np.uint8]:
+    return bundle.preprocess(decode(content, first_frame=True))
 
 
 class _Explainer:
@@ -77,7 +82,7 @@ class _Explainer:
             raise Refusal(422, "unknown_label", "the model has no label of this name: see /v1/model")
         output = None if label is None else classes.index(label)
         async with self._service.taken_in(request) as body:
-            pixels = await self._service.decoded(bundle.prepare, body)
+            pixels = await self._service.decoded(functools.partial(_prepared, bundle), body)
             return await asyncio.to_thread(self._explain, bundle, pixels, output)
 
     def _explain(self, bundle: Servable, pixels: NDArray[np.uint8], output: int | None) -> dict[str, Any]:

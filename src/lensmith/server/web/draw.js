@@ -79,6 +79,7 @@ export function drawFigures(entry) {
   seen.src = heat ?? view.picture;
   seen.alt = heat ? say("look_alt", { name }) : say("seen_alt", { name, width, height });
   seen.classList.toggle("squares", !heat && width < SMALL);
+  at("#seen b").textContent = say(heat ? "looked_at" : "seen");
   at("#seen figcaption span").textContent = say("pixels", { width, height });
   drawOriginal(entry);
 }
