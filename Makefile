@@ -6,6 +6,7 @@
 #   make test-all   the same, with the tests that take minutes
 #   make test-oldest   the suite on the oldest torch that is supported
 #   make bench ROW=tutorial   a row of the benchmark
+#   make screenshots   take the docs' pictures of the page again, in Chromium
 #   make format     lay the code out, and mend what ruff can mend
 #   make lock       renew constraints.txt from this environment
 #   make clean      remove what these targets made
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IS_NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 
-.PHONY: demo test test-all test-oldest bench format lock clean
+.PHONY: demo test test-all test-oldest bench screenshots format lock clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -41,6 +42,9 @@ test-oldest:
 # bench/rows.py says which rows there are; a row says which pictures it needs, and where to name them. SHORT=1 tries it.
 bench: $(READY)
 	@$(BIN)/python bench/compare.py $(ROW) $(if $(SHORT),--short)
+
+screenshots: $(READY)
+	$(BIN)/python scripts/screenshots.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix --quiet --exit-zero .

@@ -99,10 +99,10 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def serving(run: Path, *, cwd: Path) -> Iterator[str]:
+def serving(run: Path, *words: str | Path, cwd: Path) -> Iterator[str]:
     """`lensmith serve` on a free port: its URL. It has to end well when it is asked to."""
     process = subprocess.Popen(
-        [*COMMAND, "serve", str(run), "--port", "0"],
+        [*COMMAND, "serve", str(run), "--port", "0", *map(str, words)],
         cwd=cwd,
         env=environment(LENSMITH_TOKEN=None),
         stderr=subprocess.PIPE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +28,7 @@ class GreyBundle:
     """Calls a picture by its brightness: the level is the probability of "light", times 255."""
 
     sha256 = "ab" * 32
+    preprocess = Preprocess(8, fit="crop")
 
     def __init__(self, seconds: float = 0.0, at_once: int = 64) -> None:
         self.seconds = seconds
@@ -39,16 +40,16 @@ class GreyBundle:
         weights = {"source": "/home/me/secret.pth", "licence": "MIT"}
         return {**facts, "provenance": {"data": "/home/me/secret", "weights": weights}, "files": {"w": "cd"}}
 
-    @property
-    def preprocess(self) -> Callable[[Pixels], Pixels]:
-        return Preprocess(8, fit="squish")
-
     def predict_prepared(self, images: Pixels, /) -> list[Prediction]:
         self.batches.append(len(images))
         time.sleep(self.seconds)
         if (images == 13).all(axis=(1, 2, 3)).any():
             raise RuntimeError("secret: /home/me/model.onnx broke")
-        return [_prediction(float(level)) for level in images.mean(axis=(1, 2, 3)) / 255]
+        return [_prediction(float(level)) for _, level in self.scores(images)]
+
+    def scores(self, images: Pixels, /) -> NDArray[np.float64]:
+        light = images.mean(axis=(1, 2, 3)) / 255
+        return np.stack([1 - light, light], axis=1)
 
 
 def _prediction(light: float) -> Prediction:
@@ -62,10 +63,19 @@ def picture(level: int, side: int = 16) -> bytes:
     return file.getvalue()
 
 
+def wide(left: int, right: int, kind: str = "PNG") -> bytes:
+    """A picture of 64 x 32 pixels whose halves have these levels."""
+    pixels = np.full((32, 64, 3), left, np.uint8)
+    pixels[:, 32:] = right
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
 @contextmanager
-def running(bundle: Any, **options: Any) -> Iterator[httpx.Client]:
+def running(bundle: Any, *, port: int = 0, **options: Any) -> Iterator[httpx.Client]:
     """A client of a server in a thread; `options` go to `make_app`."""
-    with listen("127.0.0.1", 0) as listener:
+    with listen("127.0.0.1", port) as listener:
         app = make_app(bundle, **options)
         server = uvicorn.Server(uvicorn_config(app, options.get("limits") or Limits()))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -75,7 +75,8 @@ def test_model_health_and_readiness(client: httpx.Client) -> None:
 
 def test_openapi_describes_the_raw_body(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/v1/predict", "/v1/model", "/metrics", "/healthz", "/readyz"}
+    pictures = {"/v1/predict", "/v1/view", "/v1/explain"}
+    assert set(paths) == {*pictures, "/v1/model", "/v1/page", "/metrics", "/healthz", "/readyz"}
     operation = paths["/v1/predict"]["post"]
     content = operation["requestBody"]["content"]
     assert content["application/octet-stream"]["schema"]["format"] == "binary"

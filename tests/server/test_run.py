@@ -26,9 +26,7 @@ import numpy as np
 from lensmith.types import Prediction
 
 class Bundle:
-    sha256 = "cd" * 32
-    path = None
-    at_once = 4
+    sha256, path, at_once = "cd" * 32, None, 4
     def describe(self): return {"classes": ["a"]}
     def preprocess(self, pixels, /): return np.zeros((4, 4, 3), np.uint8)
     def predict_prepared(self, images, /):

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lensmith.bundle.answers import answers
+from lensmith.bundle.answers import answers, scores
 from lensmith.bundle.engines import Engine, Logits, open_engine, torch_engine
 from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts, digests, fault_of
 from lensmith.bundle.storage import locate, read_bundle, write_bundle
 from lensmith.errors import ModelFileError, UsageError
+from lensmith.evaluation.multilabel import Floats
 from lensmith.pictures.decode import Pixels
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.pictures.reading import pixels_of
@@ -108,6 +109,10 @@ class Bundle:
             _checked(self.engine(part), len(part), wanted, self.path) for part in self.engine.parts(pixels)
         ]
         return np.concatenate(outputs) if outputs else np.empty((0, wanted), np.float32)
+
+    def scores(self, pixels: Pixels) -> Floats:
+        """Prepared pictures, uint8 [N, H, W, 3] -> probabilities, or numbers of a regression, [N, outputs]."""
+        return scores(self.logits(pixels), self.facts)
 
     def predict_prepared(self, pixels: Pixels) -> list[Prediction]:
         """Prepared pictures, uint8 [N, H, W, 3] -> one `Prediction` each."""

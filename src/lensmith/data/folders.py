@@ -191,6 +191,11 @@ def _reason_to_skip(name: str, file: Path) -> str:
     return "" if kind in FORMATS else _LEFT_OUT.get(kind, "not a picture")
 
 
+def is_class_folder(name: str) -> bool:
+    """Whether a folder of this name, beside others, is read as a class: no split, and not the system's own."""
+    return not is_of_the_system(name) and name.lower() not in _SPLIT_NAMES
+
+
 def looks_like_picture(file: PurePath) -> bool:
     """Whether a file's name says that it is a picture that `predict` can read."""
     return file.suffix.lower() in _SUFFIXES | {".gif", ".avif"} and not file.name.startswith(".")

@@ -101,6 +101,14 @@ class Preprocess:
             raise PictureError("picture", f"{width} x {height} pixels, too long and narrow to be cropped")
         return box_height, box_width
 
+    def shown_of(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """(top, left, height, width) of what the result shows of a picture, in the picture's own pixels."""
+        if self.fit != "crop":
+            return 0.0, 0.0, float(height), float(width)
+        full, wide = self.resized_to(height, width)
+        (top, rows), (left, columns) = _window(full, self.size[0]), _window(wide, self.size[1])
+        return top * height / full, left * width / wide, rows * height / full, columns * width / wide
+
     def affine(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(scale, offset), each float32 [3]: `pixel * scale + offset` is the normalised value."""
         mean, std = np.array(self.mean, np.float64), np.array(self.std, np.float64)
@@ -147,6 +155,11 @@ def _refuse_other_types(facts: dict[str, Any]) -> None:
         raise TypeError("mean and std are numbers")
 
 
+def _window(length: int, wanted: int) -> tuple[int, int]:
+    """Where the centre of a side starts, and how long it is."""
+    return (round((length - wanted) / 2), wanted) if length > wanted else (0, length)
+
+
 def _centre(pixels: Pixels, size: tuple[int, int], fill: int | tuple[int, int, int]) -> Pixels:
     """The centre of `pixels`, with `fill` around it where it is too small."""
     (height, width), (full, wide) = size, pixels.shape[:2]
@@ -156,5 +169,5 @@ def _centre(pixels: Pixels, size: tuple[int, int], fill: int | tuple[int, int, i
         top, left = (canvas.shape[0] - full) // 2, (canvas.shape[1] - wide) // 2
         canvas[top : top + full, left : left + wide] = pixels
         pixels, (full, wide) = canvas, canvas.shape[:2]
-    top, left = round((full - height) / 2), round((wide - width) / 2)
+    (top, _), (left, _) = _window(full, height), _window(wide, width)
     return np.ascontiguousarray(pixels[top : top + height, left : left + width])

@@ -28,6 +28,7 @@ from lensmith.server.guard import LOOPBACK_HOSTS, Guard
 from lensmith.server.journal import Journal
 from lensmith.server.limits import Limits
 from lensmith.server.metrics import CONTENT_TYPE
+from lensmith.server.page import PageOptions, add_page
 from lensmith.server.refusal import Refusal, UnreadBody, answer_http_error, answer_refusal
 from lensmith.server.replacement import Source, Watch
 from lensmith.server.service import Servable, Service
@@ -42,12 +43,14 @@ def make_app(
     limits: Limits | None = None,
     hosts: frozenset[str] | None = LOOPBACK_HOSTS,
     source: Source | None = None,
+    page: PageOptions | None = None,
 ) -> FastAPI:
     """The ASGI app that serves one bundle.
 
-    token: asked for as `Authorization: Bearer`, except by the probes; `None` asks for none.
+    token: asked for as `Authorization: Bearer`, except by the probes and the page; `None` asks for none.
     hosts: names that the Host header may bear; `None` for any, which only a token makes safe.
     source: where the bundle came from, if one that replaces it there is to be served.
+    page: what the page offers beside answers. Raises `UsageError` for a feedback folder that cannot be.
     """
     service = Service(bundle, limits or Limits())
 
@@ -77,6 +80,7 @@ def make_app(
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(HTTPException, answer_http_error)
     _add_routes(app, service)
+    add_page(app, service, page or PageOptions(), token)
     return app
 
 

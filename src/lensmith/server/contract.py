@@ -94,6 +94,19 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
+_KINDS = "JPEG, PNG, WebP, BMP, TIFF, PPM, GIF or AVIF, told by its content"
+_AS_IT_IS = dict.fromkeys(("application/octet-stream", "image/jpeg", "image/png"), _PICTURE)
+ONE_PICTURE: dict[str, Any] = {
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "description": f"The bytes of one picture: {_KINDS}.",
+            "content": _AS_IT_IS,
+        }
+    },
+    "responses": REFUSALS,
+}
+"""What OpenAPI says of a route that takes one picture."""
 
 
 def picture_body(limits: Limits) -> dict[str, Any]:
@@ -101,14 +114,10 @@ def picture_body(limits: Limits) -> dict[str, Any]:
     words = {"type": "string", "contentEncoding": "base64"}
     pictures = {"type": "array", "minItems": 1, "maxItems": limits.pictures, "items": words}
     shape = {"type": "object", "title": "Pictures", "required": ["pictures"], "additionalProperties": False}
-    content = {
-        "application/octet-stream": _PICTURE,
-        "image/jpeg": _PICTURE,
-        "image/png": _PICTURE,
-        "application/json": {"schema": {**shape, "properties": {"pictures": pictures}}},
-    }
+    several = {"schema": {**shape, "properties": {"pictures": pictures}}}
+    content = {**_AS_IT_IS, "application/json": several}
     description = (
-        "The bytes of one picture: JPEG, PNG, WebP, BMP, TIFF, PPM, GIF or AVIF, told by its content; any media "
-        "type will do that is neither JSON nor a form. Or JSON with several pictures as base64."
+        f"The bytes of one picture: {_KINDS}; any media type will do that is neither JSON nor a form. "
+        "Or JSON with several pictures as base64."
     )
     return {"requestBody": {"required": True, "description": description, "content": content}}

@@ -17,6 +17,11 @@ PROBES = ("/healthz", "/readyz")
 tells how much the server is used and by which model, so it is none of them."""
 MOST_HEADERS = 100
 
+PAGE = ("/", "/page/")
+"""The page and its files, the same for every model; it asks for the token itself."""
+REPORT = "/report"
+"""A link cannot send a header, so with a token the page posts it, and the route compares it."""
+
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::(?P<port>\d{1,5}))?")
 _PORTS = {"http": 80, "https": 443}
 
@@ -38,13 +43,13 @@ class Guard:
         """Serve one request, or refuse it."""
         if scope["type"] == "http":
             try:
-                self._check(scope["path"], Headers(scope=scope))
+                self._check(scope, Headers(scope=scope))
             except Refusal as refusal:
                 await refusal.response()(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
-    def _check(self, path: str, headers: Headers) -> None:
+    def _check(self, scope: Scope, headers: Headers) -> None:
         if len(headers.raw) > MOST_HEADERS:
             raise Refusal(431, "too_many_headers", f"more than {MOST_HEADERS} headers")
         host = _HOST.fullmatch(headers.get("host", "").lower())
@@ -53,7 +58,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and not _is_same_place(origin.lower(), host):
             raise Refusal(403, "foreign_origin", "a page of another origin may not ask this server")
-        if self.token is not None and path not in PROBES:
+        if self.token is not None and not _is_open(scope["method"], scope["path"]):
             self._check_token(headers.get("authorization", ""))
 
     def _check_token(self, authorization: str) -> None:
@@ -61,8 +66,19 @@ class Guard:
         # Starlette decodes headers as latin-1, which gives the sent bytes back. Compared in constant time.
         same = hmac.compare_digest(given.strip().encode("latin-1"), self.token or b"")
         if scheme.lower() != "bearer" or not same:
-            message = "send the token as 'Authorization: Bearer TOKEN'"
-            raise Refusal(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
+            raise no_token()
+
+
+def no_token() -> Refusal:
+    """What a caller is told whose token is missing or wrong."""
+    message = "send the token as 'Authorization: Bearer TOKEN'"
+    return Refusal(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
+
+
+def _is_open(method: str, path: str) -> bool:
+    if path in PROBES or path == PAGE[0] or path.startswith(PAGE[1]):
+        return True
+    return (method, path) == ("POST", REPORT)
 
 
 def _is_same_place(origin: str, host: re.Match[str]) -> bool:

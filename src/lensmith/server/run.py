@@ -23,6 +23,7 @@ from lensmith.server.app import make_app
 from lensmith.server.connections import Connection, Door
 from lensmith.server.guard import LOOPBACK_HOSTS
 from lensmith.server.limits import Limits
+from lensmith.server.page import PageOptions
 from lensmith.server.replacement import Source, warm_up
 from lensmith.server.service import Servable
 
@@ -100,17 +101,19 @@ def serve(
     limits: Limits | None = None,
     source: Source | None = None,
     on_ready: Callable[[str], None] | None = None,
+    page: PageOptions | None = None,
 ) -> None:
     """Serve until SIGTERM, then answer what is open and return.
 
     source: where the bundle came from, if one that replaces it there is to be served.
     on_ready: called once with the URL, when requests are being answered.
-    Raises `UsageError` as `listen` does, and `KeyboardInterrupt` after a Ctrl-C.
+    page: what the page offers beside answers.
+    Raises `UsageError` as `listen` and `make_app` do, and `KeyboardInterrupt` after a Ctrl-C.
     """
     limits = limits or Limits()
     with listen(host, port, token=token) as listener:
         warm_up(bundle)
-        app = make_app(bundle, token=token, limits=limits, hosts=_hosts(listener), source=source)
+        app = make_app(bundle, token=token, limits=limits, hosts=_hosts(listener), source=source, page=page)
         server = _Server(uvicorn_config(app, limits))
         server.on_ready = functools.partial(on_ready or _LOG.info, url_of(listener))
         server.run(sockets=[listener])

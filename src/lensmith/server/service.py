@@ -16,6 +16,7 @@ from starlette.requests import Request
 from lensmith.errors import PictureError
 from lensmith.machine.limits import cores
 from lensmith.pictures.decode import decode
+from lensmith.pictures.preprocess import Preprocess
 from lensmith.server.admission import Admission, Place, QueueFullError
 from lensmith.server.batcher import Batcher, Model, ModelFailedError
 from lensmith.server.bodies import check_headers, pictures_in, read_body
@@ -41,11 +42,15 @@ class Servable(Model, Protocol):
         """Digest of the whole bundle."""
 
     @property
-    def preprocess(self) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+    @property
+    def preprocess(self) -> Preprocess:
         """RGB pixels, uint8 [H, W, 3], of any size -> the model's input."""
 
     def describe(self) -> dict[str, Any]:
         """Facts about it, ready for JSON."""
+
+    def scores(self, images: NDArray[np.uint8], /) -> NDArray[np.floating[Any]]:
+        """uint8 [N, H, W, 3] -> probabilities, or numbers of a regression, [N, outputs]."""
 
 
 class Service:
@@ -151,12 +156,17 @@ class Service:
         """The prediction of a bundle for a prepared picture, uint8 [H, W, 3]. Raises `ModelFailedError`."""
         return await asyncio.wrap_future(self._batcher.submit(bundle, picture))
 
-    async def _predicted(self, bundle: Servable, content: bytes) -> Prediction:
-        def prepare(content: bytes) -> NDArray[np.uint8]:
-            return bundle.preprocess(decode(content, first_frame=True, most_pixels=self.limits.pixels))
+    def pixels(self, content: bytes) -> NDArray[np.uint8]:
+        """A picture's bytes -> RGB pixels, uint8 [H, W, 3], within the limits. Raises `PictureError`."""
+        return decode(content, first_frame=True, most_pixels=self.limits.pixels)
 
+    def prepare_for(self, bundle: Servable) -> Callable[[bytes], NDArray[np.uint8]]:
+        """A picture's bytes -> a bundle's input, uint8 [H, W, 3]."""
+        return lambda content: bundle.preprocess(self.pixels(content))
+
+    async def _predicted(self, bundle: Servable, content: bytes) -> Prediction:
         with self._batcher.coming():
-            picture = await self.decoded(prepare, content)
+            picture = await self.decoded(self.prepare_for(bundle), content)
         return await self.answer(picture, bundle)
 
     async def _entry(self, bundle: Servable, picture: bytes | Refusal) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,10 +23,22 @@ def serve(
         str | None, typer.Option(help="What callers must send as a bearer token.", envvar="LENSMITH_TOKEN")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log no requests, only what goes wrong.")] = False,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(help="Keep pictures that the page's users mark as wrong here.", metavar="DIR"),
+    ] = None,
 ) -> None:
-    """Answer pictures over HTTP."""
+    """Answer pictures over HTTP, and by a page.
+
+    Examples:
+
+    \b
+      lensmith serve last
+      lensmith serve last --feedback wrong/    # train takes that folder as it is
+    """
     try:
         import lensmith.server.run as server
+        from lensmith.server.page import PageOptions, report_beside
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in (
             "fastapi",
@@ -40,15 +53,16 @@ def serve(
     from lensmith.server.replacement import Source
 
     def say_ready(url: str) -> None:
-        show.say(f"serving {run} at {url} (stop with Ctrl-C)")
+        show.say(f"serving {run} at {url} (the page; stop with Ctrl-C)")
         show.say(f"try: curl {_header(token)}--data-binary @picture.jpg {url}/v1/predict")
         if tunnel := server.tunnel_to(url, os.environ.get("SSH_CONNECTION", "")):
             show.say(f"from the machine that you sit at: {tunnel}")
 
     bundle = load_model(run)
     source = Source(bundle.path, load_model) if bundle.path else None
+    page = PageOptions(report_beside(bundle.path), feedback)
     with json_lines(sys.stderr, requests=not quiet):
-        server.serve(bundle, host, port, token, source=source, on_ready=say_ready)
+        server.serve(bundle, host, port, token, source=source, on_ready=say_ready, page=page)
     show.say("stopped")
 
 
