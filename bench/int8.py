@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from lensmith.bundle.assembly import network_graph
 from lensmith.bundle.bundle import Bundle, load_model
-from lensmith.bundle.calibration import calibration_of_run
 from lensmith.bundle.engines import Engine, onnx_engine
-from lensmith.bundle.int8 import _quantised, quantise
 from lensmith.data.folders import looks_like_picture
+from lensmith.exports.assembly import network_graph
+from lensmith.exports.calibration import calibration_of_run
+from lensmith.exports.int8 import _quantised, quantise
 from lensmith.models.build import build
 from lensmith.pictures.decode import Pixels, decode
 from lensmith.pictures.preprocess import Preprocess

@@ -31,9 +31,9 @@ import numpy as np
 import torch
 
 from lensmith.bundle.bundle import Bundle, load_model
-from lensmith.bundle.export import KINDS, _filler
-from lensmith.bundle.parity import CLOSE, PROBABILITY, SOME, compare
 from lensmith.data.folders import looks_like_picture
+from lensmith.exports.export import KINDS, _filler
+from lensmith.exports.parity import CLOSE, PROBABILITY, SOME, compare
 from lensmith.models.build import build
 from lensmith.pictures.decode import decode
 from lensmith.pictures.preprocess import Preprocess

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lensmith.bundle.bundle import Bundle, load_model
-    from lensmith.bundle.export import export
     from lensmith.bundle.pack import pack
     from lensmith.data.dataset import ImageDataset
     from lensmith.data.sources import load_data
     from lensmith.errors import LensmithError
     from lensmith.evaluation.evaluate import evaluate
     from lensmith.evaluation.report import Report
+    from lensmith.exports.export import export
     from lensmith.fitting.fit import fit
     from lensmith.models.activations import activation_sheet, activations
     from lensmith.models.summary import summary
@@ -48,7 +48,7 @@ _HOME = {
     "activation_sheet": "models.activations",
     "activations": "models.activations",
     "evaluate": "evaluation.evaluate",
-    "export": "bundle.export",
+    "export": "exports.export",
     "fit": "fitting.fit",
     "load_data": "data.sources",
     "load_model": "bundle.bundle",

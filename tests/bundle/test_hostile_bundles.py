@@ -20,10 +20,10 @@ from small_nets import scene
 
 from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.engines import onnx_engine
-from lensmith.bundle.export import export
 from lensmith.bundle.facts import FACTS, GRAPH, MOST_FACTS, WEIGHTS, digests
 from lensmith.bundle.pointers import _EXTERNAL, _WHERE
 from lensmith.errors import ModelFileError, UsageError
+from lensmith.exports.export import export
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999", "-0.0", "1" * 5000])

@@ -55,7 +55,7 @@ class Run:
 
     def export(self, path: str | Path, pictures: Sequence[Any] = ()) -> Path:
         """Write the model as `.onnx`, `.pt2` or `.lens`, checked on `pictures`: those held out, if none are given."""
-        from lensmith.bundle.export import export
+        from lensmith.exports.export import export
 
         if not len(pictures):
             measured = map(Path, read_predictions(self.directory.predictions_file).files.tolist())

@@ -12,8 +12,8 @@ from lensmith.errors import DataError, ModelFileError, UsageError
 
 if TYPE_CHECKING:
     from lensmith.bundle.bundle import Bundle
-    from lensmith.bundle.int8 import Quantised
-    from lensmith.bundle.parity import Parity
+    from lensmith.exports.int8 import Quantised
+    from lensmith.exports.parity import Parity
 
 _CHECKED = 100
 
@@ -62,13 +62,13 @@ def export(
     if small is not None:
         show.say(str(small))
     if out is not None:
-        from lensmith.bundle.export import export as write
+        from lensmith.exports.export import export as write
 
         parity = write(bundle, out, pictures, int8=small)
         show.say(f"{out}: {out.stat().st_size / 1e6:.1f} MB; weights: {bundle.origin or 'of unknown origin'}")
         _say(parity)
     if triton is not None:
-        from lensmith.bundle.triton import export_triton
+        from lensmith.exports.triton import export_triton
 
         folder, parity = export_triton(bundle, triton, _name(run), pictures, int8=small)
         show.say(f"{folder}: serve it with tritonserver --model-repository {triton.absolute()}")
@@ -97,9 +97,9 @@ def _name(run: str) -> str:
 
 
 def _in_8_bits(run: str, bundle: Bundle, calibrate: str | None) -> Quantised:
-    from lensmith.bundle.calibration import calibration_from, calibration_of_run
-    from lensmith.bundle.int8 import quantise
     from lensmith.cli.progress import follow
+    from lensmith.exports.calibration import calibration_from, calibration_of_run
+    from lensmith.exports.int8 import quantise
 
     if calibrate is None:
         return quantise(bundle, follow(calibration_of_run(bundle, run)))

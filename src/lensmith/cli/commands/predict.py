@@ -15,7 +15,7 @@ from lensmith.errors import PictureError, UsageError
 from lensmith.types import Event
 
 if TYPE_CHECKING:
-    from lensmith.bundle.answering import Tally
+    from lensmith.asking.answering import Tally
     from lensmith.types import Prediction
 
     Write = Callable[[str, Prediction | PictureError], None]
@@ -71,7 +71,7 @@ def predict(
 def _into_file(
     run: str, words: list[str], out: Path | None, sort: Path | None, link: bool
 ) -> tuple[int, int]:
-    from lensmith.bundle.answering import answer_into_file
+    from lensmith.asking.answering import answer_into_file
 
     try:
         tally = follow(answer_into_file(run, words, out=out, sort=sort, link=link))
@@ -95,8 +95,8 @@ def _summary(tally: Tally, sort: Path | None) -> str:
 
 
 def _onto_stdout(run: str, words: list[str], write: Write) -> tuple[int, int]:
+    from lensmith.asking.prediction import predict_each
     from lensmith.bundle.bundle import load_model
-    from lensmith.bundle.prediction import predict_each
     from lensmith.data.listing import pictures_named
 
     read = failed = 0
@@ -114,7 +114,7 @@ def _onto_stdout(run: str, words: list[str], write: Write) -> tuple[int, int]:
 
 
 def _written(top: int, as_json: bool, as_csv: bool) -> Write:
-    from lensmith.bundle.answer_rows import CELLS, as_cells, as_object, csv_line
+    from lensmith.asking.answer_rows import CELLS, as_cells, as_object, csv_line
 
     if as_json:
         return lambda name, said: show.data(as_object(name, said))

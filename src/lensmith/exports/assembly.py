@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.facts import GRAPH, WEIGHTS
 from lensmith.bundle.graph import OPSET
-from lensmith.bundle.resize import resize_nodes
 from lensmith.errors import ModelFileError
+from lensmith.exports.resize import resize_nodes
 
 
 def onnx_file(bundle: Bundle, core: onnx.ModelProto | None = None) -> bytes:

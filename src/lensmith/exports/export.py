@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.parity import PROBABILITY, Parity, compare
 from lensmith.bundle.storage import SUFFIX, write_zip
 from lensmith.errors import UsageError
+from lensmith.exports.parity import PROBABILITY, Parity, compare
 from lensmith.runs.files import beside
 
 if TYPE_CHECKING:
-    from lensmith.bundle.int8 import Quantised
+    from lensmith.exports.int8 import Quantised
 
 KINDS = {".onnx": "onnx", ".pt2": "pt2", SUFFIX: "lens"}
 
@@ -64,11 +64,11 @@ def _filler(bundle: Bundle, suffix: str, int8: Quantised | None) -> Callable[[Pa
     if suffix == SUFFIX:
         return lambda file: write_zip(file, bundle.facts, bundle.files)
     if suffix == ".pt2":
-        from lensmith.bundle.program import program_file
+        from lensmith.exports.program import program_file
 
         content = program_file(bundle)
     else:
-        from lensmith.bundle.assembly import onnx_file
+        from lensmith.exports.assembly import onnx_file
 
         content = onnx_file(bundle, None if int8 is None else int8.graph)
     return lambda file: write_synced(file, content)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lensmith.bundle.answer_file import answer_file
+from lensmith.asking.answer_file import answer_file
 from lensmith.errors import PictureError, UsageError
 from lensmith.types import Prediction
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.export import checked
-from lensmith.bundle.parity import Parity
 from lensmith.bundle.storage import take_place
 from lensmith.errors import UsageError
+from lensmith.exports.export import checked
+from lensmith.exports.parity import Parity
 from lensmith.runs.files import write_bytes, write_text
 
 if TYPE_CHECKING:
-    from lensmith.bundle.int8 import Quantised
+    from lensmith.exports.int8 import Quantised
 
 CONFIG, LABELS, MODEL = "config.pbtxt", "labels.txt", "1/model.onnx"
 _AT_ONCE = 16
@@ -38,7 +38,7 @@ def export_triton(
     The file is the ONNX file of `export`, checked as there. Returns the model's folder and the comparison.
     Raises `AnswerIsNo` beyond tolerance, and then nothing stands there.
     """
-    from lensmith.bundle.assembly import onnx_file
+    from lensmith.exports.assembly import onnx_file
 
     folder = Path(repository) / model_name(name)
     _refuse_others(folder)

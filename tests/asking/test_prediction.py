@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 from small_nets import scene, tied_net
 
+from lensmith.asking.prediction import Answer, predict_each
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.prediction import Answer, predict_each
 from lensmith.errors import PictureError
 from lensmith.pictures.asked import Asked
 from lensmith.pictures.preprocess import Preprocess

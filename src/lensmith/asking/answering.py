@@ -8,10 +8,10 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lensmith.bundle.answer_file import AnswerFile, answer_file, check_name
+from lensmith.asking.answer_file import AnswerFile, answer_file, check_name
+from lensmith.asking.prediction import Answer, predict_each
+from lensmith.asking.sorting import ANSWERS, Sorter, check_folder, make_folder
 from lensmith.bundle.bundle import Bundle, load_model
-from lensmith.bundle.prediction import Answer, predict_each
-from lensmith.bundle.sorting import ANSWERS, Sorter, check_folder, make_folder
 from lensmith.data.listing import STDIN, folders_named, pictures_named
 from lensmith.errors import PictureError
 from lensmith.types import Event, Prediction

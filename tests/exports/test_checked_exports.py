@@ -17,11 +17,12 @@ from command_line import COMMAND, Done, command, environment, python_without, tr
 from PIL import Image
 from small_nets import scene
 
-from lensmith.bundle import program, resize, storage
+from lensmith.bundle import storage
 from lensmith.bundle.bundle import Bundle, load_model
-from lensmith.bundle.export import export
 from lensmith.cli.main import run as run_command
 from lensmith.errors import AnswerIsNo, ModelFileError
+from lensmith.exports import program, resize
+from lensmith.exports.export import export
 from lensmith.models.build import build
 from lensmith.pictures.preprocess import Preprocess
 
@@ -81,7 +82,7 @@ def test_a_program_needs_the_network_itself(smooth: Bundle, tmp_path: Path) -> N
 
 def coarse_onnx(patch: pytest.MonkeyPatch) -> None:
     """Small and large pictures by their nearest pixels, as an export would that knows no antialiasing."""
-    from lensmith.bundle.pillow_resize import nearest_resize
+    from lensmith.exports.pillow_resize import nearest_resize
 
     patch.setattr(
         resize, "_resized", lambda make, _, images, full, inner: nearest_resize(make, images, full, inner[:2])
@@ -136,7 +137,7 @@ def test_a_broken_resize_is_refused_on_the_command_line(
 def test_a_file_that_cannot_even_be_opened_is_told(
     smooth: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lensmith.bundle.assembly.onnx_file", lambda *parts: b"no model")
+    monkeypatch.setattr("lensmith.exports.assembly.onnx_file", lambda *parts: b"no model")
     with pytest.raises(AnswerIsNo, match=r"cannot be run \(.*INVALID_PROTOBUF|cannot be run \(.*[Pp]rotobuf"):
         export(smooth, tmp_path / "a.onnx", [scene(24, 32)] * 50)
     assert not list(tmp_path.iterdir())

@@ -12,8 +12,8 @@ from typing import Any
 from onnx import GraphProto, NodeProto, TensorProto, helper
 
 from lensmith.bundle.nodes import Nodes
-from lensmith.bundle.pillow_resize import exact_resize, nearest_resize
 from lensmith.errors import UsageError
+from lensmith.exports.pillow_resize import exact_resize, nearest_resize
 from lensmith.pictures.preprocess import Preprocess
 
 EXACT = 2**20

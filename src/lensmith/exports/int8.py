@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from lensmith.bundle.assembly import network_graph
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.calibration import Calibration
 from lensmith.bundle.engines import Engine, Logits, import_onnxruntime, onnx_engine
 from lensmith.errors import AnswerIsNo
 from lensmith.evaluation.metrics import measure
+from lensmith.exports.assembly import network_graph
+from lensmith.exports.calibration import Calibration
 from lensmith.pictures.decode import Pixels
 
 LIMIT = 0.01

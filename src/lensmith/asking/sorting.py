@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from lensmith.bundle.answer_file import Seen, place_identity
-from lensmith.bundle.prediction import Answer
+from lensmith.asking.answer_file import Seen, place_identity
+from lensmith.asking.prediction import Answer
 from lensmith.errors import PictureError, UsageError
 from lensmith.pictures.asked import is_url
 from lensmith.types import Prediction, Task

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper
 from small_nets import Pixels, scene
 
 from lensmith.bundle.engines import import_onnxruntime
-from lensmith.bundle.program import prepared
-from lensmith.bundle.resize import EXACT, resize_nodes
+from lensmith.exports.program import prepared
+from lensmith.exports.resize import EXACT, resize_nodes
 from lensmith.pictures.preprocess import Preprocess
 
 WAYS: list[dict[str, Any]] = [

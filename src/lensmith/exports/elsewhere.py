@@ -16,8 +16,8 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmith.bundle import consumer
 from lensmith.errors import AnswerIsNo
+from lensmith.exports import consumer
 from lensmith.pictures.decode import Pixels
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from lensmith.bundle.answers import scores
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.elsewhere import elsewhere
 from lensmith.errors import AnswerIsNo
+from lensmith.exports.elsewhere import elsewhere
 from lensmith.pictures.decode import Pixels
 from lensmith.pictures.reading import pixels_of
 

@@ -16,7 +16,7 @@ from PIL import Image
 from small_nets import scene
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.export import export
+from lensmith.exports.export import export
 
 PAGE = (Path(__file__).parents[2] / "docs/export.md").read_text(encoding="utf-8")
 *_, LINES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)

@@ -18,12 +18,12 @@ from PIL import Image
 from small_nets import scene, tied_net
 from torch import nn
 
-from lensmith.bundle.assembly import onnx_file
 from lensmith.bundle.bundle import Bundle, load_model
-from lensmith.bundle.export import export
 from lensmith.bundle.facts import GRAPH
-from lensmith.bundle.parity import compare
 from lensmith.errors import AnswerIsNo, PictureError, UsageError
+from lensmith.exports.assembly import onnx_file
+from lensmith.exports.export import export
+from lensmith.exports.parity import compare
 from lensmith.pictures.preprocess import Preprocess
 
 ELSEWHERE = """

@@ -13,10 +13,10 @@ from command_line import tree
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from small_nets import scene, tied_net
 
-from lensmith.bundle import assembly
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.triton import config, export_triton
 from lensmith.errors import AnswerIsNo, UsageError
+from lensmith.exports import assembly
+from lensmith.exports.triton import config, export_triton
 from lensmith.pictures.preprocess import Preprocess
 
 KINDS = {"TYPE_UINT8": 2, "TYPE_FP32": 11, "TYPE_STRING": 13, "TYPE_BOOL": 1}

@@ -14,12 +14,12 @@ from small_nets import scene
 from torch import nn
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.calibration import Calibration, calibration_from, calibration_of_run
-from lensmith.bundle.export import export
-from lensmith.bundle.int8 import quantise
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.sources import load_data
 from lensmith.errors import AnswerIsNo, UsageError
+from lensmith.exports.calibration import Calibration, calibration_from, calibration_of_run
+from lensmith.exports.export import export
+from lensmith.exports.int8 import quantise
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.predictions import read_predictions

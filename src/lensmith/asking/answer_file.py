@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, BinaryIO
 
-from lensmith.bundle.answer_rows import CsvTable, JsonLines, Row
+from lensmith.asking.answer_rows import CsvTable, JsonLines, Row
 from lensmith.errors import PictureError, UsageError
 from lensmith.pictures.asked import is_url, split_member
 from lensmith.runs.files import replacing

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.engines import torch_network
 from lensmith.bundle.graph import Pixels, silence
-from lensmith.bundle.resize import require_exportable
 from lensmith.errors import ModelFileError
+from lensmith.exports.resize import require_exportable
 from lensmith.pictures.decode import MIN_SIDE
 from lensmith.pictures.preprocess import Preprocess
 

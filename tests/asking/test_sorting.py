@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lensmith.bundle.answer_file import Seen
-from lensmith.bundle.prediction import Answer
-from lensmith.bundle.sorting import Sorter, check_folder, make_folder, safe_name
+from lensmith.asking.answer_file import Seen
+from lensmith.asking.prediction import Answer
+from lensmith.asking.sorting import Sorter, check_folder, make_folder, safe_name
 from lensmith.errors import PictureError, UsageError
 from lensmith.pictures.asked import Asked
 from lensmith.types import Prediction
