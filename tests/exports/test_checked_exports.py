@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import COMMAND, Done, command, environment, python_without, tree
+from drawn import draw
 from PIL import Image
 from small_nets import scene
 
@@ -164,9 +165,15 @@ def begun(place: Path, words: list[str], pattern: str) -> subprocess.Popen[bytes
 def test_an_export_that_is_stopped_leaves_no_file_of_that_name(
     number: int, code: int, trained_digits: Path, tmp_path: Path
 ) -> None:
-    run = str(trained_digits / "runs/digits-001")
+    run, many = str(trained_digits / "runs/digits-001"), tmp_path / "many"
+    many.mkdir()
+    large = draw(tmp_path / "large.png", size=(900, 1100))  # a hundred of them take seconds to check
+    for name in range(100):
+        (many / f"{name}.png").symlink_to(large)
+    tmp_path = tmp_path / "work"
+    tmp_path.mkdir()
     (tmp_path / "a.onnx").write_bytes(b"the one from last week")
-    process = begun(tmp_path, ["export", run, "-o", "a.onnx"], ".a.onnx.*.part")
+    process = begun(tmp_path, ["export", run, "-o", "a.onnx", "--check", str(many)], ".a.onnx.*.part")
     process.send_signal(number)
     assert process.wait(60) == code
     assert (tmp_path / "a.onnx").read_bytes() == b"the one from last week"
