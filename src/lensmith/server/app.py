@@ -69,6 +69,7 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: str(route.name),  # what generated clients call it
     )
     app.state.service = service
     app.add_middleware(Guard, hosts=hosts, token=token)
@@ -84,7 +85,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.post(
         "/v1/predict",
         openapi_extra=picture_body(service.limits),
-        responses={200: {"model": Answer | Answers}, **REFUSALS},
+        responses={200: {"model": Answers | Answer}, **REFUSALS},
     )
     async def predict(request: Request) -> JSONResponse:
         """What the model says about the picture in the body, or about each of several in a JSON body."""

@@ -45,7 +45,8 @@ class Refused(TypedDict):
 class Answers(TypedDict):
     """A prediction or an error for each picture, in their order, all by one model."""
 
-    predictions: list[Prediction | Refused]
+    # First what has fields that it must have: clients take the first that fits.
+    predictions: list[Refused | Prediction]
     model: str
 
 
@@ -93,8 +94,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Refused, "description": words} for code, words in _REFUSALS.items()
 }
 
-_PICTURE = {"schema": {"type": "string", "format": "binary"}}
-
 
 def picture_body(limits: Limits) -> dict[str, Any]:
     """OpenAPI's words for a body that is a picture, or JSON with several."""
@@ -102,9 +101,7 @@ def picture_body(limits: Limits) -> dict[str, Any]:
     pictures = {"type": "array", "minItems": 1, "maxItems": limits.pictures, "items": words}
     shape = {"type": "object", "title": "Pictures", "required": ["pictures"], "additionalProperties": False}
     content = {
-        "application/octet-stream": _PICTURE,
-        "image/jpeg": _PICTURE,
-        "image/png": _PICTURE,
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
         "application/json": {"schema": {**shape, "properties": {"pictures": pictures}}},
     }
     description = (
