@@ -84,7 +84,7 @@ def make_app(
 def _add_routes(app: FastAPI, service: Service) -> None:
     @app.post(
         "/v1/predict",
-        openapi_extra=picture_body(service.limits),
+        openapi_extra=picture_body(service.limits.pictures),
         responses={200: {"model": Answers | Answer}, **REFUSALS},
     )
     async def predict(request: Request) -> JSONResponse:

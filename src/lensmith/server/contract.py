@@ -6,8 +6,6 @@ from typing import Any, Required
 
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
-from lensmith.server.limits import Limits
-
 
 class Prediction(TypedDict, total=False):
     """What the model says about one picture; which fields there are depends on its task.
@@ -95,17 +93,22 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def picture_body(limits: Limits) -> dict[str, Any]:
-    """OpenAPI's words for a body that is a picture, or JSON with several."""
-    words = {"type": "string", "contentEncoding": "base64"}
-    pictures = {"type": "array", "minItems": 1, "maxItems": limits.pictures, "items": words}
-    shape = {"type": "object", "title": "Pictures", "required": ["pictures"], "additionalProperties": False}
-    content = {
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        "application/json": {"schema": {**shape, "properties": {"pictures": pictures}}},
-    }
+def picture_body(several: int = 0) -> dict[str, Any]:
+    """OpenAPI's words for a body that is a picture, or JSON with at most `several` of them."""
+    content: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     description = (
         "The bytes of one picture: JPEG, PNG, WebP, BMP, TIFF, PPM, GIF or AVIF, told by its content; any media "
-        "type will do that is neither JSON nor a form. Or JSON with several pictures as base64."
+        "type will do that is neither JSON nor a form."
     )
+    if several:
+        words = {"type": "string", "contentEncoding": "base64"}
+        pictures = {"type": "array", "minItems": 1, "maxItems": several, "items": words}
+        shape = {
+            "type": "object",
+            "title": "Pictures",
+            "required": ["pictures"],
+            "additionalProperties": False,
+        }
+        content["application/json"] = {"schema": {**shape, "properties": {"pictures": pictures}}}
+        description += " Or JSON with several pictures as base64."
     return {"requestBody": {"required": True, "description": description, "content": content}}
