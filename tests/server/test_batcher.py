@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,6 +91,22 @@ def test_two_workers_compute_at_the_same_time() -> None:
     with running(Limits(), workers=2) as batcher:
         futures = [batcher.submit(bundle, flat(level)) for level in (0, 255) * 10]
         assert [future.result(LONG).label for future in futures] == ["dark", "light"] * 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
+def test_who_computes_lets_the_thread_go_first_that_listens() -> None:
+    seen: list[int] = []
+
+    class Looking(GreyBundle):
+        def predict_prepared(self, images: Pixels, /) -> list[Prediction]:
+            seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super().predict_prepared(images)
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with running(Limits()) as batcher:
+        batcher.submit(Looking(), flat(9)).result(LONG)
+    assert seen[0] == min(19, before + 10)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_a_failing_batch_fails_alone_and_says_why() -> None:

@@ -134,6 +134,9 @@ def test_the_schema_says_what_is_answered(client: httpx.Client) -> None:
     fields = set(client.post("/v1/predict", content=picture(9)).json())
     assert fields <= set(parts["Answer"]["properties"])
     operation = schema["paths"]["/v1/predict"]["post"]
+    # The one that has to hold predictions comes first: a client that takes the first that fits takes the right one.
+    either = operation["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
+    assert [part["$ref"].rpartition("/")[2] for part in either] == ["Answers", "Answer"]
     assert operation["responses"]["503"]["content"]["application/json"]["schema"]["$ref"].endswith("Refused")
     described = json.dumps(operation["requestBody"]["content"]["application/json"])
     assert '"base64"' in described and f'"maxItems": {Limits.pictures}' in described

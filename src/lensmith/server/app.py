@@ -51,6 +51,7 @@ def make_app(
     hosts: names that the Host header may bear; `None` for any, which only a token makes safe.
     source: where the bundle came from, if one that replaces it there is to be served.
     page: what the page offers beside answers. Raises `UsageError` for a feedback folder that cannot be.
+    page: what the page offers beside answers. Raises `UsageError` for a feedback folder that cannot be.
     """
     service = Service(bundle, limits or Limits())
 
@@ -72,6 +73,7 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: str(route.name),  # what generated clients call it
     )
     app.state.service = service
     app.add_middleware(Guard, hosts=hosts, token=token)
@@ -87,8 +89,8 @@ def make_app(
 def _add_routes(app: FastAPI, service: Service) -> None:
     @app.post(
         "/v1/predict",
-        openapi_extra=picture_body(service.limits),
-        responses={200: {"model": Answer | Answers}, **REFUSALS},
+        openapi_extra=picture_body(service.limits.pictures),
+        responses={200: {"model": Answers | Answer}, **REFUSALS},
     )
     async def predict(request: Request) -> JSONResponse:
         """What the model says about the picture in the body, or about each of several in a JSON body."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lensmith.server.admission import QueueFullError
 from lensmith.server.limits import Limits
+from lensmith.server.priority import step_back
 from lensmith.types import Prediction
 
 _JOIN_SECONDS = 5.0
@@ -115,6 +116,7 @@ class Batcher:
         return asked.answer
 
     def _work(self) -> None:
+        step_back()
         while batch := self._gather():
             # Whoever gave up meanwhile (timed out) costs no computation.
             self._answer([asked for asked in batch if asked.answer.set_running_or_notify_cancel()])

@@ -6,8 +6,6 @@ from typing import Any, Required
 
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
-from lensmith.server.limits import Limits
-
 
 class Prediction(TypedDict, total=False):
     """What the model says about one picture; which fields there are depends on its task.
@@ -45,7 +43,8 @@ class Refused(TypedDict):
 class Answers(TypedDict):
     """A prediction or an error for each picture, in their order, all by one model."""
 
-    predictions: list[Prediction | Refused]
+    # First what has fields that it must have: clients take the first that fits.
+    predictions: list[Refused | Prediction]
     model: str
 
 
@@ -93,6 +92,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Refused, "description": words} for code, words in _REFUSALS.items()
 }
 
+<<<<<<< HEAD
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
 _KINDS = "JPEG, PNG, WebP, BMP, TIFF, PPM, GIF or AVIF, told by its content"
 _AS_IT_IS = dict.fromkeys(("application/octet-stream", "image/jpeg", "image/png"), _PICTURE)
@@ -119,5 +119,25 @@ def picture_body(limits: Limits) -> dict[str, Any]:
     description = (
         f"The bytes of one picture: {_KINDS}; any media type will do that is neither JSON nor a form. "
         "Or JSON with several pictures as base64."
+=======
+
+def picture_body(several: int = 0) -> dict[str, Any]:
+    """OpenAPI's words for a body that is a picture, or JSON with at most `several` of them."""
+    content: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    description = (
+        "The bytes of one picture: JPEG, PNG, WebP, BMP, TIFF, PPM, GIF or AVIF, told by its content; any media "
+        "type will do that is neither JSON nor a form."
+>>>>>>> server
     )
+    if several:
+        words = {"type": "string", "contentEncoding": "base64"}
+        pictures = {"type": "array", "minItems": 1, "maxItems": several, "items": words}
+        shape = {
+            "type": "object",
+            "title": "Pictures",
+            "required": ["pictures"],
+            "additionalProperties": False,
+        }
+        content["application/json"] = {"schema": {**shape, "properties": {"pictures": pictures}}}
+        description += " Or JSON with several pictures as base64."
     return {"requestBody": {"required": True, "description": description, "content": content}}

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lensmith.errors import LensmithError, ModelFileError
+from lensmith.server.priority import step_back
 from lensmith.server.service import Servable, Service
 
 _LOG = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Watch:
         self._over.set()
 
     def _look(self) -> None:
+        step_back()
         before = self._tried
         while not self._over.wait(self._service.limits.look_seconds):
             now = self._source.stamp()

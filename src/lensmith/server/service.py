@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 
 from lensmith.errors import PictureError
-from lensmith.machine.limits import cores
+from lensmith.machine.limits import cores, memory
 from lensmith.pictures.decode import decode
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.server.admission import Admission, Place, QueueFullError
@@ -22,6 +22,7 @@ from lensmith.server.batcher import Batcher, Model, ModelFailedError
 from lensmith.server.bodies import check_headers, pictures_in, read_body
 from lensmith.server.limits import Limits
 from lensmith.server.metrics import Metrics
+from lensmith.server.priority import step_back
 from lensmith.server.refusal import Refusal
 from lensmith.types import Prediction
 
@@ -30,6 +31,8 @@ _WORKERS = 2
 """Threads that call the model, each with a batch of its own: while operators of one wait for each other, or its
 answers are made, the other computes. All share the engine's threads."""
 _MOST_DECODERS = 8
+_OF_A_DECODER = 2**30
+"""Bytes: a picture of the most pixels that are taken is there two or three times while it is open."""
 
 T = TypeVar("T")
 
@@ -48,6 +51,12 @@ class Servable(Model, Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Facts about it, ready for JSON."""
+
+    def prepare(self, picture: Any, /) -> NDArray[np.uint8]:
+        """Bytes or pixels -> uint8 [H, W, 3], the model's input. Raises `PictureError`."""
+
+    def scores(self, images: NDArray[np.uint8], /) -> NDArray[np.floating[Any]]:
+        """uint8 [N, H, W, 3] -> probabilities, or numbers of a regression, [N, outputs]."""
 
     def scores(self, images: NDArray[np.uint8], /) -> NDArray[np.floating[Any]]:
         """uint8 [N, H, W, 3] -> probabilities, or numbers of a regression, [N, outputs]."""
@@ -75,10 +84,7 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Start the threads; on the way out answer what is queued and end them."""
         self._batcher = self._new_batcher()
-        # Few decoders bound the memory too: a big picture takes a quarter of a gigabyte while it is open. Two at
-        # least, so that behind it the others go on.
-        decoders = max(2, min(_MOST_DECODERS, cores()))
-        with ThreadPoolExecutor(decoders, thread_name_prefix="lensmith-decode") as self._decoders:
+        with ThreadPoolExecutor(_decoders(), "lensmith-decode", step_back) as self._decoders:
             self._batcher.start()
             try:
                 yield
@@ -177,6 +183,13 @@ class Service:
             return (await self._predicted(bundle, picture)).as_dict()
         except Refusal as refusal:
             return refusal.as_dict()
+
+
+def _decoders() -> int:
+    """Threads that decode: as many as there are cores and memory for; two at least, so that one large picture does
+    not hold up the others."""
+    room = (memory() or _MOST_DECODERS * _OF_A_DECODER) // _OF_A_DECODER
+    return max(2, min(_MOST_DECODERS, cores(), room))
 
 
 async def _all_of(works: list[Coroutine[Any, Any, dict[str, Any]]]) -> list[dict[str, Any]]:
