@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from test_http import error_of
 
+from lensmith.pictures.decode import decode
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.server.limits import Limits
 
@@ -35,7 +36,7 @@ def test_a_view_is_what_the_model_gets_and_says_what_is_cut_off(client: httpx.Cl
     view = client.post("/v1/view", content=wide(0, 200)).json()
     assert view["size"] == [32, 64] and view["input"] == [8, 8] and view["fit"] == "crop"
     assert view["shown"] == [0, 16, 32, 32]
-    expected = GreyBundle().prepare(wide(0, 200))
+    expected = GreyBundle.preprocess(decode(wide(0, 200)))
     assert (pixels_in(view["picture"]) == expected).all()
 
 
