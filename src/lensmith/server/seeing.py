@@ -113,6 +113,8 @@ def _explained(
     is_number = facts["task"] == "regression"
     for window in (SMALL, LARGE):
         found = occlusion(bundle.scores, pixels, output, window, checkpoint)
+        if not np.isfinite(found.drops).all():
+            raise ValueError("the model gives what is no number")
         heat = found.heat(*pixels.shape[:2], both_ways=is_number)
         largest = float(heat.max())
         is_flat = largest == 0 or largest < _FLAT * (abs(found.score) if is_number else 1)

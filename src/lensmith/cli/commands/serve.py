@@ -43,7 +43,7 @@ def serve(
     from lensmith.bundle.bundle import load_model
 
     def say_ready(url: str) -> None:
-        show.say(f"serving {run} at {url} (the page; stop with Ctrl-C)")
+        show.say(f"serving {run} at {url} (stop with Ctrl-C)")
         show.say(f"try: curl {_header(token)}--data-binary @picture.jpg {url}/v1/predict")
 
     bundle = load_model(run)
