@@ -206,6 +206,9 @@ def main() -> None:
     """Take every shot."""
     from lensmith.bundle.bundle import load_model
 
+    lists = shutil.which("fc-list")
+    if lists and not subprocess.run([lists, ":lang=zh"], capture_output=True, check=True).stdout:
+        sys.exit("no font here has Chinese, so that page-zh.png would show boxes: install fonts-noto-cjk")
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         folder, run = Path(place, "scenes"), Path(place, "run")

@@ -221,8 +221,12 @@ def test_what_is_no_picture_or_too_large(browser: Browser, url: str) -> None:
         give(page, ("large.png", bytes(3 * 2**16)))
         expect(alert).to_contain_text("large.png is too large: 0.188 MB, and the most is 0.125 MB")
         assert asked == []  # it was not sent
-        give(page, ("light.png", LIGHT))
+        # Of several, the one that cannot be read is still named when the others have their answers.
+        give(page, ("dark.png", DARK), ("words.png", b"only words"), ("light.png", LIGHT))
         answer(page).to_have_text("light 98.0%")
+        expect(alert).to_contain_text("words.png cannot be read")
+        give(page, ("dark.png", DARK))
+        answer(page).to_have_text("dark 100.0%")
         expect(alert).to_have_count(0)
 
 
@@ -231,12 +235,13 @@ def test_a_server_that_is_gone_and_back(browser: Browser) -> None:
         with running(GreyBundle()) as client:
             page = stack.enter_context(opened(browser, str(client.base_url), refusals=True))
             expect(page.locator("#give")).to_be_visible()
-        give(page, ("light.png", LIGHT))
+        give(page, ("dark.png", DARK), ("light.png", LIGHT))
         alert = page.get_by_role("alert").filter(visible=True)
         expect(alert).to_contain_text("does not answer")
         with running(GreyBundle(), port=client.base_url.port):
             page.get_by_role("button", name="Try again").click()
             answer(page).to_have_text("light 98.0%")
+            expect(page.locator("#earlier li")).to_have_count(1)
             expect(alert).to_have_count(0)
 
 

@@ -111,7 +111,7 @@ class Slow(GreyBundle):
         self.asked = threading.Event()
 
     def scores(self, images: Pixels, /) -> NDArray[np.float64]:
-        if threading.current_thread().name.startswith("asyncio"):
+        if threading.current_thread().name.startswith("lensmith-explain"):
             self.asked.set()
             assert self.gate.wait(30)
         return super().scores(images)
@@ -151,6 +151,11 @@ def test_a_model_that_fails_to_explain_is_not_explained(
         def scores(self, images: Pixels, /) -> NDArray[np.float64]:
             raise RuntimeError("secret: /home/me/model.onnx broke")
 
+    class Numberless(GreyBundle):
+        def scores(self, images: Pixels, /) -> NDArray[np.float64]:
+            return np.full((len(images), 2), np.nan)
+
+    assert error_of(start(Numberless()).post("/v1/explain", content=picture(9)), 500) == "internal"
     client = start(Failing())
     assert error_of(client.post("/v1/explain", content=picture(9)), 500) == "internal"
     assert "model.onnx broke" in caplog.text

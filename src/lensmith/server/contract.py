@@ -92,34 +92,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Refused, "description": words} for code, words in _REFUSALS.items()
 }
 
-<<<<<<< HEAD
-_PICTURE = {"schema": {"type": "string", "format": "binary"}}
-_KINDS = "JPEG, PNG, WebP, BMP, TIFF, PPM, GIF or AVIF, told by its content"
-_AS_IT_IS = dict.fromkeys(("application/octet-stream", "image/jpeg", "image/png"), _PICTURE)
-ONE_PICTURE: dict[str, Any] = {
-    "openapi_extra": {
-        "requestBody": {
-            "required": True,
-            "description": f"The bytes of one picture: {_KINDS}.",
-            "content": _AS_IT_IS,
-        }
-    },
-    "responses": REFUSALS,
-}
-"""What OpenAPI says of a route that takes one picture."""
-
-
-def picture_body(limits: Limits) -> dict[str, Any]:
-    """OpenAPI's words for a body that is a picture, or JSON with several."""
-    words = {"type": "string", "contentEncoding": "base64"}
-    pictures = {"type": "array", "minItems": 1, "maxItems": limits.pictures, "items": words}
-    shape = {"type": "object", "title": "Pictures", "required": ["pictures"], "additionalProperties": False}
-    several = {"schema": {**shape, "properties": {"pictures": pictures}}}
-    content = {**_AS_IT_IS, "application/json": several}
-    description = (
-        f"The bytes of one picture: {_KINDS}; any media type will do that is neither JSON nor a form. "
-        "Or JSON with several pictures as base64."
-=======
 
 def picture_body(several: int = 0) -> dict[str, Any]:
     """OpenAPI's words for a body that is a picture, or JSON with at most `several` of them."""
@@ -127,7 +99,6 @@ def picture_body(several: int = 0) -> dict[str, Any]:
     description = (
         "The bytes of one picture: JPEG, PNG, WebP, BMP, TIFF, PPM, GIF or AVIF, told by its content; any media "
         "type will do that is neither JSON nor a form."
->>>>>>> server
     )
     if several:
         words = {"type": "string", "contentEncoding": "base64"}
@@ -141,3 +112,7 @@ def picture_body(several: int = 0) -> dict[str, Any]:
         content["application/json"] = {"schema": {**shape, "properties": {"pictures": pictures}}}
         description += " Or JSON with several pictures as base64."
     return {"requestBody": {"required": True, "description": description, "content": content}}
+
+
+ONE_PICTURE: dict[str, Any] = {"openapi_extra": picture_body(), "responses": REFUSALS}
+"""What OpenAPI says of a route that takes one picture."""

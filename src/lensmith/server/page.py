@@ -107,14 +107,8 @@ def _facts(said: dict[str, Any]) -> dict[str, Any]:
     """The part of a bundle's facts that the page shows."""
     report = said.get("report") or {}
     figure = next((name for name, one in report.items() if isinstance(one, dict) and "value" in one), None)
-    measured = None
-    if figure is not None:
-        measured = {
-            "figure": figure,
-            "count": report["count"],
-            "held_out": report["held_out"],
-            **report[figure],
-        }
+    on = {"count": report.get("count"), "held_out": bool(report.get("held_out"))}
+    measured = {"figure": figure, **report[figure], **on} if figure is not None else None
     return {
         "task": said["task"],
         "classes": said["classes"],

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ class _Explainer:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._alone = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lensmith-explain")
 
     async def explain(self, request: Request) -> dict[str, Any]:
         """The explanation that a request asks for. Raises `Refusal`."""
@@ -78,11 +80,14 @@ class _Explainer:
         output = None if label is None else classes.index(label)
         async with self._service.taken_in(request) as body:
             pixels = await self._service.decoded(self._service.prepare_for(bundle), body)
-            return await asyncio.to_thread(self._explain, bundle, pixels, output)
+            if not self._alone.acquire(blocking=False):
+                raise Refusal(503, "busy", "another picture is being explained", {"Retry-After": "2"})
+            working = self._thread.submit(self._explain, bundle, pixels, output)
+            # When the thread is done, and not when somebody stops waiting for it.
+            working.add_done_callback(lambda _: self._alone.release())
+            return await asyncio.wrap_future(working)
 
     def _explain(self, bundle: Servable, pixels: NDArray[np.uint8], output: int | None) -> dict[str, Any]:
-        if not self._alone.acquire(blocking=False):
-            raise Refusal(503, "busy", "another picture is being explained", {"Retry-After": "2"})
         until = time.monotonic() + self._service.limits.seconds
 
         def checkpoint() -> None:
@@ -96,8 +101,6 @@ class _Explainer:
         except Exception:
             _LOG.exception("the model failed while it was asked to explain")
             raise ModelFailedError from None
-        finally:
-            self._alone.release()
 
 
 def _explained(
@@ -108,6 +111,8 @@ def _explained(
     is_number = facts["task"] == "regression"
     for window in (SMALL, LARGE):
         found = occlusion(bundle.scores, pixels, output, window, checkpoint)
+        if not np.isfinite(found.drops).all():
+            raise ValueError("the model gives what is no number")
         heat = found.heat(*pixels.shape[:2], both_ways=is_number)
         largest = float(heat.max())
         is_flat = largest == 0 or largest < _FLAT * (abs(found.score) if is_number else 1)

@@ -45,18 +45,11 @@ class Servable(Model, Protocol):
         """Digest of the whole bundle."""
 
     @property
-    @property
     def preprocess(self) -> Preprocess:
         """RGB pixels, uint8 [H, W, 3], of any size -> the model's input."""
 
     def describe(self) -> dict[str, Any]:
         """Facts about it, ready for JSON."""
-
-    def prepare(self, picture: Any, /) -> NDArray[np.uint8]:
-        """Bytes or pixels -> uint8 [H, W, 3], the model's input. Raises `PictureError`."""
-
-    def scores(self, images: NDArray[np.uint8], /) -> NDArray[np.floating[Any]]:
-        """uint8 [N, H, W, 3] -> probabilities, or numbers of a regression, [N, outputs]."""
 
     def scores(self, images: NDArray[np.uint8], /) -> NDArray[np.floating[Any]]:
         """uint8 [N, H, W, 3] -> probabilities, or numbers of a regression, [N, outputs]."""

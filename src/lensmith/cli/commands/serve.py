@@ -53,7 +53,7 @@ def serve(
     from lensmith.server.replacement import Source
 
     def say_ready(url: str) -> None:
-        show.say(f"serving {run} at {url} (the page; stop with Ctrl-C)")
+        show.say(f"serving {run} at {url} (stop with Ctrl-C)")
         show.say(f"try: curl {_header(token)}--data-binary @picture.jpg {url}/v1/predict")
         if tunnel := server.tunnel_to(url, os.environ.get("SSH_CONNECTION", "")):
             show.say(f"from the machine that you sit at: {tunnel}")

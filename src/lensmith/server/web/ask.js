@@ -3,7 +3,12 @@
 let token = "";
 
 const BY_STATUS = { 401: "token", 408: "slow", 413: "too_large", 503: "busy_still", 507: "no_room" };
-const BY_CODE = { unreadable_picture: "unreadable", empty_body: "unreadable", unusable_label: "no_save", not_saved: "no_save" };
+const BY_CODE = {
+  unreadable_picture: "unreadable",
+  empty_body: "unreadable",
+  unusable_label: "no_save",
+  not_saved: "no_save",
+};
 const TRIES = 4;
 
 export class Trouble extends Error {

@@ -34,7 +34,8 @@ export function drawAnswer(entry, facts, lookFor) {
   const { label, probability } = entry.answer;
   // The share of a single name stands lighter beside it.
   const split = words === say("answer", { label, share: share(probability ?? 0) });
-  heading.replaceChildren(...(split ? [label, " ", make("span", { className: "share" }, share(probability))] : [words]));
+  const lighter = () => make("span", { className: "share" }, share(probability));
+  heading.replaceChildren(...(split ? [label, " ", lighter()] : [words]));
   heading.classList.toggle("unsure", entry.answer.sure === false);
   at("#why").textContent = whyOf(entry, facts);
   const bars = at("#bars");
@@ -49,7 +50,8 @@ function drawBars(bars, { top = [], labels }, { classes }, lookFor) {
   bars.replaceChildren(...shown.map(([name, value]) => {
     const words = labels?.includes(name) ? `✓ ${name}` : name;
     if (value < ENOUGH) return barOf(words, value);
-    const ask = make("button", { type: "button", className: "link", title: say("look_for", { label: name }) }, words);
+    const title = say("look_for", { label: name });
+    const ask = make("button", { type: "button", className: "link", title }, words);
     ask.addEventListener("click", () => lookFor(name));
     return barOf(ask, value);
   }));
@@ -58,7 +60,8 @@ function drawBars(bars, { top = [], labels }, { classes }, lookFor) {
   const others = classes.length - shown.length;
   if (!shown.length || others < 1) return;
   // Names of one picture share 1 among them; labels do not.
-  const left = labels ? top[count][1] : Math.max(0, 1 - shown.reduce((sum, [, value]) => sum + value, 0));
+  const sum = shown.reduce((total, [, value]) => total + value, 0);
+  const left = labels ? top[count][1] : Math.max(0, 1 - sum);
   const rest = barOf(say(labels ? "rest_labels" : "rest", { count: others }), left);
   rest.classList.add("rest");
   bars.append(rest);

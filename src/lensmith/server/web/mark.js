@@ -28,7 +28,7 @@ export function rightOf(place, task) {
     const { value, valueAsNumber } = place.querySelector("input");
     return { query: `value=${encodeURIComponent(value)}`, words: number(valueAsNumber) };
   }
-  const names = [...place.querySelectorAll("select, :checked")].filter((one) => one.matches("select, input")).map((one) => one.value);
+  const names = [...place.querySelectorAll("select, input:checked")].map((one) => one.value);
   const query = names.map((name) => `label=${encodeURIComponent(name)}`).join("&");
   return { query, words: names.length ? list(names) : say("none") };
 }

@@ -8,13 +8,13 @@ import { list, number, say, sayPage, sentences, share, switchLanguage } from "./
 const NAMES = 12; // classes named at the top
 const KEPT = 24; // pictures that can be gone back to
 const MB = 2 ** 20;
-const state = { facts: null, entries: [], current: null, status: null, trouble: null, tokenWrong: false };
+const state = { facts: null, entries: [], current: null, status: null, troubles: [], tokenWrong: false };
 let waiting = Promise.resolve();
 
 const at = (selector) => document.querySelector(selector);
 
 async function start() {
-  state.trouble = null;
+  state.troubles = [];
   try {
     state.facts = await ask("v1/page");
     state.tokenWrong = false;
@@ -29,6 +29,7 @@ async function start() {
 function give(files) {
   const pictures = [...files];
   if (!state.facts) return;
+  state.troubles = [];
   if (!pictures.length) fail(new Trouble("no_file"));
   for (const file of pictures) {
     const entry = { file, name: file.name || "picture", url: URL.createObjectURL(file) };
@@ -38,7 +39,7 @@ function give(files) {
 }
 
 async function answerFor(entry) {
-  state.trouble = null;
+  if (!state.facts) return; // the token went meanwhile
   state.status = ["looking_at", { name: entry.name }];
   render();
   try {
@@ -77,15 +78,21 @@ function sayBusy() {
   render();
 }
 
-function fail(trouble, again = null, entry = null) {
-  if (!(trouble instanceof Trouble)) throw trouble;
+function fail(found, again = null, entry = null) {
+  const trouble = found instanceof Trouble ? found : new Trouble("failed", String(found));
   if (trouble.key === "token") {
     state.tokenWrong = Boolean(at("#token-value").value);
     state.facts = null;
     return;
   }
   const retry = ["gone", "busy_still", "slow", "failed"].includes(trouble.key) ? again : null;
-  state.trouble = { key: trouble.key, detail: trouble.detail, again: retry, entry };
+  state.troubles.push({ key: trouble.key, detail: trouble.detail, again: retry, entry });
+}
+
+async function tryAgain() {
+  const all = state.troubles.map((trouble) => trouble.again).filter(Boolean);
+  state.troubles = [];
+  for (const again of all) await again();
 }
 
 // Where the likeliest name rests, or the one that is named; asked again, the colours go.
@@ -93,7 +100,7 @@ async function look(label = "") {
   const entry = state.current;
   if (entry.looking) return;
   entry.explained ??= new Map();
-  state.trouble = null;
+  state.troubles = [];
   const found = entry.explained.get(label);
   if (found) entry.heat = entry.heat === found ? null : found;
   else await explain(entry, label);
@@ -117,7 +124,7 @@ async function mark(event) {
   event.preventDefault();
   const entry = state.current;
   const { query, words } = rightOf(at("#right"), state.facts.task);
-  state.trouble = null;
+  state.troubles = [];
   try {
     await ask(`v1/feedback?${query}`, await bytesOf(entry));
     entry.marked = words;
@@ -131,7 +138,7 @@ async function mark(event) {
 
 function render() {
   const { facts, current } = state;
-  at("#token").hidden = facts !== null || state.trouble !== null;
+  at("#token").hidden = facts !== null || state.troubles.length > 0;
   at("#token-wrong").textContent = state.tokenWrong ? say("token_wrong") : "";
   at("#give").hidden = facts === null;
   at("#result").hidden = facts === null || current === null;
@@ -156,23 +163,29 @@ function renderFacts(facts) {
 function measuredOf({ measured }) {
   if (!measured?.held_out || !["accuracy", "mean_ap", "mae"].includes(measured.figure)) return "";
   const form = measured.figure === "accuracy" ? share : number;
-  const [value, low, high] = [measured.value, measured.low, measured.high].map((one) => (one === null ? "–" : form(one)));
+  const figures = [measured.value, measured.low, measured.high];
+  const [value, low, high] = figures.map((one) => (one === null ? "–" : form(one)));
   return say(`measured_${measured.figure}`, { count: number(measured.count, 9), value, low, high });
 }
 
 function renderStatus() {
-  const { status, trouble, current } = state;
-  const said = status ? say(...status) : current && !trouble ? `${answerOf(current)}. ${whyOf(current, state.facts)}` : "";
-  at("#said").textContent = state.facts ? said : "";
+  const { status, troubles, current, facts } = state;
+  const answered = current && !troubles.length ? `${answerOf(current)}. ${whyOf(current, facts)}` : "";
+  at("#said").textContent = facts ? (status ? say(...status) : answered) : "";
   at("#said").classList.toggle("unseen", !status);
   document.body.classList.toggle("waiting", Boolean(status));
-  at("#trouble").hidden = !trouble;
-  if (!trouble) return;
-  const file = trouble.entry?.file;
-  const values = { name: trouble.entry?.name, size: number((file?.size ?? 0) / MB, 3), most: number((state.facts?.most ?? 0) / MB, 3) };
-  at("#trouble p").textContent = say(trouble.key, values);
-  at("#trouble .hint").textContent = trouble.detail;
-  at("#again").hidden = !trouble.again;
+  at("#trouble").hidden = !troubles.length;
+  const said = new Map(troubles.map((trouble) => [wordsOf(trouble), trouble.detail])); // each once
+  at("#troubles").replaceChildren(...[...said].flatMap(([words, detail]) => [
+    make("p", {}, words),
+    make("p", { className: "hint", lang: "en" }, detail),
+  ]));
+  at("#again").hidden = !troubles.some((trouble) => trouble.again);
+}
+
+function wordsOf({ key, entry }) {
+  const [size, most] = [entry?.file.size ?? 0, state.facts?.most ?? 0].map((bytes) => number(bytes / MB, 3));
+  return say(key, { name: entry?.name, size, most });
 }
 
 function renderCurrent(entry, facts) {
@@ -198,7 +211,7 @@ function renderEarlier() {
     const button = make("button", { type: "button", title: entry.name }, picture, make("span", {}, answerOf(entry)));
     button.addEventListener("click", () => {
       state.current = entry;
-      state.trouble = null;
+      state.troubles = [];
       render();
       at("#answer").focus();
     });
@@ -224,7 +237,7 @@ function listen() {
   };
   for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, over);
   document.addEventListener("drop", (event) => give(event.dataTransfer.files));
-  at("#again").addEventListener("click", () => state.trouble.again());
+  at("#again").addEventListener("click", tryAgain);
   at("#look").addEventListener("click", () => {
     const { heat } = state.current;
     look(heat && !heat.flat ? (heat.label ?? "") : "");
