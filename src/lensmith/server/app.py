@@ -51,7 +51,6 @@ def make_app(
     hosts: names that the Host header may bear; `None` for any, which only a token makes safe.
     source: where the bundle came from, if one that replaces it there is to be served.
     page: what the page offers beside answers. Raises `UsageError` for a feedback folder that cannot be.
-    page: what the page offers beside answers. Raises `UsageError` for a feedback folder that cannot be.
     """
     service = Service(bundle, limits or Limits())
 

@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from lensmith.server.connections import Connection, Door
 from lensmith.server.guard import LOOPBACK_HOSTS
 from lensmith.server.limits import Limits
 from lensmith.server.page import PageOptions
+from lensmith.server.priority import step_back
 from lensmith.server.replacement import Source, warm_up
 from lensmith.server.service import Servable
 
@@ -112,7 +114,9 @@ def serve(
     """
     limits = limits or Limits()
     with listen(host, port, token=token) as listener:
-        warm_up(bundle)
+        # On a thread that has stepped back, as those will have that the engine starts for itself.
+        with ThreadPoolExecutor(1, initializer=step_back) as pool:
+            pool.submit(warm_up, bundle).result()
         app = make_app(bundle, token=token, limits=limits, hosts=_hosts(listener), source=source, page=page)
         server = _Server(uvicorn_config(app, limits))
         server.on_ready = functools.partial(on_ready or _LOG.info, url_of(listener))

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse
 from lensmith.bundle.occlusion import LARGE, SMALL, occlusion, overlay
 from lensmith.server.batcher import ModelFailedError
 from lensmith.server.contract import ONE_PICTURE
+from lensmith.server.priority import step_back
 from lensmith.server.refusal import Refusal
 from lensmith.server.service import Servable, Service
 
@@ -69,7 +70,7 @@ class _Explainer:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._alone = threading.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lensmith-explain")
+        self._thread = ThreadPoolExecutor(1, "lensmith-explain", step_back)
 
     async def explain(self, request: Request) -> dict[str, Any]:
         """The explanation that a request asks for. Raises `Refusal`."""
