@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import unicodedata
 import urllib.parse
@@ -16,6 +15,7 @@ from typing import IO
 
 from lensmith.asking.answer_file import Seen, place_identity
 from lensmith.asking.prediction import Answer
+from lensmith.data.portable_names import DEVICE, FORBIDDEN
 from lensmith.errors import PictureError, UsageError
 from lensmith.pictures.asked import is_url
 from lensmith.types import Prediction, Task
@@ -24,8 +24,6 @@ NOT_SURE, ANSWERS = "not sure", "answers.csv"
 _PART = ".lensmith.part"
 _LONGEST = 80
 """Bytes of a name before its suffix, or of a folder: some file systems take 143."""
-_NO_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_NO_LETTERS = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
 
 
 class Sorter:
@@ -138,10 +136,10 @@ def safe_name(name: str, *, unlike: bool = True) -> str:
 
     unlike: whether no other name is the same to a file system that tells no capitals apart.
     """
-    cleaned = _NO_LETTERS.sub("_", name).rstrip(". ")
+    cleaned = FORBIDDEN.sub("_", name).rstrip(". ")
     while len(cleaned.encode()) > _LONGEST:
         cleaned = cleaned[:-1]
-    if cleaned.startswith(".") or _NO_NAMES.fullmatch(cleaned) or not cleaned:
+    if cleaned.startswith(".") or DEVICE.fullmatch(cleaned) or not cleaned:
         cleaned = f"_{cleaned}"
     return cleaned if cleaned == name and unlike else f"{cleaned.rstrip('. ')}-{_digest(name)}"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lensmith.data.folders import is_class_folder
+from lensmith.data.portable_names import DEVICE, FORBIDDEN
 from lensmith.errors import DataError
 from lensmith.pictures.decode import format_of
 from lensmith.runs.files import write_bytes
@@ -17,9 +17,6 @@ from lensmith.runs.files import write_bytes
 _SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif", "PPM": ".ppm"}
 _LONGEST = 200
 """Bytes of a name; file systems take 255, some count otherwise."""
-# Windows gives these to devices, whatever stands after a dot.
-_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 
 
 def why_no_folder(label: str) -> str:
@@ -31,11 +28,11 @@ def why_no_folder(label: str) -> str:
         return "it is not Unicode"
     if not 0 < length <= _LONGEST:
         return "it is empty" if not length else "it is too long"
-    if found := _FORBIDDEN.search(label):
+    if found := FORBIDDEN.search(label):
         return f"it holds {found[0]!r}"
     if label != label.strip() or label.endswith("."):
         return "it begins or ends with a space or a dot"
-    if _DEVICE.fullmatch(label):
+    if DEVICE.fullmatch(label):
         return "Windows keeps it for a device"
     return "" if is_class_folder(label) else "training takes such a folder for something else"
 
