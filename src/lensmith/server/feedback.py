@@ -109,7 +109,7 @@ def add_feedback(app: FastAPI, service: Service, feedback: Feedback) -> None:
 
         def prepare(content: bytes) -> NDArray[np.uint8]:
             # As training decodes: what it leaves out, such as GIF, is refused now and not found missing later.
-            return bundle.preprocess(decode(content))
+            return bundle.preprocess(decode(content, most_pixels=service.limits.pixels))
 
         async with service.taken_in(request) as body:
             # Asked again: what a caller says that the model said proves nothing.
