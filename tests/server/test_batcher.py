@@ -105,7 +105,7 @@ def test_who_computes_lets_the_thread_go_first_that_listens() -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with running(Limits()) as batcher:
         batcher.submit(Looking(), flat(9)).result(LONG)
-    assert seen[0] == min(19, before + 10)
+    assert before < seen[0] <= 19
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
