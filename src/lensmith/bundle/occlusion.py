@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lensmith.errors import ModelFileError
 from lensmith.pictures.decode import Pixels
 
 GRID = 8
@@ -22,6 +23,8 @@ SMALL, LARGE = 0.25, 0.5
 """Sides of a window, as shares of the picture's. They overlap, so that no spot hides on an edge between two."""
 _AT_ONCE = 2**22
 """Pixels that are covered and asked about together: 12 MB, whatever the size of the model's pictures."""
+_FLAT = 0.02
+"""Of probability; of a number, this share of itself: less says nothing."""
 _SIDE = 448
 """What a smaller picture is enlarged to for its overlay: a heat map of 32 x 32 pixels would be read as blocks."""
 _COOL, _HOT = np.array([250, 204, 72], np.float32), np.array([200, 40, 20], np.float32)
@@ -49,6 +52,46 @@ class Occlusion:
         smooth = Image.fromarray(drops).resize((width, height), Image.Resampling.BILINEAR)
         heat: NDArray[np.float32] = np.clip(np.asarray(smooth, np.float32), 0, drops.max())
         return heat
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where an answer hangs on its picture.
+
+    heat: float32 [H, W], what covering the place takes off; largest: the most of it. is_flat: whether that is so
+    little that it says nothing. window: side of what was covered, as a share of the picture's.
+    """
+
+    occlusion: Occlusion
+    window: float
+    heat: NDArray[np.float32]
+    largest: float
+    is_flat: bool
+
+
+def explanation(
+    scores: Scores,
+    pixels: Pixels,
+    output: int | None = None,
+    *,
+    is_number: bool = False,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> Explanation:
+    """That with small windows; where they show nothing, that with large ones. Arguments as those of `occlusion`.
+
+    is_number: whether the model gives a number, for which a rise counts as much as a fall. Raises `ModelFileError`
+    where it gives none.
+    """
+    for window in (SMALL, LARGE):
+        found = occlusion(scores, pixels, output, window, checkpoint)
+        if not np.isfinite(found.drops).all():
+            raise ModelFileError("the model gives what is no number", hint="Its training diverged.")
+        heat = found.heat(*pixels.shape[:2], both_ways=is_number)
+        largest = float(heat.max())
+        is_flat = largest == 0 or largest < _FLAT * (abs(found.score) if is_number else 1)
+        if not is_flat:
+            break
+    return Explanation(found, window, heat, largest, is_flat)
 
 
 def occlusion(

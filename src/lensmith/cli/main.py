@@ -18,6 +18,7 @@ from lensmith.cli.commands.cache import cache
 from lensmith.cli.commands.compare import compare
 from lensmith.cli.commands.doctor import doctor
 from lensmith.cli.commands.evaluate import evaluate
+from lensmith.cli.commands.explain import explain
 from lensmith.cli.commands.export import export
 from lensmith.cli.commands.inspect import inspect
 from lensmith.cli.commands.pack import pack
@@ -61,6 +62,7 @@ for command in (
     evaluate,
     compare,
     predict,
+    explain,
     pack,
     export,
     serve,

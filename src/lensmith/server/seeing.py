@@ -19,7 +19,7 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from lensmith.bundle.occlusion import LARGE, SMALL, occlusion, overlay
+from lensmith.bundle.occlusion import explanation, overlay
 from lensmith.server.batcher import ModelFailedError
 from lensmith.server.contract import ONE_PICTURE
 from lensmith.server.priority import step_back
@@ -27,8 +27,6 @@ from lensmith.server.refusal import Refusal
 from lensmith.server.service import Servable, Service
 
 _LOG = logging.getLogger(__name__)
-_FLAT = 0.02
-"""Of probability; a number that a regression gives, by this share of itself: less says nothing."""
 
 
 def add_seeing(app: FastAPI, service: Service) -> None:
@@ -107,26 +105,18 @@ class _Explainer:
 def _explained(
     bundle: Servable, pixels: NDArray[np.uint8], output: int | None, checkpoint: Callable[[], None]
 ) -> dict[str, Any]:
-    """The explanation with small windows; where they show nothing, that with large ones."""
     facts = bundle.describe()
     is_number = facts["task"] == "regression"
-    for window in (SMALL, LARGE):
-        found = occlusion(bundle.scores, pixels, output, window, checkpoint)
-        if not np.isfinite(found.drops).all():
-            raise ValueError("the model gives what is no number")
-        heat = found.heat(*pixels.shape[:2], both_ways=is_number)
-        largest = float(heat.max())
-        is_flat = largest == 0 or largest < _FLAT * (abs(found.score) if is_number else 1)
-        if not is_flat:
-            break
+    why = explanation(bundle.scores, pixels, output, is_number=is_number, checkpoint=checkpoint)
+    found = why.occlusion
     return {
         "label": None if is_number else facts["classes"][found.output],
         "score": found.score,
-        "largest": largest,
-        "flat": is_flat,
-        "window": window,
+        "largest": why.largest,
+        "flat": why.is_flat,
+        "window": why.window,
         "drops": np.round(found.drops.astype(np.float64), 6).tolist(),
-        "overlay": _data_url(overlay(pixels, heat)),
+        "overlay": _data_url(overlay(pixels, why.heat)),
         "model": bundle.sha256,
     }
 
