@@ -1,4 +1,4 @@
-# A model over HTTP, with no training code's needs: no torch, no CUDA, no compiler. docs/serving.md says how to run it.
+# A model over HTTP, with no training code's needs: no torch, no CUDA, no compiler. docs/http.md says how to run it.
 #
 #   docker build -t lensmith .
 #   docker run --read-only -p 8000:8000 -e LENSMITH_TOKEN -v ./dogs.lens:/model.lens:ro lensmith

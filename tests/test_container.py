@@ -91,7 +91,7 @@ def test_it_is_started_as_the_command_is() -> None:
     known = {spelling for option in options(dict(commands())["serve"]) for spelling in option.split("/")}
     assert {word for word in words if word.startswith("-")} <= known
     assert Path(model).is_absolute() and model.endswith(".lens")
-    assert f"{model}:ro lensmith" in (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    assert f"{model}:ro lensmith" in (ROOT / "docs/http.md").read_text(encoding="utf-8")
 
 
 def test_its_health_is_asked_where_it_answers_without_a_token() -> None:
@@ -246,6 +246,6 @@ def test_it_is_small_and_holds_no_training(image: Image) -> None:
     assert {"lensmith", "onnxruntime", "fastapi", "uvicorn"} <= names
     assert not names & {"torch", "torchvision", "timm", "onnx", "pip", "tensorboard", "scipy"}
     size = sum(path.stat().st_size for path in image.place.rglob("*") if not path.is_symlink())
-    stated = re.search(r"(\d+) MB on top of", (ROOT / "docs/serving.md").read_text(encoding="utf-8"))
+    stated = re.search(r"(\d+) MB on top of", (ROOT / "docs/http.md").read_text(encoding="utf-8"))
     assert size < MOST_BYTES
     assert stated and int(stated[1]) == pytest.approx(size / 1e6, rel=0.15), f"{size / 1e6:.0f} MB"
