@@ -20,6 +20,7 @@ from lensmith.models.build import build
 from lensmith.runs.files import read_json_lines
 from lensmith.runs.predictions import read_predictions
 from lensmith.runs.recipe import read_recipe
+from lensmith.training import finetune
 
 Trainer = Callable[..., lm.Run]
 
@@ -78,6 +79,15 @@ def test_what_does_worse_is_undone_and_the_head_knows_all_pictures(train: Traine
     assert spoilt.directory.facts()["choices"]["keep"] == "the last layer, fitted to features"
     alone = train(freeze=True)
     np.testing.assert_array_equal(logits(spoilt), logits(alone))
+
+
+def test_a_difference_that_is_chance_undoes_nothing() -> None:
+    before = np.array([True] * 40 + [False] * 10)
+    worse, clearly = before.copy(), before.copy()
+    worse[[0, 1, 45]] = [False, False, True]
+    clearly[:6] = False
+    assert not finetune._is_clearly_worse(worse, before)
+    assert finetune._is_clearly_worse(clearly, before)
 
 
 def test_pictures_of_val_decide_where_there_are_some(

@@ -15,7 +15,7 @@ from torch import nn
 from lensmith.models.heads import find_head
 from lensmith.runs.directory import RunDirectory
 from lensmith.store.store import Column
-from lensmith.training.epochs import Trained, chooser, is_better, train_epochs
+from lensmith.training.epochs import Trained, chooser, is_better, outputs_on, train_epochs
 from lensmith.training.prepare import Prepared
 from lensmith.training.transfer import Seen, put_head, see
 from lensmith.types import Event
@@ -23,7 +23,9 @@ from lensmith.types import Event
 _LEAST_PASSES = 1.0
 """On 5,000 pictures one pass is worth six points more than the head alone."""
 _MOST_HELD_BACK = 2000
-
+_CLEAR = 1.0
+"""Standard deviations of the difference by which the head alone has to be right more often: a difference of
+some points on a few dozen pictures is chance, and all layers learn more often than they lose."""
 
 _HEAD_ALONE = Trained("the last layer, fitted to features", [])
 
@@ -49,7 +51,8 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, T
     """Fit the head, then train all layers from there (Kumar et al., arXiv 2202.10054); keep what is better.
 
     Better is what does better on the pictures for choices: val where there is one, else a part of the training
-    pictures, held back by the recipe's `choice_fraction`. With neither, nothing is compared.
+    pictures, held back by the recipe's `choice_fraction`; of classes, what is not clearly worse. With neither,
+    nothing is compared.
     """
     recipe = prepared.plan.recipe
     seen = yield from see(prepared)
@@ -61,7 +64,7 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, T
     part, left_out = _apart(prepared)
     head = put_head(prepared, seen, left_out)
     measure = chooser(part)
-    alone = measure()
+    alone, right_before = measure(), _right(part)
     yield Event("train", f"a linear last layer on features first; {head.reason}{_figures(alone)}")
     start = copy.deepcopy(prepared.model.state_dict())
     trained = yield from train_epochs(part, run)
@@ -73,12 +76,32 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, T
     name, before, after = next(iter(alone)), *alone.values(), *tuned.values()
     where = f"on the {_count(part):,} pictures {'held back' if left_out is not None else 'of val'}"
     why = f"{_words(name)} {after:.4f} {where}, {before:.4f} with the last layer alone"
-    if is_better(tuned, alone):
+    kept = is_better(tuned, alone)
+    if not kept and right_before is not None and not _is_clearly_worse(_right(part), right_before):
+        kept, why = True, f"{why}, which is no clear loss"
+    if kept:
         yield Event("train", f"fine-tuning: yes: {why}")
         return Tuned(trained, f"yes: {why}")
     prepared.model.load_state_dict(start)
     yield _head_alone(prepared, seen, f"no: {why}")
     return Tuned(_HEAD_ALONE, f"no: {why}")
+
+
+def _right(part: Prepared) -> NDArray[np.bool_] | None:
+    """bool [n]: which of the pictures for choices are answered rightly now; of classes alone."""
+    choice, column = part.roles.choice, part.choice
+    if choice is None or column is None or choice.task != "classification":
+        return None
+    outputs, targets = outputs_on(part, column, column.matching(choice))
+    right: NDArray[np.bool_] = outputs.argmax(1) == targets
+    return right
+
+
+def _is_clearly_worse(after: NDArray[np.bool_] | None, before: NDArray[np.bool_]) -> bool:
+    if after is None:
+        return False
+    lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
+    return lost - gained > _CLEAR * (lost + gained) ** 0.5
 
 
 def _passes_left(prepared: Prepared) -> float:
