@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -101,7 +102,7 @@ def _is_clearly_worse(after: NDArray[np.bool_] | None, before: NDArray[np.bool_]
     if after is None:
         return False
     lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
-    return lost - gained > _CLEAR * (lost + gained) ** 0.5
+    return lost - gained > _CLEAR * math.sqrt(lost + gained)
 
 
 def _passes_left(prepared: Prepared) -> float:
