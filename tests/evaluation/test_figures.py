@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lensmith.errors import ModelFileError
 from lensmith.evaluation.intervals import Value, f1, proportion
 from lensmith.evaluation.metrics import measure, softmax
 from lensmith.evaluation.ranking import mean_of, roc_auc
@@ -196,3 +197,11 @@ def test_the_class_may_be_among_the_first_five() -> None:
     report = measure(logits, np.array([7, 6, 3, 2]), list("abcdefgh"))
     assert report["top_5_accuracy"] == proportion(3, 4)
     assert "top_5_accuracy" not in nine().values
+
+
+def test_a_report_of_another_version_is_named_with_what_to_do() -> None:
+    facts = nine().as_dict()
+    facts["per_class"][0]["f1"] = 0.75
+    with pytest.raises(ModelFileError, match="old: its report is damaged, or of another version") as error:
+        report_from(facts, "old")
+    assert "lensmith evaluate" in error.value.hint

@@ -87,16 +87,19 @@ def test_parts_compressed_one_by_one_are_one_tar(pack: Callable[[bytes], bytes],
     assert read(parts) == FILES
 
 
+def archive(place: Path) -> bytes:
+    """The files in an archive of the kind that its name says."""
+    kind = place.suffix.removeprefix(".")
+    if kind == "zip":
+        zipped(place, FILES)
+    else:
+        tarred(place, FILES, mode=f"w:{kind if kind != 'tar' else ''}")
+    return place.read_bytes()
+
+
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz", "tar.xz"])
 def test_what_is_cut_off_says_so_wherever_it_is_cut(suffix: str, tmp_path: Path) -> None:
-    kind = suffix.rpartition(".")[2]
-    whole = tmp_path / f"whole.{suffix}"
-    (
-        zipped(whole, FILES)
-        if kind == "zip"
-        else tarred(whole, FILES, mode=f"w:{kind if kind != 'tar' else ''}")
-    )
-    content = whole.read_bytes()
+    content = archive(tmp_path / f"whole.{suffix}")
     cut = tmp_path / f"cut.{suffix}"
     ends = [0, 10, 512, 600, 1024, *range(1500, len(content) - 10_300, 997)]
     for end in ends:
@@ -109,14 +112,7 @@ def test_what_is_cut_off_says_so_wherever_it_is_cut(suffix: str, tmp_path: Path)
 
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz", "tar.xz", "tar.bz2"])
 def test_damage_ends_in_words(suffix: str, tmp_path: Path) -> None:
-    kind = suffix.rpartition(".")[2]
-    whole = tmp_path / f"whole.{suffix}"
-    (
-        zipped(whole, FILES)
-        if kind == "zip"
-        else tarred(whole, FILES, mode=f"w:{kind if kind != 'tar' else ''}")
-    )
-    content = whole.read_bytes()
+    content = archive(tmp_path / f"whole.{suffix}")
     chance = random.Random(0)
     damaged = tmp_path / f"damaged.{suffix}"
     for _ in range(60):

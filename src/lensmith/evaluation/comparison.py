@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmith.errors import DataError, ModelFileError, UsageError
+from lensmith.errors import DataError, UsageError
 from lensmith.evaluation.intervals import Value
 from lensmith.evaluation.multilabel import mean_precision
 from lensmith.evaluation.paired import holm, mcnemar, paired_bootstrap, paired_difference
@@ -54,10 +54,7 @@ class Measured:
 def measured(run: RunDirectory) -> Measured:
     """A run's predictions with their names. Raises `ModelFileError` where it was not measured."""
     predictions = read_predictions(run.predictions_file)
-    try:
-        report = report_from(read_json(run.report_file))
-    except (KeyError, TypeError) as error:
-        raise ModelFileError(f"{run.report_file}: it is no report ({error})") from error
+    report = report_from(read_json(run.report_file), str(run.report_file))
     return Measured(str(run.path), report.task, report.classes, predictions)
 
 
@@ -161,7 +158,7 @@ def _compared(a: Measured, b: Measured) -> Comparison:
     if not len(pairs):
         raise DataError(
             f"{a.name} and {b.name} were measured on different pictures",
-            hint="Only models that were measured on the same held-out pictures can be compared.",
+            hint="--data DATA measures all of them on the same pictures now.",
         )
     same = np.array([a.words(i) == b.words(j) for i, j in pairs.tolist()])
     both, left_out = pairs[same], (len(a.predictions.ids) - len(pairs), len(b.predictions.ids) - len(pairs))

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from lensmith.errors import ModelFileError
 from lensmith.evaluation.intervals import Value
 from lensmith.types import Task
 
@@ -113,8 +114,18 @@ class Report:
         return f"<p><b>{html.escape(self.verdict())}</b></p><table>{head}{rows}</table>"
 
 
-def report_from(facts: dict[str, Any]) -> Report:
-    """A `Report` from its JSON form."""
+def report_from(facts: dict[str, Any], name: str = "report") -> Report:
+    """A `Report` from its JSON form. Raises `ModelFileError`, naming it, for another form."""
+    try:
+        return _report(facts)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{name}: its report is damaged, or of another version ({error!r})",
+            hint="Measure again: lensmith evaluate RUN DATA",
+        ) from error
+
+
+def _report(facts: dict[str, Any]) -> Report:
 
     def value(one: dict[str, Any]) -> Value:
         figure = math.nan if one["value"] is None else one["value"]

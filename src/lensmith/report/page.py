@@ -24,7 +24,7 @@ def write_page(run: RunDirectory) -> None:
     recipe = tomllib.loads(run.recipe_file.read_text(encoding="utf-8")) if run.recipe_file.exists() else {}
     data, name = facts.get("data", {}), run.path.resolve().name
     about = (name, recipe.get("model"), data.get("name"), facts.get("started", "")[:10])
-    report = report_from(said) if said else Report("classification", 0, {}, [])
+    report = report_from(said, str(run.report_file)) if said else Report("classification", 0, {}, [])
     parts = {
         "Figures": sections.figures(report),
         "Classes": sections.classes(report),

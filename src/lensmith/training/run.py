@@ -37,7 +37,8 @@ class Run:
     @cached_property
     def report(self) -> Report:
         """How good it is on the held-out pictures."""
-        return report_from(read_json(self.directory.report_file))
+        file = self.directory.report_file
+        return report_from(read_json(file), str(file))
 
     @cached_property
     def bundle(self) -> Bundle:

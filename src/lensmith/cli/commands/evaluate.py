@@ -87,8 +87,4 @@ def _show_report(run: str, as_json: bool) -> None:
     if as_json:
         show.data(report)
         return
-    try:
-        said = str(report_from(report))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{run}: its report is damaged ({error!r})") from error
-    show.line(said)
+    show.line(str(report_from(report, run)))
