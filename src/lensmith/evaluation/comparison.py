@@ -179,7 +179,7 @@ def _compared(a: Measured, b: Measured) -> Comparison:
 
 
 def _common(a: Predictions, b: Predictions) -> NDArray[np.intp]:
-    """Rows of the pictures that both have, intp [n, 2]; of equal pictures each one once."""
+    """Rows of the pictures that both have, intp [n, 2]; equal pictures as often as both have them."""
     there = {key: row for row, key in enumerate(_keys(b.ids))}
     found = [(row, there[key]) for row, key in enumerate(_keys(a.ids)) if key in there]
     return np.array(found, np.intp).reshape(-1, 2)
