@@ -40,6 +40,8 @@ SMALL_ALREADY = "convnet_tiny"
 DRAWN = (*OF_A_PICTURE, *OF_A_BATCH, "small_first")
 _FEWEST = 400
 """Pictures from which on a tenth of them can tell whether fine-tuning a trained network pays."""
+_MANY_TO_SPARE, _SPARED, _MOST_SPARED = 4_000, 1_000, 0.05
+"""Training pictures from which on some are left out of a training from scratch; how many, and which share at most."""
 _ENLARGED = 4
 """Times their side, small pictures are shown to a network that was trained on photos."""
 _PASSES, _SECONDS_A_PICTURE = 6, 0.011
@@ -160,7 +162,8 @@ def _choose_network(plan: Plan, train: ImageDataset, held_out: int) -> Plan:
         raise UsageError(
             "freeze=true keeps trained weights as they are, and there are none", hint="Add pretrained=true."
         )
-    plan = plan.choosing("every weight is new", freeze=False, choice_fraction=0.0)
+    plan = plan.choosing("every weight is new", freeze=False)
+    plan = _choose_spared(plan, train)
     plan = plan.choosing("-1 to 1", normalize="half")
     plan = plan.choosing("the centre of the picture, nothing distorted", fit="crop")
     return plan.choosing(kind, image_size=size or _PHOTO_SIZE)
@@ -178,6 +181,17 @@ def _untrained(plan: Plan, count: int, photos: bool, kind: str) -> tuple[str, st
     if plan.recipe.budget is not None and seconds_of(plan.recipe.budget) < needed:
         return small, f"{why}, and {plan.recipe.budget} are too short for {_LARGER}"
     return _LARGER, f"{why}, and {count:,} are enough for a larger network to learn from"
+
+
+def _choose_spared(plan: Plan, train: ImageDataset) -> Plan:
+    """Pictures to learn from them how sure an answer is, where that is little of all."""
+    if train.task == "regression":
+        return plan.choosing("a number has no probability", choice_fraction=0.0)
+    count = len(train)
+    if count < _MANY_TO_SPARE:
+        return plan.choosing(f"{count:,} training pictures are too few to spare any", choice_fraction=0.0)
+    share = round(min(_MOST_SPARED, _SPARED / count), 4)
+    return plan.choosing("to tell how sure an answer is", choice_fraction=share)
 
 
 def _choose_fine_tuning(plan: Plan, count: int) -> Plan:
