@@ -23,6 +23,7 @@ from lensmith.cli.commands.export import export
 from lensmith.cli.commands.inspect import inspect
 from lensmith.cli.commands.pack import pack
 from lensmith.cli.commands.predict import predict
+from lensmith.cli.commands.report import report
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
 from lensmith.cli.commands.tensorboard import tensorboard
@@ -61,6 +62,7 @@ for command in (
     train,
     evaluate,
     compare,
+    report,
     predict,
     explain,
     pack,

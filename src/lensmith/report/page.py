@@ -35,6 +35,7 @@ def write_page(run: RunDirectory) -> None:
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
         "Choices": sections.choices(recipe, facts.get("choices", {})),
         "Machine": sections.machine(facts),
+        "Left out": sections.left_out(report.studies.get("left_out", {}), run.path),
         "Repeat": sections.repeat(data.get("source", "DATA"), run.recipe_file),
     }
     page = Template(_packaged("page.html")).substitute(

@@ -29,10 +29,12 @@ from lensmith.planning.changes import written
 from lensmith.planning.clock import Clock
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
-from lensmith.runs.fields import OWN
+from lensmith.runs.fields import OWN, seconds_of
 from lensmith.runs.files import write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
+from lensmith.studies.studied import study
+from lensmith.studies.subject import Subject
 from lensmith.training.epochs import train_epochs
 from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.held_back import hold_back, said_of_choices
@@ -42,6 +44,9 @@ from lensmith.training.run import Run
 from lensmith.training.start import prepare_job
 from lensmith.training.transfer import fit_head
 from lensmith.types import Event
+
+_STUDIED, _LEAST_STUDY = 0.1, 0.5
+"""Share of a run's time, and seconds, that studies of the finished model may take where no budget says."""
 
 
 def run_job(
@@ -96,6 +101,10 @@ def _run(
         facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
         facts["data"][measured.report.split] = _counts(measured.data)
         facts["data"]["skipped"] += [vars(s) for s in measured.skipped]
+        run.write_facts(facts)
+        with clock.stage("studies"):
+            yield from _study(run, bundle, prepared, measured, clock)
+        facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
         run.write_facts(facts)
         write_page(run)
     except LensmithError:
@@ -213,6 +222,21 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
     if "reliability" in report.studies:
         yield Event("", report.studies["reliability"]["verdict"])
     return dataclasses.replace(measured, report=report)
+
+
+def _study(
+    run: RunDirectory, bundle: Bundle, prepared: Prepared, measured: Measurement, clock: Clock
+) -> Generator[Event, None, None]:
+    """What more can be told in a little time: in what is left of a budget, without one in a tenth of the run's."""
+    recipe = prepared.plan.recipe
+    left = _LEAST_STUDY + _STUDIED * clock.spent()
+    if recipe.budget is not None:
+        left = seconds_of(recipe.budget) - clock.spent()
+    train = prepared.column.matching(prepared.roles.train)
+    subject = Subject(run, bundle, train, measured.data, measured.predictions, measured.report)
+    report = yield from study(subject, time.perf_counter() + left)
+    if left_out := report.studies.get("left_out"):
+        yield Event("", f"left out: {', '.join(left_out)}. To add them: lensmith report {run.path} --full")
 
 
 def _beside(report: Report) -> str:
