@@ -59,9 +59,8 @@ def _thresholds(facts: dict[str, Any]) -> Html:
         )
     ]
     for error, share in facts["possible"].items():
-        rows.append(
-            (f"the best, for {float(error):.0%} wrong", number(share, _SHARE), number(float(error), _SHARE))
-        )
+        at_most = join("at most ", number(float(error), ".0%"))
+        rows.append(("the best there is", tag("div", number(share, _SHARE)), at_most))
     caption = (
         "Over a threshold an answer is given, under it the model says that it is not sure. The best ones are found "
         "in hindsight, on these pictures; max_error=0.02 has one chosen in training, on others."
