@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from string import Template
+from typing import Any
 
 from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
@@ -42,10 +43,18 @@ def write_page(run: RunDirectory) -> None:
         name=join(name),
         style=_packaged("page.css"),
         about=join(*[tag("span", word) for word in about if word]),
-        verdict=join(said.get("verdict", "Not measured: this run has no report.json")),
+        verdict=_verdict(said),
         sections="\n".join(_section(title, part) for title, part in parts.items() if part),
     )
     write_text(run.page_file, page)
+
+
+def _verdict(said: dict[str, Any]) -> Html:
+    """The sentence at the top, with what the run is beside the one before."""
+    if not said:
+        return join("Not measured: this run has no report.json")
+    beside = said.get("studies", {}).get("beside", {}).get("brief")
+    return join(said["verdict"], f"; {beside}" if beside else "")
 
 
 def _section(title: str, content: Html) -> Html:

@@ -8,11 +8,12 @@ from collections.abc import Generator
 from lensmith.evaluation.report import Report
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_json
+from lensmith.studies.beside import beside
 from lensmith.studies.schedule import Studied, Study, make_studies
 from lensmith.studies.subject import Subject
 from lensmith.types import Event
 
-STUDIES: dict[str, Study] = {}
+STUDIES: dict[str, Study] = {"beside": beside}
 """In the order in which they are made: what costs least for what it tells comes first."""
 
 
