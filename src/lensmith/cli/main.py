@@ -15,6 +15,7 @@ import typer
 
 from lensmith.cli import show
 from lensmith.cli.commands.cache import cache
+from lensmith.cli.commands.calibrate import calibrate
 from lensmith.cli.commands.compare import compare
 from lensmith.cli.commands.doctor import doctor
 from lensmith.cli.commands.evaluate import evaluate
@@ -61,6 +62,7 @@ for command in (
     inspect,
     train,
     evaluate,
+    calibrate,
     compare,
     report,
     predict,
