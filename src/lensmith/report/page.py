@@ -10,6 +10,7 @@ from typing import Any
 from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
 from lensmith.report.certainty import certainty
+from lensmith.report.findings import findings
 from lensmith.report.markup import Html, join, tag
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines, write_text
@@ -33,6 +34,7 @@ def write_page(run: RunDirectory) -> None:
         "Confusion": sections.confusion(report),
         "Certainty": certainty(report.studies.get("reliability", {}), facts.get("calibration", {})),
         "Data": sections.data(data) if data else Html(),
+        "Findings": findings(facts["issues"]) if "issues" in facts else Html(),
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
         "Choices": sections.choices(recipe, facts.get("choices", {})),
         "Machine": sections.machine(facts),
