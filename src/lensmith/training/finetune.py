@@ -28,15 +28,19 @@ _CLEAR = 1.0
 """Standard deviations of the difference by which the head alone has to be right more often: a difference of
 some points on a few dozen pictures is chance, and all layers learn more often than they lose."""
 
-_HEAD_ALONE = Trained("the last layer, fitted to features", [])
+HEAD_ALONE = Trained("the last layer, fitted to features", [])
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was kept, and why the fine-tuning was or was not, in words."""
+    """What was kept, and why the fine-tuning was or was not, in words.
+
+    seen: the features, where the last layer alone was trained, without a try.
+    """
 
     trained: Trained
     why: str
+    seen: Seen | None = None
 
 
 def can_fine_tune(prepared: Prepared) -> bool:
@@ -61,7 +65,7 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, T
     if passes < _LEAST_PASSES and recipe.budget is not None:
         why = f"no: {passes:.2f} passes fit into the budget, and from {_LEAST_PASSES:g} on they pay"
         yield _head_alone(prepared, seen, why)
-        return Tuned(_HEAD_ALONE, why)
+        return Tuned(HEAD_ALONE, why, seen)
     part, left_out = _apart(prepared)
     head = put_head(prepared, seen, left_out)
     measure = chooser(part)
@@ -85,7 +89,7 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, T
         return Tuned(trained, f"yes: {why}")
     prepared.model.load_state_dict(start)
     yield _head_alone(prepared, seen, f"no: {why}")
-    return Tuned(_HEAD_ALONE, f"no: {why}")
+    return Tuned(HEAD_ALONE, f"no: {why}")
 
 
 def _right(part: Prepared) -> NDArray[np.bool_] | None:

@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +21,7 @@ from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.measure import Measurement, measure_bundle
 from lensmith.bundle.storage import update_facts
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.split_file import write_split_file
 from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.report import Report
@@ -33,12 +34,13 @@ from lensmith.runs.files import write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
 from lensmith.training.epochs import train_epochs
-from lensmith.training.finetune import can_fine_tune, fine_tune
+from lensmith.training.finetune import HEAD_ALONE, Tuned, can_fine_tune, fine_tune
+from lensmith.training.folds import OutOfFold, as_measurement, measure_folds, untrained
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
 from lensmith.training.run import Run
 from lensmith.training.start import prepare_job
-from lensmith.training.transfer import fit_head
+from lensmith.training.transfer import put_head, see
 from lensmith.types import Event
 
 
@@ -69,6 +71,7 @@ def run_job(
 def _run(
     source: Any, recipe: Recipe, parts: Parts | None, out: Path | None, clock: Clock
 ) -> Generator[Event, None, RunDirectory]:
+    before = untrained(parts, recipe)
     prepared = yield from prepare_job(source, recipe, clock, parts)
     run = new_run(prepared.data.name, out)
     facts = _facts(source, prepared)
@@ -76,13 +79,21 @@ def _run(
         prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
         with clock.stage("train"):
-            yield from _train(prepared, run, facts)
+            learned = yield from _train(prepared, run, facts)
         with clock.stage("save"):
             bundle = save_bundle(prepared, run)
+        folded = None
+        if prepared.roles.folds:
+            with clock.stage("folds"), _keeping(run):
+                folded = yield from measure_folds(
+                    prepared, before, run, learned.seen, learned.trained.changes
+                )
         with clock.stage("measure"):
-            measured = yield from _measure(run, bundle, prepared)
+            measured = yield from _measure(run, bundle, prepared, folded)
         with clock.stage("inspect"):
-            issues = inspect(_as_used(prepared.roles))
+            used = _as_used(prepared.roles)
+            issues = inspect(used)
+            write_split_file(run.splits_file, used, source)
         facts["issues"] = [issue.as_dict() for issue in issues]
         for issue in issues:
             if issue.severity == "error" or issue.name in ("thin class", "imbalance"):
@@ -117,13 +128,14 @@ def _as_used(roles: Roles) -> ImageDataset:
     return roles.train.with_examples([example for part in parts for example in part.examples])
 
 
-def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Generator[Event, None, None]:
+def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Generator[Event, None, Tuned]:
     """Fit the head or train the network; interrupted, keep what was learned so far, unmeasured."""
     recipe = prepared.plan.recipe
     torch.manual_seed(recipe.seed)  # sizing a budget has drawn from it
     try:
         if recipe.freeze:
-            head = yield from fit_head(prepared)
+            seen = yield from see(prepared)
+            head = put_head(prepared, seen)
             facts["choices"]["weight_decay"] = head.reason
             yield Event(
                 "train",
@@ -131,20 +143,34 @@ def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Gene
             )
             facts["choices"]["fine-tuning"] = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
             yield Event("", f"fine-tuning: {facts['choices']['fine-tuning']}")
-            return
+            return Tuned(HEAD_ALONE, "", seen)
         if can_fine_tune(prepared):
             tuned = yield from fine_tune(prepared, run)
-            trained, facts["choices"]["fine-tuning"] = tuned.trained, tuned.why
+            facts["choices"]["fine-tuning"] = tuned.why
         else:
-            trained = yield from train_epochs(prepared, run)
+            tuned = Tuned((yield from train_epochs(prepared, run)), "")
+        trained = tuned.trained
         facts["choices"]["keep"] = trained.kept
         if trained.changes:
             recipe.changed(changes=written(trained.changes)).write(run.recipe_file)
+        return tuned
     except Exception:
         raise
     except BaseException as stop:
         save_bundle(prepared, run)
         stop.add_note(f"the weights so far, not measured: {run.model}")
+        raise
+
+
+@contextlib.contextmanager
+def _keeping(run: RunDirectory) -> Iterator[None]:
+    """Whoever stops the folds keeps the model that stands already."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as stop:
+        stop.add_note(f"the model on all training pictures, not measured: {run.model}")
         raise
 
 
@@ -180,11 +206,14 @@ def _provenance(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
     }
 
 
-def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator[Event, None, Measurement]:
-    roles = prepared.roles
-    measured = yield from measure_bundle(
-        bundle, roles.held_out, roles.held_out_name, store=prepared.plan.recipe.store
-    )
+def _measure(
+    run: RunDirectory, bundle: Bundle, prepared: Prepared, folded: OutOfFold | None
+) -> Generator[Event, None, Measurement]:
+    roles, store = prepared.roles, prepared.plan.recipe.store
+    if folded is not None and not len(roles.held_out):
+        measured = yield from as_measurement(folded, bundle, store)
+    else:
+        measured = yield from measure_bundle(bundle, roles.held_out, roles.held_out_name, store=store)
     seen = record_look(
         run.looks_file, fingerprint=measured.data.fingerprint, run=run.path.name, split=roles.held_out_name
     )
@@ -194,7 +223,7 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
     made = bundle.facts.provenance
     made = {**made, "data": {**made["data"], "held_out": held_out}}
     update_facts(run.model, bundle.with_facts(report=report.as_dict(), provenance=made).facts)
-    write_json(run.report_file, report.as_dict())
+    write_json(run.report_file, report.as_dict() | ({"folds": folded.figures.as_dict()} if folded else {}))
     yield Event("measure", report.verdict())
     yield Event("", _beside(report))
     return dataclasses.replace(measured, report=report)
