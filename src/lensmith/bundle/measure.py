@@ -77,15 +77,19 @@ def measure_bundle(
     used = column.matching(data)
     logits, speed = timed_logits(bundle, column.pixels)
     targets = targets_of(bundle, used)
-    report = measure(logits / np.float32(bundle.facts.temperature), targets, bundle.classes, bundle.task)
-    if reliability := measure_reliability(
-        logits, targets, bundle.task, bundle.facts.temperature, bundle.facts.threshold
-    ):
-        report = replace(report, studies={"reliability": reliability.as_dict()})
+    report = report_on(bundle, logits, targets)
     splits = np.full(len(used), split)
     files = np.array([str(example.source) for example in used.examples])
     predictions = Predictions(np.array(used.ids), targets, logits, splits, files)
     return Measurement(report, speed, predictions, used, column.skipped)
+
+
+def report_on(bundle: Bundle, logits: Logits, targets: NDArray[Any]) -> Report:
+    """The figures of what a bundle says, with its temperature, and how far its probabilities can be believed."""
+    facts = bundle.facts
+    report = measure(logits / np.float32(facts.temperature), targets, facts.classes, facts.task)
+    reliability = measure_reliability(logits, targets, facts.task, facts.temperature, facts.threshold)
+    return replace(report, studies={"reliability": reliability.as_dict()}) if reliability else report
 
 
 def timed_logits(bundle: Bundle, pixels: Pixels) -> tuple[Logits, Speed]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lensmith.errors import ModelFileError
 from lensmith.evaluation.intervals import Value
+from lensmith.runs.predictions import OUT_OF_FOLD
 from lensmith.types import Task
 
 
@@ -70,6 +71,8 @@ class Report:
         """One sentence for a person."""
         value = self.values[self.main]
         pictures = f"{self.count:,} {'held-out ' if self.held_out else ''}pictures"
+        if self.split == OUT_OF_FOLD:
+            pictures = f"{self.count:,} pictures ({OUT_OF_FOLD})"
         shown = "{:.1%}" if self.task == "classification" else "{:.3f}"
         between = ""
         if value.low is not None and value.high is not None:

@@ -16,7 +16,17 @@ from lensmith.runs.fields import AUTO, read_value, require_field, require_value,
 from lensmith.runs.files import write_text
 from lensmith.types import Task
 
-OPTIONAL = ("root", "budget", "max_error", "weights", "preprocess", "augment", "changes")
+OPTIONAL = (
+    "root",
+    "group_by",
+    "splits",
+    "budget",
+    "max_error",
+    "weights",
+    "preprocess",
+    "augment",
+    "changes",
+)
 """Fields that may stay without a value."""
 
 OF_A_PICTURE = ("crop", "colour", "cutout")
@@ -36,6 +46,12 @@ class Recipe:
     """A name of ours (convnet), of torchvision or timm, or file.py:function"""
     root: str | None = None
     """Folder of your own copy of a named data set, such as torchvision:CIFAR10"""
+    group_by: str | None = None
+    """What pictures share that no split may part: a column, folder, or a pattern of names such as {}_frame*"""
+    splits: str | None = None
+    """A file of splits, as RUN/splits.csv, that says where each picture goes"""
+    drop_leaks: bool = False
+    """Leave pictures out of the training that are, or whose group is, in a later split too"""
     task: Task | None = None
     """classification, multilabel or regression"""
     budget: str | None = None
@@ -98,6 +114,10 @@ class Recipe:
     """Share of the run in which pictures are smaller, growing to their full size"""
     val_fraction: float = 0.2
     """Share held out where the data bring no split of their own"""
+    test_fraction: float = 0.0
+    """Share held out as test beside it; choices are then made on val"""
+    folds: int = 0
+    """Models that are trained besides, each measured on the part of the pictures that it did not see; 0 for none"""
     store: bool = True
     """Keep decoded pictures in the cache folder"""
     threads: int | None = None
@@ -128,6 +148,15 @@ class Recipe:
                 raise UsageError(f"{name}={value} is outside {low} to {high}")
         if self.budget is not None:
             seconds_of(self.budget)
+        if self.folds == 1:
+            raise UsageError(
+                "folds=1: a model needs other pictures to learn from", hint="Say folds=5, or leave it."
+            )
+        if not self.folds and self.val_fraction + self.test_fraction > _MOST_HELD_OUT:
+            raise UsageError(
+                f"val_fraction={self.val_fraction:g} and test_fraction={self.test_fraction:g} leave too few to learn "
+                f"from: {_MOST_HELD_OUT:g} together is the most"
+            )
 
     def changed(self, **fields: Any) -> Recipe:
         """The same recipe with some fields set, `"auto"` to choose; an unknown name suggests the nearest."""
@@ -166,6 +195,7 @@ class Recipe:
         write_text(path, self.as_toml())
 
 
+_MOST_HELD_OUT = 0.9
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("epochs", 0, 1_000_000),
     ("batch_size", 1, 1_000_000),
@@ -186,6 +216,8 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("cutmix", 0, 100),
     ("small_first", 0, 0.9),
     ("val_fraction", 0.01, 0.9),
+    ("test_fraction", 0, 0.9),
+    ("folds", 0, 100),
     ("choice_fraction", 0, 0.5),
     ("max_error", 0.0001, 0.5),
     ("seed", 0, 2**63 - 1),
@@ -259,8 +291,10 @@ def data_words(words: list[str] | None) -> dict[str, Any]:
     """The fields that say how data are read, for commands that do nothing else with a recipe."""
     fields = parse_words(words or [])
     for name in fields:
-        if name not in ("root", "task"):
-            raise UsageError(f"{name}={fields[name]} is for train", hint="Here root= and task= are known.")
+        if name not in ("root", "task", "group_by"):
+            raise UsageError(
+                f"{name}={fields[name]} is for train", hint="Here root=, task= and group_by= are known."
+            )
     return fields
 
 

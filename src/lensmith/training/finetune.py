@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from lensmith.models.heads import find_head
 from lensmith.runs.directory import RunDirectory
 from lensmith.training.epochs import Trained, chooser, is_better, outputs_on, train_epochs
 from lensmith.training.held_back import hold_back, said_of_choices
+from lensmith.training.learned import HEAD_ALONE, Learned
 from lensmith.training.prepare import Prepared
 from lensmith.training.transfer import Seen, out_of_fold, put_head, see
 from lensmith.types import Event
@@ -26,17 +27,6 @@ _LEAST_PASSES = 1.0
 _CLEAR = 1.0
 """Standard deviations of the difference by which the head alone has to be right more often: a difference of
 some points on a few dozen pictures is chance, and all layers learn more often than they lose."""
-
-_HEAD_ALONE = Trained("the last layer, fitted to features", [])
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What was kept, why the fine-tuning was or was not, in words, and what is said of pictures not learned from."""
-
-    trained: Trained
-    why: str
-    unseen: Unseen | None
 
 
 def can_fine_tune(prepared: Prepared) -> bool:
@@ -48,7 +38,7 @@ def can_fine_tune(prepared: Prepared) -> bool:
     return same and isinstance(find_head(prepared.model)[1], nn.Linear)
 
 
-def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Tuned]:
+def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Learned]:
     """Fit the head, then train all layers from there (Kumar et al., arXiv 2202.10054); keep what is better.
 
     Better is what does better on the pictures for choices: val where there is one, else a part of the training
@@ -60,7 +50,7 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, T
     passes = _passes_left(prepared)
     if passes < _LEAST_PASSES and recipe.budget is not None:
         why = f"no: {passes:.2f} passes fit into the budget, and from {_LEAST_PASSES:g} on they pay"
-        return (yield from _head_alone(prepared, seen, why))
+        return replace((yield from _head_alone(prepared, seen, why)), seen=seen)
     part, left_out = yield from hold_back(prepared)
     head = put_head(prepared, seen, left_out)
     measure = chooser(part)
@@ -72,7 +62,7 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, T
     if not alone:
         why = f"yes: {passes:g} passes were asked for, and no pictures were held back to compare"
         yield Event("train", f"fine-tuning: {why}")
-        return Tuned(trained, why, None)
+        return _learned(trained, why, None)
     name, before, after = next(iter(alone)), *alone.values(), *tuned.values()
     where = f"on the {_count(part):,} pictures {'held back' if left_out is not None else 'of val'}"
     why = f"{_words(name)} {after:.4f} {where}, {before:.4f} with the last layer alone"
@@ -81,7 +71,7 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, T
         kept, why = True, f"{why}, which is no clear loss"
     if kept:
         yield Event("train", f"fine-tuning: yes: {why}")
-        return Tuned(trained, f"yes: {why}", said_of_choices(part, left_out))
+        return _learned(trained, f"yes: {why}", said_of_choices(part, left_out))
     prepared.model.load_state_dict(start)
     return (yield from _head_alone(prepared, seen, f"no: {why}"))
 
@@ -111,11 +101,15 @@ def _passes_left(prepared: Prepared) -> float:
     return passes * max(0.0, prepared.ends - time.perf_counter()) / prepared.seconds
 
 
-def _head_alone(prepared: Prepared, seen: Seen, why: str) -> Generator[Event, None, Tuned]:
+def _learned(trained: Trained, why: str, unseen: Unseen | None) -> Learned:
+    return Learned(trained, {"fine-tuning": why, "keep": trained.kept}, unseen)
+
+
+def _head_alone(prepared: Prepared, seen: Seen, why: str) -> Generator[Event, None, Learned]:
     """A head that knows all training pictures."""
     head = put_head(prepared, seen)
     yield Event("train", f"a linear last layer alone; {head.reason}; fine-tuning: {why}")
-    return Tuned(_HEAD_ALONE, why, out_of_fold(head, seen))
+    return _learned(HEAD_ALONE, why, out_of_fold(head, seen))
 
 
 def _count(part: Prepared) -> int:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import platform
-import sys
 import time
 import traceback
-from collections.abc import Generator
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +17,10 @@ from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.measure import Measurement, measure_bundle
 from lensmith.bundle.storage import update_facts
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.split_file import write_split_file
 from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
-from lensmith.evaluation.calibration import Calibration, Unseen, calibrate
+from lensmith.evaluation.calibration import Calibration, calibrate
 from lensmith.evaluation.report import Report
 from lensmith.planning.changes import written
 from lensmith.planning.clock import Clock
@@ -35,14 +32,14 @@ from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
 from lensmith.studies.studied import study
 from lensmith.studies.subject import Subject
-from lensmith.training.epochs import train_epochs
-from lensmith.training.finetune import can_fine_tune, fine_tune
-from lensmith.training.held_back import hold_back, said_of_choices
+from lensmith.training.facts import counts, facts_of, provenance_of
+from lensmith.training.folds import OutOfFold, as_measurement, measure_folds, untrained
+from lensmith.training.learn import learn
+from lensmith.training.learned import Learned
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
 from lensmith.training.run import Run
 from lensmith.training.start import prepare_job
-from lensmith.training.transfer import fit_head
 from lensmith.types import Event
 
 _STUDIED, _LEAST_STUDY = 0.1, 0.5
@@ -76,36 +73,40 @@ def run_job(
 def _run(
     source: Any, recipe: Recipe, parts: Parts | None, out: Path | None, clock: Clock
 ) -> Generator[Event, None, RunDirectory]:
+    before = untrained(parts, recipe)
     prepared = yield from prepare_job(source, recipe, clock, parts)
     run = new_run(prepared.data.name, out)
-    facts = _facts(source, prepared)
+    facts = facts_of(source, prepared)
     try:
         prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
         with clock.stage("train"):
-            unseen = yield from _train(prepared, run, facts)
+            learned = yield from _learn(prepared, run)
+            facts["choices"] |= learned.choices
         with clock.stage("save"):
-            calibration = calibrate(unseen, prepared.data.task, prepared.plan.recipe.max_error)
+            calibration = calibrate(learned.unseen, prepared.data.task, prepared.plan.recipe.max_error)
             facts["calibration"] = calibration.as_dict()
             yield Event("calibrate", calibration.why)
             bundle = save_bundle(prepared, run, calibration)
+        folded = None
+        if prepared.roles.folds:
+            with clock.stage("folds"), _keeping(run):
+                folded = yield from measure_folds(
+                    prepared, before, run, learned.seen, learned.trained.changes
+                )
         with clock.stage("measure"):
-            measured = yield from _measure(run, bundle, prepared)
+            measured = yield from _measure(run, bundle, prepared, folded)
+            facts["speed"] = measured.speed.as_dict()
+            facts["data"][measured.report.split] = counts(measured.data)
+            facts["data"]["skipped"] += [vars(s) for s in measured.skipped]
         with clock.stage("inspect"):
-            issues = inspect(_as_used(prepared.roles))
-        facts["issues"] = [issue.as_dict() for issue in issues]
-        for issue in issues:
-            if issue.severity == "error" or issue.name in ("thin class", "imbalance"):
-                yield Event("warning", f"{issue.name}: {issue.detail}")
-        facts["speed"] = measured.speed.as_dict()
-        facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
-        facts["data"][measured.report.split] = _counts(measured.data)
-        facts["data"]["skipped"] += [vars(s) for s in measured.skipped]
-        run.write_facts(facts)
+            used = _as_used(prepared.roles)
+            write_split_file(run.splits_file, used, source)
+            facts["issues"] = yield from _inspect(used)
+        run.write_facts({**facts, "seconds": clock.told()})
         with clock.stage("studies"):
             yield from _study(run, bundle, prepared, measured, clock)
-        facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
-        run.write_facts(facts)
+        run.write_facts({**facts, "seconds": clock.told()})
         write_page(run)
     except LensmithError:
         raise
@@ -131,40 +132,41 @@ def _as_used(roles: Roles) -> ImageDataset:
     return roles.train.with_examples([example for part in parts for example in part.examples])
 
 
-def _train(
-    prepared: Prepared, run: RunDirectory, facts: dict[str, Any]
-) -> Generator[Event, None, Unseen | None]:
-    """Fit the head or train the network; interrupted, keep what was learned so far, unmeasured. Returns what it
-    says of pictures that it had not learned from, where there are some."""
+def _inspect(used: ImageDataset) -> Generator[Event, None, list[dict[str, Any]]]:
+    """What is found in the data at no cost; the gravest of it is told."""
+    issues = inspect(used)
+    for issue in issues:
+        if issue.severity == "error" or issue.name in ("thin class", "imbalance"):
+            yield Event("warning", f"{issue.name}: {issue.detail}")
+    return [issue.as_dict() for issue in issues]
+
+
+def _learn(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Learned]:
+    """Train the network; interrupted, keep what was learned so far, unmeasured."""
     recipe = prepared.plan.recipe
     torch.manual_seed(recipe.seed)  # sizing a budget has drawn from it
     try:
-        if recipe.freeze:
-            head, unseen = yield from fit_head(prepared)
-            facts["choices"]["weight_decay"] = head.reason
-            yield Event(
-                "train",
-                f"a linear last layer on {head.weight.shape[1]:,} features of each picture; {head.reason}",
-            )
-            facts["choices"]["fine-tuning"] = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
-            yield Event("", f"fine-tuning: {facts['choices']['fine-tuning']}")
-            return unseen
-        if can_fine_tune(prepared):
-            tuned = yield from fine_tune(prepared, run)
-            trained, facts["choices"]["fine-tuning"], said = tuned.trained, tuned.why, tuned.unseen
-        else:
-            part, left_out = yield from hold_back(prepared)
-            trained = yield from train_epochs(part, run)
-            said = said_of_choices(part, left_out)
-        facts["choices"]["keep"] = trained.kept
-        if trained.changes:
-            recipe.changed(changes=written(trained.changes)).write(run.recipe_file)
-        return said
+        learned = yield from learn(prepared, run)
+        if changes := learned.trained.changes:
+            recipe.changed(changes=written(changes)).write(run.recipe_file)
+        return learned
     except Exception:
         raise
     except BaseException as stop:
         save_bundle(prepared, run, Calibration())
         stop.add_note(f"the weights so far, not measured: {run.model}")
+        raise
+
+
+@contextlib.contextmanager
+def _keeping(run: RunDirectory) -> Iterator[None]:
+    """Whoever stops the folds keeps the model that stands already."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as stop:
+        stop.add_note(f"the model on all training pictures, not measured: {run.model}")
         raise
 
 
@@ -177,39 +179,27 @@ def save_bundle(prepared: Prepared, run: RunDirectory, calibration: Calibration)
         classes=prepared.roles.train.classes,
         task=prepared.data.task,
         name="" if recipe.model == OWN else recipe.model or "",
-        provenance=_provenance(prepared, run),
+        provenance=provenance_of(prepared, run),
     )
     calibrated = bundle.with_facts(temperature=calibration.temperature, threshold=calibration.threshold)
     calibrated.save(run.model)
     return load_model(run.model)
 
 
-def _provenance(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
-    """Where the model comes from: its first weights with their licence, its pictures by number, what made it."""
-    roles, weights = prepared.roles, prepared.weights
-    kept = ("source", "version", "url", "licence")
-    return {
-        "made_by": "train",
-        "run": run.path.name,
-        "network": prepared.plan.recipe.model,
-        "weights": {name: weights[name] for name in kept} if weights else {"source": "trained from scratch"},
-        "data": {
-            "name": roles.train.name,
-            "train": _counts(prepared.column.matching(roles.train)),
-        },
-        "packages": _versions(),
-    }
-
-
-def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator[Event, None, Measurement]:
-    roles = prepared.roles
-    measured = yield from measure_bundle(
-        bundle, roles.held_out, roles.held_out_name, store=prepared.plan.recipe.store
-    )
+def _measure(
+    run: RunDirectory, bundle: Bundle, prepared: Prepared, folded: OutOfFold | None
+) -> Generator[Event, None, Measurement]:
+    roles, store = prepared.roles, prepared.plan.recipe.store
+    if folded is not None and not len(roles.held_out):
+        measured = yield from as_measurement(folded, bundle, store)
+    else:
+        measured = yield from measure_bundle(bundle, roles.held_out, roles.held_out_name, store=store)
     seen = record_look(
         run.looks_file, fingerprint=measured.data.fingerprint, run=run.path.name, split=roles.held_out_name
     )
-    report = dataclasses.replace(measured.report, split=roles.held_out_name, held_out=True, seen=seen)
+    studies = measured.report.studies | ({"folds": folded.figures.as_dict()} if folded else {})
+    named = {"split": roles.held_out_name, "held_out": True, "seen": seen, "studies": studies}
+    report = dataclasses.replace(measured.report, **named)
     measured.predictions.write(run.predictions_file)
     held_out = {"split": roles.held_out_name, "count": len(measured.data)}
     made = bundle.facts.provenance
@@ -247,47 +237,3 @@ def _beside(report: Report) -> str:
     if report.seen > 1:
         words.append(f"{report.seen} models have been measured on these pictures")
     return "; ".join(words)
-
-
-def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
-    data, roles, choice = prepared.data, prepared.roles, prepared.choice
-    skipped = (*data.skipped, *prepared.column.skipped, *(choice.skipped if choice else ()))
-    return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        "versions": _versions(),
-        "machine": {
-            "platform": platform.platform(),
-            "python": platform.python_version(),
-            "allocator": prepared.allocator,
-        },
-        "data": {
-            "source": str(source) if isinstance(source, str | Path) else type(source).__name__,
-            "name": data.name,
-            "task": data.task,
-            "classes": data.classes,
-            "split": roles.made,
-            "train": _counts(prepared.column.matching(roles.train)),
-            **(
-                {"val": _counts(choice.matching(roles.choice) if choice else roles.choice)}
-                if roles.choice
-                else {}
-            ),
-            roles.held_out_name: _counts(roles.held_out),
-            "skipped": [vars(s) for s in skipped],
-            "notes": list(data.notes),
-        },
-        "choices": prepared.plan.reasons,
-    }
-
-
-def _counts(part: ImageDataset) -> dict[str, Any]:
-    return {"count": len(part), "classes": part.counts()}
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("lensmith", "torch", "torchvision", "numpy", "pillow", "onnx", "onnxruntime"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found

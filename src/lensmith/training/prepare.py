@@ -89,8 +89,10 @@ def prepare(
     clock: Clock,
     parts: Parts,
     reasons: dict[str, str] | None = None,
+    column: Column | None = None,
 ) -> Generator[Event, None, Prepared]:
-    """Choose what is open, decode the training column, build the network. reasons: of what was chosen before."""
+    """Choose what is open, decode the training column, build the network. reasons: of what was chosen before;
+    column: of the training pictures, where it is there."""
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     runtime = find_runtime(recipe.device)
@@ -102,7 +104,7 @@ def prepare(
     preprocess = parts.preprocess or _preprocess(recipe, weights)
     plan = _choose_layout(plan, model, preprocess, len(classes))
     recipe = plan.recipe
-    column, choice, rest = yield from _decoded(recipe, roles, preprocess)
+    column, choice, rest = yield from _decoded(recipe, roles, preprocess, column)
     train = column.matching(roles.train)
     refuse_hopeless(train, roles.train)
     targets = _on(target_array(train), recipe)
@@ -142,12 +144,13 @@ def prepare(
 
 
 def _decoded(
-    recipe: Recipe, roles: Roles, preprocess: Preprocess
+    recipe: Recipe, roles: Roles, preprocess: Preprocess, column: Column | None
 ) -> Generator[Event, None, tuple[Column, Column | None, float]]:
     """The training pictures, those for choices, and the seconds that the held-out ones will take about."""
     began = time.perf_counter()
-    spare = _stored_as(recipe, roles.train, preprocess)
-    column = yield from open_column(roles.train, spare, store=recipe.store)
+    if column is None:
+        spare = _stored_as(recipe, roles.train, preprocess)
+        column = yield from open_column(roles.train, spare, store=recipe.store)
     rest = (time.perf_counter() - began) * len(roles.held_out) / len(roles.train)
     if roles.choice is None or recipe.freeze:
         return column, None, rest

@@ -83,10 +83,19 @@ def _paced(looking: Generator[Event, None, Features]) -> Generator[Event, None, 
 
 def put_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None = None) -> LinearHead:
     """Fit the head and put it into the network. left_out: bool [N], pictures that it must not know."""
+    head, fitted = _head(prepared), fitted_head(prepared, seen, left_out)
+    with torch.no_grad():
+        head.weight.copy_(fitted.weight)
+        head.bias.copy_(fitted.bias)
+    return fitted
+
+
+def fitted_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None = None) -> LinearHead:
+    """The head alone; the network stays as it is. left_out: as for `put_head`."""
     recipe, head = prepared.plan.recipe, _head(prepared)
     assert recipe.task
     rows = slice(None) if left_out is None else ~left_out[seen.pictures]
-    fitted = fit_linear(
+    return fit_linear(
         seen.features[rows],
         seen.targets[rows],
         head.out_features,
@@ -94,10 +103,6 @@ def put_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None 
         seen.pictures[rows],
         recipe.seed,
     )
-    with torch.no_grad():
-        head.weight.copy_(fitted.weight)
-        head.bias.copy_(fitted.bias)
-    return fitted
 
 
 def out_of_fold(head: LinearHead, seen: Seen) -> Unseen:

@@ -15,7 +15,7 @@ _SHOWN = 3
 def inspect(
     data: Annotated[str, typer.Argument(help="Labelled pictures.", metavar="DATA")],
     words: Annotated[
-        list[str] | None, typer.Argument(help="root=FOLDER, task=NAME.", metavar="KEY=VALUE")
+        list[str] | None, typer.Argument(help="root=FOLDER, task=NAME, group_by=WORD.", metavar="KEY=VALUE")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
