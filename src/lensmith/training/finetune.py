@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ _CLEAR = 1.0
 """Standard deviations of the difference by which the head alone has to be right more often: a difference of
 some points on a few dozen pictures is chance, and all layers learn more often than they lose."""
 
-_HEAD_ALONE = Trained("the last layer, fitted to features", [])
+_LAST_LAYER = "the last layer, fitted to features"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, T
     passes = _passes_left(prepared)
     if passes < _LEAST_PASSES and recipe.budget is not None:
         why = f"no: {passes:.2f} passes fit into the budget, and from {_LEAST_PASSES:g} on they pay"
-        return (yield from _head_alone(prepared, seen, why))
+        return (yield from _head_alone(prepared, seen, why, Trained(_LAST_LAYER, [], untried=True)))
     part, left_out = yield from hold_back(prepared)
     head = put_head(prepared, seen, left_out)
     measure = chooser(part)
@@ -83,7 +83,8 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, T
         yield Event("train", f"fine-tuning: yes: {why}")
         return Tuned(trained, f"yes: {why}", said_of_choices(part, left_out))
     prepared.model.load_state_dict(start)
-    return (yield from _head_alone(prepared, seen, f"no: {why}"))
+    undone = replace(trained, kept=_LAST_LAYER)
+    return (yield from _head_alone(prepared, seen, f"no: {why}", undone))
 
 
 def _right(part: Prepared) -> NDArray[np.bool_] | None:
@@ -111,11 +112,13 @@ def _passes_left(prepared: Prepared) -> float:
     return passes * max(0.0, prepared.ends - time.perf_counter()) / prepared.seconds
 
 
-def _head_alone(prepared: Prepared, seen: Seen, why: str) -> Generator[Event, None, Tuned]:
+def _head_alone(
+    prepared: Prepared, seen: Seen, why: str, trained: Trained
+) -> Generator[Event, None, Tuned]:
     """A head that knows all training pictures."""
     head = put_head(prepared, seen)
     yield Event("train", f"a linear last layer alone; {head.reason}; fine-tuning: {why}")
-    return Tuned(_HEAD_ALONE, why, out_of_fold(head, seen))
+    return Tuned(trained, why, out_of_fold(head, seen))
 
 
 def _count(part: Prepared) -> int:

