@@ -18,7 +18,9 @@ from lensmith.evaluation.intervals import Value
 from lensmith.evaluation.small_samples import chi_square, student_t
 from lensmith.types import Task
 
-_WHY = "the interval is of the seeds, were their figures normally distributed; that of the pictures is another"
+_WHY = (
+    "the interval is of the seeds, were their figures normally distributed; that of the pictures is another"
+)
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,11 @@ class Spread:
         """One sentence for a person."""
         figure, n, deviation = self.figure.replace("_", " "), len(self.values), self.deviation
         least, most = (shown(self.figure, value) for value in (min(self.values), max(self.values)))
-        words = f"{n} trainings, by seeds {', '.join(map(str, self.seeds))}: {figure} {shown(self.figure, self.mean)} "
-        words += f"on average on the same {self.count:,} pictures, {least} to {most}; standard deviation "
-        words += f"{apart(self.figure, deviation.value)}"
+        words = f"{n} trainings, by seeds {', '.join(map(str, self.seeds))}: {figure} "
+        words += (
+            f"{shown(self.figure, self.mean)} on average on the same {self.count:,} pictures, {least} to "
+        )
+        words += f"{most}; standard deviation {apart(self.figure, deviation.value)}"
         if deviation.low is not None and deviation.high is not None:
             ends = f"{apart(self.figure, deviation.low)} and {apart(self.figure, deviation.high)}"
             words += f", between {ends} ({_WHY})"
@@ -125,7 +129,9 @@ class Answers:
         return int((answers != answers[0]).any(axis=(0, 2)).sum()), None
 
 
-def beside_spread(names: tuple[str, str], spreads: tuple[Spread | None, Spread | None], values: tuple[float, float]) -> str:
+def beside_spread(
+    names: tuple[str, str], spreads: tuple[Spread | None, Spread | None], values: tuple[float, float]
+) -> str:
     """What the seeds of one model or of both say of a difference between them; "" where no seeds were tried.
 
     values: the figures of the two models. Of two, the means are compared (Welch, 1947).
@@ -147,7 +153,9 @@ def beside_spread(names: tuple[str, str], spreads: tuple[Spread | None, Spread |
 
 
 def _means_apart(names: tuple[str, str], first: Spread, second: Spread) -> str:
-    parts = [statistics.variance(one.values) / len(one.values) for one in (first, second) if len(one.values) > 1]
+    parts = [
+        statistics.variance(one.values) / len(one.values) for one in (first, second) if len(one.values) > 1
+    ]
     if len(parts) < 2 or not sum(parts):
         return ""
     freedoms = (len(first.values) - 1, len(second.values) - 1)
@@ -155,11 +163,15 @@ def _means_apart(names: tuple[str, str], first: Spread, second: Spread) -> str:
     half = student_t(max(1.0, freedom)) * math.sqrt(sum(parts))
     difference = first.mean - second.mean
     is_within = abs(difference) <= half
-    means = (f"{name} {shown(one.figure, one.mean)} over {len(one.values)}" for name, one in zip(names, (first, second), strict=True))
+    means = (
+        f"{name} {shown(one.figure, one.mean)} over {len(one.values)}"
+        for name, one in zip(names, (first, second), strict=True)
+    )
     ends = f"{_signed(first.figure, difference - half)} and {_signed(first.figure, difference + half)}"
+    where = "within" if is_within else "beyond"
     return (
-        f"the difference of their seeds is {'within' if is_within else 'beyond'} their spread: {', '.join(means)} seeds on "
-        f"average, apart by between {ends} (95 %, of the seeds, on these pictures)"
+        f"the difference of their seeds is {where} their spread: {', '.join(means)} seeds on average, apart by "
+        f"between {ends} (95 %, of the seeds, on these pictures)"
     )
 
 

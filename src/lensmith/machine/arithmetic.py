@@ -12,7 +12,18 @@ from lensmith.machine.limits import cores
 
 _CPUINFO = Path("/proc/cpuinfo")
 _INSTRUCTIONS = (
-    *("sse4_2", "avx", "fma", "avx2", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16"),
+    *(
+        "sse4_2",
+        "avx",
+        "fma",
+        "avx2",
+        "f16c",
+        "avx512f",
+        "avx512bw",
+        "avx512vl",
+        "avx512_vnni",
+        "avx512_bf16",
+    ),
     *("avx512_fp16", "avx_vnni", "amx_tile", "amx_bf16", "amx_int8"),
     *("asimd", "fphp", "asimdhp", "asimddp", "sve", "sve2", "bf16", "i8mm"),
 )

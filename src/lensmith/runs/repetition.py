@@ -53,7 +53,9 @@ def compare_with(before: dict[str, Any], run: RunDirectory) -> dict[str, Any]:
 
 def named_files(recipe: Recipe) -> dict[str, str]:
     """sha256 of each file that a recipe names and that is there: the user's own code, first weights."""
-    words = [word for word in dataclasses.asdict(recipe).values() if isinstance(word, str) and is_in_file(word)]
+    words = [
+        word for word in dataclasses.asdict(recipe).values() if isinstance(word, str) and is_in_file(word)
+    ]
     found = {}
     for name in (*(word.rpartition(":")[0] for word in words), recipe.weights):
         if name:
@@ -125,7 +127,11 @@ def _answers(before: RunDirectory, now: RunDirectory) -> dict[str, int]:
     if one.logits.shape[1:] != other.logits.shape[1:] or one.logits.shape[1] < 2:
         return {}
     there = dict(zip(one.ids.tolist(), one.logits, strict=True))
-    pairs = [(there[name], row) for name, row in zip(other.ids.tolist(), other.logits, strict=True) if name in there]
+    pairs = [
+        (there[name], row)
+        for name, row in zip(other.ids.tolist(), other.logits, strict=True)
+        if name in there
+    ]
     several = one.targets.ndim > 1
     differ = sum(
         bool(((a >= 0) != (b >= 0)).any()) if several else bool(a.argmax() != b.argmax()) for a, b in pairs

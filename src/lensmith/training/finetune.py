@@ -42,7 +42,7 @@ class Tuned:
 def can_fine_tune(prepared: Prepared) -> bool:
     """Whether there are trained weights, a last layer to fit, and pictures as measuring will show them."""
     recipe = prepared.plan.recipe
-    if not recipe.pretrained or recipe.freeze:
+    if not recipe.pretrained or recipe.freeze or recipe.from_run:  # what goes on has its last layer
         return False
     same = prepared.column.pixels.shape[1:3] == prepared.preprocess.size
     return same and isinstance(find_head(prepared.model)[1], nn.Linear)
@@ -112,9 +112,7 @@ def _passes_left(prepared: Prepared) -> float:
     return passes * max(0.0, prepared.ends - time.perf_counter()) / prepared.seconds
 
 
-def _head_alone(
-    prepared: Prepared, seen: Seen, why: str, trained: Trained
-) -> Generator[Event, None, Tuned]:
+def _head_alone(prepared: Prepared, seen: Seen, why: str, trained: Trained) -> Generator[Event, None, Tuned]:
     """A head that knows all training pictures."""
     head = put_head(prepared, seen)
     yield Event("train", f"a linear last layer alone; {head.reason}; fine-tuning: {why}")

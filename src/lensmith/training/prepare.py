@@ -30,6 +30,7 @@ from lensmith.models.heads import find_head
 from lensmith.models.pretrained import load_pretrained
 from lensmith.models.probe import place_of, takes_channels_last
 from lensmith.models.still import hold_still
+from lensmith.models.taking_over import Taken
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.planning.clock import Clock
 from lensmith.planning.plan import Plan, choose, head_alone
@@ -47,6 +48,7 @@ from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 from lensmith.store.store import Column, open_column
 from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes
+from lensmith.training.starting_point import StartingPoint
 from lensmith.types import Event, Schedule, Task
 
 _SPARE = 1.15
@@ -62,7 +64,8 @@ class Prepared:
 
     seconds: that it will take about; ends: by when (time.perf_counter) it should be over, where a budget says.
     weights: where the network's first weights come from, as facts; choice: the pictures that choices are made
-    on, where the data have a split for that and there is something to choose. allocator: how it was set.
+    on, where the data have a split for that and there is something to choose. allocator: how it was set. start:
+    the model that this training goes on from; taken: which of the classes it knew.
     """
 
     data: ImageDataset
@@ -80,6 +83,8 @@ class Prepared:
     weights: dict[str, Any] = field(default_factory=dict)
     choice: Column | None = None
     allocator: str = ""
+    start: StartingPoint | None = None
+    taken: Taken | None = None
 
 
 def prepare(
@@ -89,8 +94,10 @@ def prepare(
     clock: Clock,
     parts: Parts,
     reasons: dict[str, str] | None = None,
+    column: Column | None = None,
 ) -> Generator[Event, None, Prepared]:
-    """Choose what is open, decode the training column, build the network. reasons: of what was chosen before."""
+    """Choose what is open, decode the training column, build the network. reasons: of what was chosen before;
+    column: of the training pictures, where it is there."""
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     runtime = find_runtime(recipe.device)
@@ -99,14 +106,17 @@ def prepare(
     torch.manual_seed(recipe.seed)
     classes = roles.train.classes
     model, weights = _network(recipe, max(1, len(classes)), parts.model)
+    taken = None
+    if parts.from_run is not None:
+        taken, weights = parts.from_run.put_into(model, classes)
     preprocess = parts.preprocess or _preprocess(recipe, weights)
     plan = _choose_layout(plan, model, preprocess, len(classes))
     recipe = plan.recipe
-    column, choice, rest = yield from _decoded(recipe, roles, preprocess)
+    column, choice, rest = yield from _decoded(recipe, roles, preprocess, column)
     train = column.matching(roles.train)
     refuse_hopeless(train, roles.train)
     targets = _on(target_array(train), recipe)
-    if parts.model is None:
+    if parts.model is None and parts.from_run is None:
         _start_from_mean(model, targets, train.task)
     batches = _batches(column, targets, preprocess, recipe, parts, len(classes))
 
@@ -141,16 +151,19 @@ def prepare(
         ends=sized.ends,
         weights=weights,
         choice=choice,
+        start=parts.from_run,
+        taken=taken,
     )
 
 
 def _decoded(
-    recipe: Recipe, roles: Roles, preprocess: Preprocess
+    recipe: Recipe, roles: Roles, preprocess: Preprocess, column: Column | None
 ) -> Generator[Event, None, tuple[Column, Column | None, float]]:
     """The training pictures, those for choices, and the seconds that the held-out ones will take about."""
     began = time.perf_counter()
-    spare = _stored_as(recipe, roles.train, preprocess)
-    column = yield from open_column(roles.train, spare, store=recipe.store)
+    if column is None:
+        spare = _stored_as(recipe, roles.train, preprocess)
+        column = yield from open_column(roles.train, spare, store=recipe.store)
     rest = (time.perf_counter() - began) * len(roles.held_out) / len(roles.train)
     if roles.choice is None or recipe.freeze:
         return column, None, rest
@@ -172,11 +185,11 @@ def _sized(
     threads = torch.get_num_threads()
     plan = choose_arithmetic(plan, trial)
     before = plan.recipe.model
-    if before == "convnet":
+    if before == "convnet" and plan.recipe.from_run is None:
         plan = choose_size(plan, trial, spending)
     # A first layer that is computed from pictures has other bits with other threads, and a repeat has these.
-    is_computed_anew = isinstance(trial.model, ConvNet) and threads != torch.get_num_threads()
-    if plan.recipe.model != before or is_computed_anew:
+    is_computed = isinstance(trial.model, ConvNet) and plan.recipe.from_run is None
+    if plan.recipe.model != before or (is_computed and threads != torch.get_num_threads()):
         trial = made(plan)
     try:
         return size_training(plan, trial, spending), trial
@@ -186,7 +199,7 @@ def _sized(
 
 def _trial(model: nn.Module, plan: Plan, batches: Batches, parts: Parts, targets: Tensor) -> Trial:
     """What a step is made of; the first layer of our own network is computed from pictures."""
-    if isinstance(model, ConvNet):
+    if isinstance(model, ConvNet) and plan.recipe.from_run is None:  # what goes on has one
         model.whiten(_some(batches, plan.recipe.seed))
     if plan.recipe.small_first:
         require_sizes(model, batches.preprocess.size)
@@ -221,7 +234,7 @@ def _network(recipe: Recipe, outputs: int, own: nn.Module | None) -> tuple[nn.Mo
     assert recipe.model and recipe.image_size
     if own is not None:
         model, weights = own, dict[str, Any]()
-    elif recipe.pretrained:
+    elif recipe.pretrained and recipe.from_run is None:
         model, weights = load_pretrained(recipe.model, outputs, recipe.image_size, recipe.weights)
     else:
         model, weights = build(recipe.model, outputs, recipe.image_size), {}

@@ -18,7 +18,6 @@ from lensmith.features.embed import Features, embed
 from lensmith.features.linear import LinearHead, fit_linear
 from lensmith.models.heads import find_head
 from lensmith.planning.pace import Pace
-from lensmith.runs.recipe import Recipe
 from lensmith.training.prepare import Prepared
 from lensmith.types import Event
 
@@ -45,11 +44,10 @@ def fit_head(prepared: Prepared) -> Generator[Event, None, tuple[LinearHead, Uns
 
 def see(prepared: Prepared) -> Generator[Event, None, Seen]:
     """Features of every training picture, and of its mirror image where that means the same."""
-    recipe, model, head = prepared.plan.recipe, prepared.model, _head(prepared)
+    recipe = prepared.plan.recipe
     assert recipe.device
     pixels, targets = prepared.column.pixels, prepared.batches.targets.cpu().numpy()
-    model.eval()
-    below = _below(model, head, recipe)
+    below = features_below(prepared)
     found = yield from _paced(embed(below, pixels, prepared.preprocess, device=recipe.device))
     pictures = np.arange(len(found))
     if not recipe.flip:
@@ -83,10 +81,19 @@ def _paced(looking: Generator[Event, None, Features]) -> Generator[Event, None, 
 
 def put_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None = None) -> LinearHead:
     """Fit the head and put it into the network. left_out: bool [N], pictures that it must not know."""
+    head, fitted = _head(prepared), fitted_head(prepared, seen, left_out)
+    with torch.no_grad():
+        head.weight.copy_(fitted.weight)
+        head.bias.copy_(fitted.bias)
+    return fitted
+
+
+def fitted_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None = None) -> LinearHead:
+    """The head alone; the network stays as it is. left_out: as for `put_head`."""
     recipe, head = prepared.plan.recipe, _head(prepared)
     assert recipe.task
     rows = slice(None) if left_out is None else ~left_out[seen.pictures]
-    fitted = fit_linear(
+    return fit_linear(
         seen.features[rows],
         seen.targets[rows],
         head.out_features,
@@ -94,10 +101,6 @@ def put_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None 
         seen.pictures[rows],
         recipe.seed,
     )
-    with torch.no_grad():
-        head.weight.copy_(fitted.weight)
-        head.bias.copy_(fitted.bias)
-    return fitted
 
 
 def out_of_fold(head: LinearHead, seen: Seen) -> Unseen:
@@ -121,8 +124,9 @@ def _head(prepared: Prepared) -> nn.Linear:
     return head
 
 
-def _below(model: nn.Module, head: nn.Linear, recipe: Recipe) -> Callable[[Tensor], Tensor]:
-    """What goes into the head, for whatever network it is the last layer of."""
+def features_below(prepared: Prepared) -> Callable[[Tensor], Tensor]:
+    """What goes into the head, for whatever network it is the last layer of; puts the network in eval mode."""
+    model, head, recipe = prepared.model.eval(), _head(prepared), prepared.plan.recipe
     low = recipe.precision == "bfloat16"
 
     def features(images: Tensor) -> Tensor:
