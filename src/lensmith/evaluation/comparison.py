@@ -15,6 +15,7 @@ from lensmith.evaluation.intervals import Value
 from lensmith.evaluation.multilabel import mean_precision
 from lensmith.evaluation.paired import holm, mcnemar, paired_bootstrap, paired_difference
 from lensmith.evaluation.report import report_from
+from lensmith.evaluation.spread import Spread, beside_spread, spread_from
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json
 from lensmith.runs.predictions import Predictions, read_predictions
@@ -27,12 +28,14 @@ _FIGURES: dict[Task, str] = {"classification": "accuracy", "multilabel": "mean_a
 
 @dataclass(frozen=True)
 class Measured:
-    """What a model said of the pictures that it was measured on, and what its outputs are called."""
+    """What a model said of the pictures that it was measured on, what its outputs are called, and the spread of its
+    training over seeds, where some were tried."""
 
     name: str
     task: Task
     classes: list[str]
     predictions: Predictions
+    spread: Spread | None = None
 
     def words(self, row: int) -> Any:
         """The target of a picture by name."""
@@ -55,7 +58,8 @@ def measured(run: RunDirectory) -> Measured:
     """A run's predictions with their names. Raises `ModelFileError` where it was not measured."""
     predictions = read_predictions(run.predictions_file)
     report = report_from(read_json(run.report_file), str(run.report_file))
-    return Measured(str(run.path), report.task, report.classes, predictions)
+    spread = spread_from(report.studies.get("seeds", {}))
+    return Measured(str(run.path), report.task, report.classes, predictions, spread)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Comparison:
     figure: what is compared; values: of the first and the second; difference: first less second.
     chance: of such a difference, were there none. alone: rows of `pictures` that the first, and the second, alone
     gets right, as (file, what it shows, what the other said). left_out: pictures of the first and the second
-    that the other has not; relabelled: pictures that show something else in each.
+    that the other has not; relabelled: pictures that show something else in each; seeds: what the spread over seeds
+    says of the difference, where one of them has it.
     """
 
     first: str
@@ -77,6 +82,7 @@ class Comparison:
     alone: tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]
     left_out: tuple[int, int]
     relabelled: int
+    seeds: str = ""
 
     @property
     def count(self) -> int:
@@ -125,6 +131,7 @@ class Comparison:
             "count": self.count,
             "left_out": list(self.left_out),
             "relabelled": self.relabelled,
+            "seeds": self.seeds,
             "alone": alone,
         }
 
@@ -182,6 +189,7 @@ def _compared(a: Measured, b: Measured) -> Comparison:
         _alone(a, b, both),
         left_out,
         int((~same).sum()),
+        beside_spread((a.name, b.name), (a.spread, b.spread), values),
     )
 
 

@@ -13,6 +13,7 @@ from lensmith.machine.runtime import Runtime
 from lensmith.models.packaged import BACKBONE, ENLARGED, is_there
 from lensmith.runs.fields import OWN, seconds_of
 from lensmith.runs.recipe import OF_A_BATCH, OF_A_PICTURE, Recipe
+from lensmith.runs.user_code import is_in_file
 
 _PHOTO_SIZE = 128
 _LARGE, _SMALLEST = 96, 32
@@ -32,6 +33,7 @@ _MUON_RATE, _MUON_RATES = 0.25, {"convnet_medium": 0.14, "convnet_large": 0.14}
 """Chosen on a tenth of CIFAR-10's training pictures."""
 _ANY_SIZE = ("convnet", "convnext", "efficientnet", "mobilenet", "regnet", "resnet", "resnext")
 """How the names begin of networks that see pictures of any size."""
+_SMALL = ("tutorial_net",)
 SMALL_ALREADY = "convnet_tiny"
 """A network whose first layer has left of small pictures what there should be."""
 DRAWN = (*OF_A_PICTURE, *OF_A_BATCH, "small_first")
@@ -112,7 +114,7 @@ def _is_fast(plan: Plan) -> bool:
 
 
 def _choose_optimizer(plan: Plan) -> Plan:
-    if _is_fast(plan):
+    if _is_fast(plan) and plan.recipe.from_run is None:
         plan = plan.choosing("the fastest for filters that start untrained", optimizer="muon")
     plan = plan.choosing("needs little tuning", optimizer="adamw")
     name, batch = plan.recipe.optimizer or "", plan.recipe.batch_size or 1
@@ -133,6 +135,8 @@ def muon_rate(model: str) -> float:
 def _choose_network(plan: Plan, train: ImageDataset, held_out: int) -> Plan:
     """Small pictures that are alike: a network of ours from scratch; photos: the packaged backbone."""
     recipe = plan.recipe
+    if recipe.from_run is not None:
+        return _choose_going_on(plan, train)
     size, kind = native_size(train)
     if recipe.image_size is not None and recipe.image_size <= SMALL_SIDE:
         size, kind = recipe.image_size, f"{recipe.image_size} px were asked for"
@@ -162,6 +166,17 @@ def _choose_network(plan: Plan, train: ImageDataset, held_out: int) -> Plan:
     plan = plan.choosing("-1 to 1", normalize="half")
     plan = plan.choosing("the centre of the picture, nothing distorted", fit="crop")
     return plan.choosing(kind, image_size=size or _PHOTO_SIZE)
+
+
+def _choose_going_on(plan: Plan, train: ImageDataset) -> Plan:
+    """What there is goes on; a network of thousands of photos as any other that comes trained."""
+    name = plan.recipe.model or ""
+    plan = plan.choosing(f"the weights of {plan.recipe.from_run} are gone on from", pretrained=True)
+    if _is_fast(plan) or name in _SMALL or name == OWN or is_in_file(name):
+        return _choose_spared(
+            plan.choosing("a network of this size learns with all its layers", freeze=False), train
+        )
+    return _choose_fine_tuning(plan, len(train))
 
 
 def _untrained(plan: Plan, count: int, photos: bool, kind: str) -> tuple[str, str]:

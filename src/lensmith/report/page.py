@@ -12,6 +12,7 @@ from lensmith.report import sections
 from lensmith.report.certainty import certainty
 from lensmith.report.findings import findings
 from lensmith.report.markup import Html, join, tag
+from lensmith.report.repeats import repetition, seeds
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines, write_text
 
@@ -33,13 +34,17 @@ def write_page(run: RunDirectory) -> None:
         "Classes": sections.classes(report),
         "Confusion": sections.confusion(report),
         "Certainty": certainty(report.studies.get("reliability", {}), facts.get("calibration", {})),
+        "Seeds": seeds(report.studies.get("seeds", {})),
         "Data": sections.data(data) if data else Html(),
         "Findings": findings(facts["issues"]) if "issues" in facts else Html(),
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
         "Choices": sections.choices(recipe, facts.get("choices", {})),
         "Machine": sections.machine(facts),
         "Left out": sections.left_out(report.studies.get("left_out", {}), run.path),
-        "Repeat": sections.repeat(data.get("source", "DATA"), run.recipe_file),
+        "Repeat": join(
+            repetition(facts.get("repeats", {})),
+            sections.repeat(data.get("source", "DATA"), run.recipe_file),
+        ),
     }
     page = Template(_packaged("page.html")).substitute(
         name=join(name),

@@ -17,17 +17,13 @@ from lensmith.runs.files import write_text
 from lensmith.types import Task
 
 OPTIONAL = (
-    "root",
-    "group_by",
-    "splits",
-    "budget",
-    "max_error",
-    "weights",
-    "preprocess",
-    "augment",
-    "changes",
+    *("root", "group_by", "splits", "budget", "max_error", "from_run", "weights"),
+    *("preprocess", "augment", "changes"),
 )
 """Fields that may stay without a value."""
+
+SHELL_WORDS = {"from": "from_run"}
+"""Fields whose word in the shell is none that Python allows."""
 
 OF_A_PICTURE = ("crop", "colour", "cutout")
 OF_A_BATCH = ("mixup", "cutmix")
@@ -64,6 +60,8 @@ class Recipe:
     """Share of the training pictures held back for choices: whether fine-tuning pays, how sure an answer is"""
     max_error: float | None = None
     """Share of the answers given that may be wrong; of the others the model says that it is not sure"""
+    from_run: str | None = None
+    """Written from=RUN: a run, its model/ or a .lens to go on from, its classes matched by name"""
     weights: str | None = None
     """A file of weights to start from, in the place of the published ones"""
     loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "l1"] | str | None = None
@@ -136,6 +134,8 @@ class Recipe:
     """Steps between two histograms of the weights in TensorBoard; 0 for none"""
     seed: int = 0
     """Decides order, augmentation, first weights and split"""
+    seeds: int = 1
+    """Trainings by this and the following seeds, same split; the first is kept, all tell the spread of the figure"""
     device: str | None = None
     """cpu, cuda, cuda:1 or mps"""
 
@@ -167,6 +167,15 @@ class Recipe:
         }
         return dataclasses.replace(self, **said)
 
+    def varied(self, **fields: Any) -> Recipe:
+        """As `changed`, for a person who varies a run's recipe: what its clock made of it does not outlive the time
+        or the steps that it was made for."""
+        if self.changes is not None and any(fields.get(name) is not None for name in _COURSE):
+            fields.setdefault("changes", None)
+            if fields.get("budget") is not None:
+                fields.setdefault("epochs", None)
+        return self.changed(**fields)
+
     def unset(self) -> list[str]:
         """Names of the fields that are still to be chosen (a budget need not be)."""
         return [
@@ -196,6 +205,8 @@ class Recipe:
 
 
 _MOST_HELD_OUT = 0.9
+_COURSE = ("budget", "epochs", "batch_size", "threads", "device")
+"""What decides how many steps there are and how they are made."""
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("epochs", 0, 1_000_000),
     ("batch_size", 1, 1_000_000),
@@ -221,6 +232,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("choice_fraction", 0, 0.5),
     ("max_error", 0.0001, 0.5),
     ("seed", 0, 2**63 - 1),
+    ("seeds", 1, 30),
 )
 
 
@@ -276,6 +288,7 @@ def parse_words(words: list[str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
+        name = SHELL_WORDS.get(name, name)
         if not equals:
             raise UsageError(
                 f"'{word}' is not a recipe field", hint="Fields are written name=value, such as lr=0.01."

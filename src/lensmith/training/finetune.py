@@ -32,7 +32,7 @@ some points on a few dozen pictures is chance, and all layers learn more often t
 def can_fine_tune(prepared: Prepared) -> bool:
     """Whether there are trained weights, a last layer to fit, and pictures as measuring will show them."""
     recipe = prepared.plan.recipe
-    if not recipe.pretrained or recipe.freeze:
+    if not recipe.pretrained or recipe.freeze or recipe.from_run:  # what goes on has its last layer
         return False
     same = prepared.column.pixels.shape[1:3] == prepared.preprocess.size
     return same and isinstance(find_head(prepared.model)[1], nn.Linear)
@@ -50,7 +50,8 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, L
     passes = _passes_left(prepared)
     if passes < _LEAST_PASSES and recipe.budget is not None:
         why = f"no: {passes:.2f} passes fit into the budget, and from {_LEAST_PASSES:g} on they pay"
-        return replace((yield from _head_alone(prepared, seen, why)), seen=seen)
+        untried = replace(HEAD_ALONE, untried=True)
+        return replace((yield from _head_alone(prepared, seen, why, untried)), seen=seen)
     part, left_out = yield from hold_back(prepared)
     head = put_head(prepared, seen, left_out)
     measure = chooser(part)
@@ -73,7 +74,8 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, L
         yield Event("train", f"fine-tuning: yes: {why}")
         return _learned(trained, f"yes: {why}", said_of_choices(part, left_out))
     prepared.model.load_state_dict(start)
-    return (yield from _head_alone(prepared, seen, f"no: {why}"))
+    undone = replace(trained, kept=HEAD_ALONE.kept)
+    return (yield from _head_alone(prepared, seen, f"no: {why}", undone))
 
 
 def _right(part: Prepared) -> NDArray[np.bool_] | None:
@@ -105,11 +107,13 @@ def _learned(trained: Trained, why: str, unseen: Unseen | None) -> Learned:
     return Learned(trained, {"fine-tuning": why, "keep": trained.kept}, unseen)
 
 
-def _head_alone(prepared: Prepared, seen: Seen, why: str) -> Generator[Event, None, Learned]:
+def _head_alone(
+    prepared: Prepared, seen: Seen, why: str, trained: Trained
+) -> Generator[Event, None, Learned]:
     """A head that knows all training pictures."""
     head = put_head(prepared, seen)
     yield Event("train", f"a linear last layer alone; {head.reason}; fine-tuning: {why}")
-    return _learned(HEAD_ALONE, why, out_of_fold(head, seen))
+    return _learned(trained, why, out_of_fold(head, seen))
 
 
 def _count(part: Prepared) -> int:

@@ -15,20 +15,18 @@ from numpy.typing import NDArray
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.measure import Measurement, report_on, timed_logits
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.splitting import Roles
-from lensmith.errors import UsageError
 from lensmith.evaluation.metrics import measure
 from lensmith.evaluation.out_of_fold import FoldFigures, fold_figures
 from lensmith.evaluation.report import Report
 from lensmith.planning.changes import Change
 from lensmith.planning.clock import Clock
 from lensmith.runs.directory import RunDirectory
-from lensmith.runs.fields import seconds_of
 from lensmith.runs.predictions import FOLD, OUT_OF_FOLD, Predictions
 from lensmith.runs.recipe import Recipe
 from lensmith.store.store import Column, open_column
 from lensmith.training.epochs import outputs_on
 from lensmith.training.learn import learn
+from lensmith.training.learned import Learned
 from lensmith.training.parts import Parts, settle
 from lensmith.training.prepare import Prepared, prepare, target_array
 from lensmith.training.transfer import Seen, fitted_head
@@ -52,40 +50,13 @@ class OutOfFold:
     data: ImageDataset
 
 
-def untrained(parts: Parts | None, recipe: Recipe) -> Parts | None:
-    """The user's own parts as they are before a training changes them, where folds begin with them again."""
-    if not recipe.folds or parts is None:
-        return parts
-    if isinstance(parts.optimizer, torch.optim.Optimizer):
-        raise UsageError(
-            f"folds={recipe.folds} trains {recipe.folds + 1} networks, and an optimizer belongs to the one it was "
-            "built on",
-            hint="Give a function of parameters: optimizer=functools.partial(torch.optim.SGD, lr=0.1).",
-        )
-    return replace(parts, model=copy.deepcopy(parts.model))
-
-
-def budget_of_one(recipe: Recipe, roles: Roles, clock: Clock) -> Recipe:
-    """The recipe with the time that the model on all pictures may take.
-
-    k folds learn from (k - 1) / k of the pictures each, by as many passes: together they take k - 1 times as long.
-    """
-    folds = max(roles.folds, default=0)
-    if not folds or recipe.budget is None:
-        return recipe
-    spent = clock.spent()
-    seconds = spent + max(0.0, seconds_of(recipe.budget) - spent) / folds
-    return recipe.changed(budget=f"{seconds:.3f}s")
-
-
 def measure_folds(
-    prepared: Prepared, parts: Parts | None, run: RunDirectory, seen: Seen | None, changes: list[Change]
+    prepared: Prepared, parts: Parts | None, run: RunDirectory, learned: Learned
 ) -> Generator[Event, None, OutOfFold]:
     """Train and measure a model for each fold, by the same recipe.
 
-    seen: the features of all training pictures, where a last layer alone is trained; each fold then only fits
-    another one. changes: what was changed on the way of the model on all pictures; the folds make as many passes
-    as it did.
+    learned: by the model on all pictures. Where that is a last layer alone, each fold fits another one to the same
+    features; else the folds make as many passes as it did.
     """
     column, roles = prepared.column, prepared.roles
     used, fold = column.matching(roles.train), np.array(roles.folds)[column.rows]
@@ -93,7 +64,7 @@ def measure_folds(
     targets = target_array(used)
     targets = targets[:, 0] if used.task == "regression" else targets
     outputs: dict[int, Outputs] = {}
-    recipe = _as_trained(prepared.plan.recipe, changes)
+    recipe, seen = _as_trained(prepared.plan.recipe, learned.trained.changes), learned.seen
     for number in numbers:
         yield Event("folds", f"fold {number} of {len(numbers)}", number - 1, len(numbers))
         if seen is not None:

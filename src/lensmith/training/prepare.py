@@ -30,6 +30,7 @@ from lensmith.models.heads import find_head
 from lensmith.models.pretrained import load_pretrained
 from lensmith.models.probe import place_of, takes_channels_last
 from lensmith.models.still import hold_still
+from lensmith.models.taking_over import Taken
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.planning.clock import Clock
 from lensmith.planning.plan import Plan, choose, head_alone
@@ -47,7 +48,8 @@ from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 from lensmith.store.store import Column, open_column
 from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes
-from lensmith.types import Event, Schedule
+from lensmith.training.starting_point import StartingPoint
+from lensmith.types import Event, Schedule, Task
 
 _SPARE = 1.15
 """Training pictures are stored this much larger than the input, so that windows can move in them."""
@@ -62,7 +64,8 @@ class Prepared:
 
     seconds: that it will take about; ends: by when (time.perf_counter) it should be over, where a budget says.
     weights: where the network's first weights come from, as facts; choice: the pictures that choices are made
-    on, where the data have a split for that and there is something to choose. allocator: how it was set.
+    on, where the data have a split for that and there is something to choose. allocator: how it was set. start:
+    the model that this training goes on from; taken: which of the classes it knew.
     """
 
     data: ImageDataset
@@ -80,6 +83,8 @@ class Prepared:
     weights: dict[str, Any] = field(default_factory=dict)
     choice: Column | None = None
     allocator: str = ""
+    start: StartingPoint | None = None
+    taken: Taken | None = None
 
 
 def prepare(
@@ -101,6 +106,9 @@ def prepare(
     torch.manual_seed(recipe.seed)
     classes = roles.train.classes
     model, weights = _network(recipe, max(1, len(classes)), parts.model)
+    taken = None
+    if parts.from_run is not None:
+        taken, weights = parts.from_run.put_into(model, classes)
     preprocess = parts.preprocess or _preprocess(recipe, weights)
     plan = _choose_layout(plan, model, preprocess, len(classes))
     recipe = plan.recipe
@@ -108,13 +116,16 @@ def prepare(
     train = column.matching(roles.train)
     refuse_hopeless(train, roles.train)
     targets = _on(target_array(train), recipe)
-    if train.task == "regression" and parts.model is None:
-        _start_from_mean(model, targets)
+    if parts.model is None and parts.from_run is None:
+        _start_from_mean(model, targets, train.task)
     batches = _batches(column, targets, preprocess, recipe, parts, len(classes))
 
     def made(plan: Plan) -> Trial:
         torch.manual_seed(plan.recipe.seed)
-        sized = _network(plan.recipe, max(1, len(classes)), None)[0].to(memory_format=torch.channels_last)
+        sized, _ = _network(plan.recipe, max(1, len(classes)), None)
+        if plan.recipe.layout == "channels_last":
+            sized.to(memory_format=torch.channels_last)
+        _start_from_mean(sized, targets, train.task)
         smaller = replace(batches, batch_size=plan.recipe.batch_size or 1)
         return _trial(sized, plan, smaller, parts, targets)
 
@@ -140,6 +151,8 @@ def prepare(
         ends=sized.ends,
         weights=weights,
         choice=choice,
+        start=parts.from_run,
+        taken=taken,
     )
 
 
@@ -169,11 +182,14 @@ def _sized(
     """What is chosen by timing; the trial is made anew where another network is chosen."""
     if plan.recipe.freeze:
         return size_features(plan, trial), trial
+    threads = torch.get_num_threads()
     plan = choose_arithmetic(plan, trial)
     before = plan.recipe.model
-    if before == "convnet":
+    if before == "convnet" and plan.recipe.from_run is None:
         plan = choose_size(plan, trial, spending)
-    if plan.recipe.model != before:
+    # A first layer that is computed from pictures has other bits with other threads, and a repeat has these.
+    is_computed = isinstance(trial.model, ConvNet) and plan.recipe.from_run is None
+    if plan.recipe.model != before or (is_computed and threads != torch.get_num_threads()):
         trial = made(plan)
     try:
         return size_training(plan, trial, spending), trial
@@ -183,7 +199,7 @@ def _sized(
 
 def _trial(model: nn.Module, plan: Plan, batches: Batches, parts: Parts, targets: Tensor) -> Trial:
     """What a step is made of; the first layer of our own network is computed from pictures."""
-    if isinstance(model, ConvNet):
+    if isinstance(model, ConvNet) and plan.recipe.from_run is None:  # what goes on has one
         model.whiten(_some(batches, plan.recipe.seed))
     if plan.recipe.small_first:
         require_sizes(model, batches.preprocess.size)
@@ -218,7 +234,7 @@ def _network(recipe: Recipe, outputs: int, own: nn.Module | None) -> tuple[nn.Mo
     assert recipe.model and recipe.image_size
     if own is not None:
         model, weights = own, dict[str, Any]()
-    elif recipe.pretrained:
+    elif recipe.pretrained and recipe.from_run is None:
         model, weights = load_pretrained(recipe.model, outputs, recipe.image_size, recipe.weights)
     else:
         model, weights = build(recipe.model, outputs, recipe.image_size), {}
@@ -271,8 +287,10 @@ def _on(targets: NDArray[Any], recipe: Recipe) -> Tensor:
     return torch.from_numpy(targets).to(recipe.device)
 
 
-def _start_from_mean(model: nn.Module, targets: Tensor) -> None:
+def _start_from_mean(model: nn.Module, targets: Tensor, task: Task) -> None:
     """A network of numbers starts at the mean, its first guesses as far apart as the targets are."""
+    if task != "regression":
+        return
     with contextlib.suppress(UsageError):  # a network without such a layer finds its way from zero
         _, head = find_head(model)
         spread = targets.std() if len(targets) > 1 else torch.tensor(1.0)

