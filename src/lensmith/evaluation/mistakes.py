@@ -28,7 +28,7 @@ _TAKEN = {"classification": "taken for", "multilabel": "said to be"}
 class Mistake:
     """A picture about which the model was wrong.
 
-    shows: its label; said: the answer. label: of several labels, the most surely wrong one, and whether it was missed.
+    shows: its label; said: the answer. label: of several labels, the most surely wrong one; whether it was missed.
     probability: what the model gave to what is wrong. error: of a number, how far off.
     """
 
@@ -76,8 +76,8 @@ class Confused:
 class Mistakes:
     """What a model got wrong.
 
-    share: of the measured pictures (none for numbers); sure: mistakes made with 90 % or more; worst: the surest, or those
-    furthest off, first; pairs: what was confused with what, the commonest first. mean: of numbers, how far off.
+    share: of the measured pictures (none for numbers); sure: those made with 90 % or more; worst: the surest first, or
+    those furthest off; pairs: what was confused with what, the commonest first. mean: of numbers, how far off.
     """
 
     task: Task
