@@ -76,8 +76,8 @@ class Confused:
 class Mistakes:
     """What a model got wrong.
 
-    share: of the measured pictures (none for numbers); sure: those made with 90 % or more; worst: the surest first, or
-    those furthest off; pairs: what was confused with what, the commonest first. mean: of numbers, how far off.
+    share: of the measured pictures (none for numbers); sure: made with 90 % or more; worst: the surest first,
+    or those furthest off; pairs: what was confused with what, the commonest first. mean: of numbers, how far off.
     """
 
     task: Task

@@ -28,7 +28,7 @@ def thumbnail(file: str, sha256: str = "", words: str = "") -> Html:
     cannot see it, instead of the file's name.
     """
     try:
-        return thumbnail_of(_pixels(Path(file), sha256), words or Path(file).name)
+        return thumbnail_of(picture_of(Path(file), sha256), words or Path(file).name)
     except PictureError as error:
         gone = (tag("span", Path(file).name), tag("small", error.reason))
         return tag("div", *gone, class_="gone", role="img", aria_label=words or Path(file).name)
@@ -52,7 +52,7 @@ def shots(pictures: Iterable[tuple[Html, Html]]) -> Html:
     return tag("div", *figures, class_="shots") if figures else join()
 
 
-def _pixels(path: Path, sha256: str) -> Pixels:
+def picture_of(path: Path, sha256: str) -> Pixels:
     """What lies there now. Raises `PictureError`, also where it is another file than was measured."""
     # Asked first, since a pipe or a device, which a stranger's run may name, would never end.
     try:
