@@ -120,9 +120,9 @@ def learning_curve(
 ) -> Generator[Event, None, LearningCurve | Withheld]:
     """The curve of a linear head on what the packaged network sees in the training pictures.
 
-    seen_on: how many pictures a model is measured on: the fewer, the further a gain that is seen may lie from the true
-    one. seconds: of fitting; looking at pictures for the first time comes on top. Of more than 10,000 pictures 10,000
-    are taken, and the promise is still for all. Without the package, or with too few pictures, it says so instead.
+    seen_on: how many pictures a model is measured on: the fewer, the further a gain that is seen may lie from the
+    true one. seconds: of fitting; looking at pictures for the first time comes on top. Of more than 10,000 pictures
+    10,000 are taken, and the promise is still for all. Without the package, or with too few pictures, it says so.
     """
     from lensmith.features.backbone import is_there, look
 

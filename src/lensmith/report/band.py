@@ -13,8 +13,8 @@ Point = tuple[float, float, float, float]
 
 
 def draw_band(points: Sequence[Point], promised: Sequence[Point], x_name: str, label: str) -> Html:
-    """Points on an axis where each doubling of x is as wide, x rising; `promised` go on from them, dashed, each with its
-    range as an upright line. `label` says it in words."""
+    """Points on an axis where each doubling of x is as wide, x rising; `promised` go on from them, dashed, each with
+    its range as an upright line. `label` says it in words."""
     every = [*points, *promised]
     ticks = round_ticks(min(low for _, _, low, _ in every), max(high for _, _, _, high in every))
     first, last = math.log(every[0][0]), math.log(every[-1][0])

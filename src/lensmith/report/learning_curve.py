@@ -6,13 +6,14 @@ from typing import Any
 
 from lensmith.report.band import Point, draw_band
 from lensmith.report.markup import Html, join, number, table, tag
+from lensmith.report.ranged import ranged
 
 _PROXY = (
-    "The curve is that of a linear head on what a pretrained network sees in the pictures, which takes seconds, and not "
-    "of this run's model: how its errors fall is a hint at how the model's would."
+    "The curve is that of a linear head on what a pretrained network sees in the pictures, which takes seconds, and "
+    "not of this run's model: how its errors fall is a hint at how the model's would."
 )
 _LIMITS = (
-    "Measured with parts of the training pictures, on others of them, so that the held-out pictures are not looked at. "
+    "Measured with parts of the training pictures, on others of them: the held-out pictures are not looked at. "
     "A promise holds for more pictures of the same kind; new kinds can bring more."
 )
 
@@ -37,8 +38,8 @@ def learning_curve(study: dict[str, Any]) -> Html:
         (
             one["name"],
             number(one["recall"]["count"]),
-            _share(one["recall"], ".1%", 1),
-            _share(one["gain"], "+.1f", 100),
+            ranged(one["recall"], ".1%"),
+            ranged(one["gain"], "+.1f", 100),
         )
         for one in study["classes"]
     ]
@@ -56,9 +57,3 @@ def _point(x: float, error: dict[str, Any], scale: int) -> Point:
     value = error["value"] or 0.0
     low, high = (value if end is None else end for end in (error["low"], error["high"]))
     return x, scale * value, scale * low, scale * high
-
-
-def _share(value: dict[str, Any], form: str, scale: int) -> Html:
-    figure, low, high = (scale * value[key] for key in ("value", "low", "high"))
-    ends = join(number(low, form), " to ", number(high, form))
-    return tag("div", number(figure, form), tag("small", ends), class_="ranged")

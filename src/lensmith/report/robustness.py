@@ -12,10 +12,9 @@ from PIL import Image
 from lensmith.errors import PictureError
 from lensmith.pictures.decode import Pixels
 from lensmith.pictures.disturb import DISTURBANCES
-from lensmith.report.markup import Html, join, number, table, tag
+from lensmith.report.markup import Html, join, table, tag
+from lensmith.report.ranged import UNITS, ranged
 from lensmith.report.thumbnails import SIDE, picture_of, shots, thumbnail_of
-
-_UNIT = {"accuracy": (".1%", "+.1f", 100), "mean_ap": (".3f", "+.3f", 1), "mae": (",.3f", "+,.3f", 1)}
 
 
 def robustness(study: dict[str, Any]) -> Html:
@@ -23,32 +22,25 @@ def robustness(study: dict[str, Any]) -> Html:
     told = tag("p", study["verdict"], ".")
     if "kinds" not in study:
         return told
-    form, signed, scale = _UNIT[study["figure"]]
-    rows = [("as they are", number(study["value"]["value"], form), "", "")]
+    form, signed, scale = UNITS[study["figure"]]
+    rows = [("as they are", ranged(study["value"], form), "", "")]
     rows += [
         (
             one["name"],
-            number(one["value"]["value"], form),
-            _lost(one["lost"], signed, scale),
+            ranged(one["value"], form),
+            ranged(one["lost"], signed, scale),
             "clearly" if one["is_clear"] else "may be chance",
         )
         for one in study["kinds"]
     ]
     unit = " in points" if scale == 100 else ""
     caption = (
-        f"On {study['value']['count']:,} pictures, disturbed at the size at which the model looks at them. Lost{unit}: to "
-        "the same pictures as they are, with 95% intervals; clearly: chance, all rows taken together, would do it once in "
-        "twenty times at most."
+        f"On {study['value']['count']:,} pictures, disturbed at the size at which the model looks at them. "
+        f"Lost{unit}: to the same pictures as they are, with 95% intervals; clearly: chance, all rows taken together, "
+        "would do it once in twenty times at most."
     )
     head = ("pictures", study["figure"].replace("_", " "), f"lost{unit}", "so")
     return join(told, table(head, rows, caption), shots(_examples(*study["example"])))
-
-
-def _lost(lost: dict[str, Any], form: str, scale: int) -> Html:
-    if lost["value"] is None or lost["low"] is None or lost["high"] is None:
-        return tag("small", lost.get("why", "no interval"))
-    ends = join(number(scale * lost["low"], form), " to ", number(scale * lost["high"], form))
-    return tag("div", number(scale * lost["value"], form), tag("small", ends), class_="ranged")
 
 
 def _examples(file: str, sha256: str) -> list[tuple[Html, Html]]:
