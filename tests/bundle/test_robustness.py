@@ -71,7 +71,7 @@ def test_a_loss_is_told_with_its_interval(bundle: Bundle, data: ImageDataset) ->
     assert (dark.value.value, dark.lost.value, dark.is_clear) == (0.5, 0.5, True)
     assert dark.lost.low is not None and 0.3 < dark.lost.low < 0.5
     assert (same.lost.value, same.is_clear, same.chance) == (0.0, False, 1.0)
-    words = "loses 50.0 points (36.0 to 61.4) at dark, the most of 2 disturbances, on 60 pictures"
+    words = "loses 50.0 points (35.2 to 61.6) at dark, the most of 2 disturbances, on 60 pictures"
     assert found.verdict() == f"{words}; no other loss is clear"
     facts = found.as_dict()
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts

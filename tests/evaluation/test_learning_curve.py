@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_no_picture_is_asked_about_that_was_learned_from(monkeypatch: pytest.Mon
     for number, asked in enumerate(draws.rows):
         parts = learned[number * len(SHARES) : (number + 1) * len(SHARES)]
         assert [len(part) for part in parts] == draws.sizes[number].tolist()
-        assert all(small < large for small, large in zip(parts, parts[1:], strict=False))
+        assert all(small < large for small, large in pairwise(parts))
         for part in parts:
             assert not {groups[row] for row in part} & {groups[row] for row in asked}
             assert {int(targets[row]) for row in part} == {0, 1, 2}

@@ -73,6 +73,9 @@ def draw_heads(
     numbers = np.unique(np.array(groups), return_inverse=True)[1].astype(np.int64)
     strata = _strata(targets, task)
     sizes, asked, errors = [], [], []
+    strengths: list[float | None] = [None] * len(
+        SHARES
+    )  # chosen by the first draw, for each number of pictures
     for number in range(wanted):
         draw = np.random.default_rng([seed, number // _FOLDS])
         place = _places(numbers, strata, draw)
@@ -81,13 +84,13 @@ def draw_heads(
         if len(left_out) > _ASKED:
             left_out = np.sort(draw.permutation(left_out)[:_ASKED])
         parts = _nested(np.flatnonzero(~fold), place, strata)
-        heads = (
-            fit_linear(features[rows], targets[rows], outputs, task, numbers[rows], seed) for rows in parts
-        )
-        found = [
-            _errors(features[left_out] @ head.weight.numpy().T + head.bias.numpy(), targets[left_out], task)
-            for head in heads
-        ]
+        found = []
+        for at, rows in enumerate(parts):
+            known = targets[rows]
+            head = fit_linear(features[rows], known, outputs, task, numbers[rows], seed, strengths[at])
+            strengths[at] = head.strength
+            said = features[left_out] @ head.weight.numpy().T + head.bias.numpy()
+            found.append(_errors(said, targets[left_out], task))
         sizes.append([len(rows) for rows in parts])
         asked.append(left_out)
         errors.append(np.stack(found))

@@ -36,8 +36,8 @@ def robustness(study: dict[str, Any]) -> Html:
     unit = " in points" if scale == 100 else ""
     caption = (
         f"On {study['value']['count']:,} pictures, disturbed at the size at which the model looks at them. "
-        f"Lost{unit}: to the same pictures as they are, with 95% intervals; clearly: chance, all rows taken together, "
-        "would do it once in twenty times at most."
+        f"Lost{unit}: to the same pictures as they are, with 95% intervals; clearly: chance, all rows together,"
+        " would do it once in twenty times at most."
     )
     head = ("pictures", study["figure"].replace("_", " "), f"lost{unit}", "so")
     return join(told, table(head, rows, caption), shots(_examples(*study["example"])))
