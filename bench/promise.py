@@ -2,11 +2,11 @@
 
     python bench/promise.py --photos hymenoptera_data --cifar cifar10 [--trained 2] > bench/logs/promise.json
 
-The photos have train/CLASS and val/CLASS, CIFAR-10 has train/CLASS; of CIFAR-10 only training pictures are used: 700 of
-each class, of which 500 or 100 are drawn to learn from and the others measure. Five draws of each: half of the pictures
-make a promise for twice as many, a head learns from the half, one from all, and both are measured on the same others.
-Kept: the gain that is seen lies within the promised interval. `--trained N` does the same N times with a network that is
-trained from scratch (CIFAR-10), beside the promise, which is that of a linear head in its place.
+The photos have train/CLASS and val/CLASS, CIFAR-10 has train/CLASS; of CIFAR-10 only training pictures are used: 700
+of each class: 500 or 100 are drawn to learn from and others measure. Five draws of each: half of the pictures
+make a promise for twice as many, a head learns from the half, one from all, both are measured on the same others.
+Kept: the gain that is seen lies within the promised interval. `--trained N` does the same N times with a network that
+is trained from scratch (CIFAR-10), beside the promise, which is that of a linear head in its place.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from few import drawn as first_of
 from numpy.typing import NDArray
 
 from lensmith.data.dataset import ImageDataset
@@ -128,8 +129,11 @@ def of_photos(folder: Path) -> dict[str, Any]:
 
 
 def pool_of(cifar: Path) -> tuple[ImageDataset, Features]:
+    """The pictures of each class that `bench/few.py` takes first."""
     data = load_data(cifar / "train")
-    return looked_at(part(data, stratified_rows(data.targets, POOL * len(data.classes), 0)))
+    folders = sorted(place for place in (cifar / "train").iterdir() if place.is_dir())
+    wanted = {file for folder in folders for file in first_of(sorted(folder.iterdir()), POOL)}
+    return looked_at(data.part(lambda example: example.source in wanted))
 
 
 def of_cifar(data: ImageDataset, features: Features, each: int) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def draw_heads(
     """
     until, wanted = time.monotonic() + seconds, draws_wanted(len(features))
     numbers = np.unique(np.array(groups), return_inverse=True)[1].astype(np.int64)
-    strata = _strata(targets, task)
+    strata = _strata(targets, task)[np.unique(numbers, return_index=True)[1]][numbers]  # its group's
     sizes, asked, errors = [], [], []
     strengths: list[float | None] = [None] * len(
         SHARES
@@ -112,8 +112,7 @@ def _strata(targets: NDArray[Any], task: Task) -> Rows:
 
 
 def _places(groups: Rows, strata: Rows, draw: np.random.Generator) -> Rows:
-    """The drawn place of each picture's group among those of its stratum, int64 [N]; that of a group is its first
-    picture's."""
+    """The drawn place of each picture's group among those of its stratum, int64 [N]."""
     _, first, of_picture = np.unique(groups, return_index=True, return_inverse=True)
     stratum = strata[first]
     order = np.lexsort((draw.permutation(len(first)), stratum))
