@@ -81,7 +81,7 @@ def test_every_picture_is_asked_about_as_often_and_the_seed_decides() -> None:
     features, targets = blobs(90)
     groups = [str(number) for number in range(90)]
     first, again, other = (
-        ended(draw_heads(features, targets, groups, "classification", 3, seed=seed, seconds=inf))
+        ended(draw_heads(features, targets, groups, "classification", 3, seed=seed, seconds=inf, wanted=5))
         for seed in (0, 0, 1)
     )
     counts = np.bincount(np.concatenate(first.rows), minlength=90)
@@ -127,7 +127,7 @@ def test_the_promise_holds_on_pictures_whose_truth_is_known() -> None:
 
         half = rows[:150]
         data = pictures(targets[half].tolist())
-        curve = ended(curve_of(data, features[half], count=150, seen_on=6000, seconds=inf))
+        curve = ended(curve_of(data, features[half], count=150, seen_on=6000, seconds=inf, wanted=5))
         gain = error(half) - error(rows)
         within.append(curve.gain.low <= gain <= curve.gain.high)
     assert sum(within) >= 3
@@ -137,7 +137,9 @@ def test_the_report_of_classes() -> None:
     features, targets = blobs(120)
     targets[60:80] = 2  # labels that say nothing: its pictures are found least
     curve = ended(
-        curve_of(pictures(targets.tolist()), features, count=120, seen_on=50, is_proxy=True, seconds=inf)
+        curve_of(
+            pictures(targets.tolist()), features, count=120, seen_on=50, is_proxy=True, seconds=inf, wanted=5
+        )
     )
     assert isinstance(curve, LearningCurve)
     assert curve.sizes[-1] == 96 and curve.count == 120
@@ -169,7 +171,7 @@ def test_the_class_that_gains_most_comes_first() -> None:
 def test_labels_and_numbers_have_a_curve_too(task: Task) -> None:
     features, targets = blobs(60)
     shown = [((0,), (1,), (0, 1))[kind] if task == "multilabel" else float(kind) for kind in targets]
-    curve = ended(curve_of(pictures(shown, task), features, count=60, seen_on=40, seconds=inf))
+    curve = ended(curve_of(pictures(shown, task), features, count=60, seen_on=40, seconds=inf, wanted=5))
     assert isinstance(curve, LearningCurve) and curve.classes == []
     assert curve.errors[0].value > curve.errors[-1].value > 0
     assert json.dumps(curve.as_dict(), allow_nan=False)
@@ -179,7 +181,7 @@ def test_labels_and_numbers_have_a_curve_too(task: Task) -> None:
 def test_without_one_mistake_nothing_is_promised() -> None:
     features, targets = blobs(60)
     features[np.arange(60), targets] += 50
-    curve = ended(curve_of(pictures(targets.tolist()), features, count=60, seen_on=40, seconds=inf))
+    curve = ended(curve_of(pictures(targets.tolist()), features, count=60, seen_on=40, seconds=inf, wanted=5))
     assert curve.errors[-1].value == 0 and abs(curve.gain.value) < 0.02
     assert "needs them most" not in curve.verdict()
 

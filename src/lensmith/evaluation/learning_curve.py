@@ -155,15 +155,18 @@ def curve_of(
     is_proxy: bool = False,
     seed: int = 0,
     seconds: float = 60.0,
+    wanted: int | None = None,
 ) -> Generator[Event, None, LearningCurve | Withheld]:
-    """The same, from features: [N, D], of the pictures of `data`."""
+    """The same, from features: [N, D], of the pictures of `data`. wanted: draws, as in `draw_heads`."""
     groups = [example.group or identity for example, identity in zip(data.examples, data.ids, strict=True)]
     different = len(set(groups))
     if different < FEWEST:
         why = f"{different} different training pictures, and {FEWEST} are the fewest that tell anything"
         return Withheld(STUDY, why)
     targets, outputs = target_array(data), len(data.classes) or 1
-    draws = yield from draw_heads(features, targets, groups, data.task, outputs, seed=seed, seconds=seconds)
+    draws = yield from draw_heads(
+        features, targets, groups, data.task, outputs, seed=seed, seconds=seconds, wanted=wanted
+    )
     return curve_from(draws, targets, data.classes, data.task, count, seen_on, is_proxy)
 
 

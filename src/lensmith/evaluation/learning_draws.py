@@ -63,13 +63,14 @@ def draw_heads(
     *,
     seed: int = 0,
     seconds: float = 60.0,
+    wanted: int | None = None,
 ) -> Generator[Event, None, Draws]:
     """Leave a fifth out in turn, learn from parts of the rest; a generator of progress.
 
     features: [N, D]; targets: as `target_array` gives them; groups: [N], pictures of one are never on both sides. The
-    time is looked at after each draw, and at least two are made.
+    time is looked at after each draw, and two are made at least. wanted: draws, else by the number of pictures.
     """
-    until, wanted = time.monotonic() + seconds, draws_wanted(len(features))
+    until, wanted = time.monotonic() + seconds, wanted or draws_wanted(len(features))
     numbers = np.unique(np.array(groups), return_inverse=True)[1].astype(np.int64)
     strata = _strata(targets, task)[np.unique(numbers, return_index=True)[1]][numbers]  # its group's
     sizes, asked, errors = [], [], []
