@@ -46,11 +46,13 @@ def fit_linear(
     task: Task,
     pictures: NDArray[np.integer[Any]],
     seed: int = 0,
+    strength: float | None = None,
 ) -> LinearHead:
     """Fit a head, choosing its penalty on pictures that each fit did not see, then on all of them.
 
     features: [N, D]; targets: class indices [N], 0/1 [N, outputs] or numbers [N]; pictures: [N], which
-    picture each row is a view of (views of one are never on both sides of a fold).
+    picture each row is a view of (views of one are never on both sides of a fold). strength: a penalty that was
+    chosen elsewhere.
     """
     x = torch.from_numpy(features).to(torch.float32)
     mean, spread = x.mean(0), x.std(0).clamp(min=1e-6)
@@ -60,19 +62,19 @@ def fit_linear(
     if shift is not None:
         y = (y - shift) / scale
     rotated, axes = _along_axes((x - mean) / spread)
-    folds = _folds(torch.from_numpy(pictures), seed)
-    strength, unseen = _choose_strength(rotated, y, outputs, task, folds)
+    how, unseen = "given", torch.full((len(x), outputs), torch.nan)
+    if strength is None:
+        folds = _folds(torch.from_numpy(pictures), seed)
+        strength, unseen = _choose_strength(rotated, y, outputs, task, folds)
+        how = f"chosen in {len(folds)} folds" if len(folds) > 1 else "chosen on a part"
+        how += " of the training pictures"
     weight, bias = _solve(rotated, y, outputs, task, strength, 1e-7)
     weight = weight @ axes.T
     if shift is not None:
         weight, bias = weight * scale[:, None], bias * scale + shift
         unseen = unseen * scale + shift
     weight = weight / spread
-    how = f"in {len(folds)} folds" if len(folds) > 1 else "on a part"
-    how += " of the training pictures"
-    return LinearHead(
-        weight, bias - weight @ mean, strength, f"L2 penalty {strength:g}, chosen {how}", unseen
-    )
+    return LinearHead(weight, bias - weight @ mean, strength, f"L2 penalty {strength:g}, {how}", unseen)
 
 
 def _along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
