@@ -161,7 +161,7 @@ def test_from_few_pictures_nothing_is_told() -> None:
         for name in "ab"
     )
     (found,) = compare([a, b])
-    assert found.better is None and "fewer than 5 pictures" in found.difference.why
+    assert found.better is None and "fewer than 10 pictures" in found.difference.why
 
 
 @pytest.mark.parametrize("count", [50, 153])

@@ -109,8 +109,14 @@ def test_balanced_accuracy_covers_the_truth_about_as_often_as_it_says(
     found = draw.binomial(shown, recalls)
     values = [balanced_accuracy(hits, pictures) for hits, pictures in zip(found, shown, strict=True)]
     truths = [recalls[pictures > 0].mean() for pictures in shown]
-    held = [(v.low or 0) <= true <= (v.high or 0) for v, true in zip(values, truths, strict=True)]
-    assert 0.9 < np.mean(held) < 0.998
+    told = [(v.low, true, v.high) for v, true in zip(values, truths, strict=True) if v.low is not None]
+    assert 0.9 < np.mean([low <= true <= (high or 0) for low, true, high in told]) < 0.998
+
+
+def test_a_balance_that_hangs_on_five_pictures_has_no_interval() -> None:
+    few, more = (balanced_accuracy(np.array([40, 4]), np.array([45, rare])) for rare in (5, 9))
+    assert few.value == pytest.approx((40 / 45 + 4 / 5) / 2) and few.low is None and "too few" in few.why
+    assert more.low is not None
 
 
 def test_a_mean_of_even_numbers_has_the_interval_of_student() -> None:

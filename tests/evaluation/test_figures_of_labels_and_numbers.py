@@ -58,31 +58,31 @@ def test_what_a_picture_adds_is_what_is_lost_without_it() -> None:
 @pytest.mark.parametrize("count", [50, 153, 1000])
 @pytest.mark.parametrize("distance", [0.8, 1.8, 2.6])
 def test_intervals_of_precision_hold_the_true_one(count: int, distance: float) -> None:
-    """The truth by the areas under two normal curves, a distance apart; three pictures in ten show the label."""
+    """The truth by the areas under two normal curves, a distance apart; four pictures in ten show the label."""
     cuts = np.linspace(-8, 12, 4001)
     above = [np.array([math.erfc((cut - d) / math.sqrt(2)) / 2 for cut in cuts]) for d in (0.0, distance)]
-    precisions = 0.3 * above[1] / (0.3 * above[1] + 0.7 * above[0])
+    precisions = 0.4 * above[1] / (0.4 * above[1] + 0.6 * above[0])
     true = float((-np.diff(above[1]) * (precisions[1:] + precisions[:-1]) / 2).sum())
     draw, held, means = np.random.default_rng(0), [], []
-    for _ in range(150):
-        shown = draw.random((count, 3)) < 0.3
+    for _ in range(150 if count < 1000 else 60):
+        shown = draw.random((count, 3)) < 0.4
         scores = draw.normal(size=(count, 3)) + distance * shown
         each = [precision(scores[:, i], shown[:, i]) for i in range(3)]
         held += [(e.value.low or 0) <= true <= (e.value.high or 1) for e in each if e.value.low is not None]
         means.append(mean_precision(each, count))
     assert np.mean(held) > 0.91
     known = [one for one in means if one.low is not None]
-    assert len(known) > 100 and np.mean([one.low <= true <= one.high for one in known]) > 0.88  # type: ignore[operator]
+    assert len(known) > len(means) / 2 and np.mean([one.low <= true <= one.high for one in known]) > 0.88  # type: ignore[operator]
 
 
 def test_a_label_of_few_pictures_takes_the_interval_from_its_figure_and_from_the_mean() -> None:
     shown = np.zeros((80, 2), int)
-    shown[:20, 0], shown[:4, 1] = 1, 1
+    shown[:20, 0], shown[:9, 1] = 1, 1
     report = measure(np.random.default_rng(0).normal(size=(80, 2)) + shown, shown, ["a", "b"], "multilabel")
     often, seldom = report.per_class
     assert often.average_precision is not None and often.average_precision.low is not None
     assert seldom.average_precision is not None and "fewer than 10" in seldom.average_precision.why
-    assert report["mean_ap"].low is None and "fewer than 5" in report["mean_ap"].why
+    assert report["mean_ap"].low is None and "fewer than 10" in report["mean_ap"].why
 
 
 def test_figures_over_labels_leave_out_those_without_pictures() -> None:
@@ -128,7 +128,7 @@ def test_verdicts_say_what_is_measured() -> None:
 def test_intervals_of_many_pictures_hold_their_figure() -> None:
     rng = np.random.default_rng(0)
     shown = (rng.random((60, 4)) < [0.5, 0.3, 0.2, 0.02]).astype(np.int64)
-    shown[7:13, 3] = 1
+    shown[7:17, 3] = 1
     report = measure(shown * 2 - 1 + rng.normal(size=(60, 4)), shown, list("abcd"), "multilabel")
     true = rng.normal(size=60)
     others = measure(true + rng.normal(size=60) / 3, true, [], "regression")
@@ -137,7 +137,7 @@ def test_intervals_of_many_pictures_hold_their_figure() -> None:
         assert value.low <= value.value <= value.high and value.low < value.high
 
 
-@pytest.mark.parametrize(("count", "draws"), [(50, 400), (153, 300), (1000, 100)])
+@pytest.mark.parametrize(("count", "draws"), [(50, 300), (153, 200), (1000, 60)])
 @pytest.mark.parametrize("told", [0.5, 0.95])
 def test_intervals_of_numbers_hold_the_true_figures(count: int, draws: int, told: float) -> None:
     draw, held = np.random.default_rng(0), []

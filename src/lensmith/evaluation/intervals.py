@@ -15,6 +15,8 @@ Z95 = 1.959963984540054
 """Standard deviations on either side that hold 95 % of a normal distribution."""
 FEW = 30
 """Pictures under which a mean of numbers has no interval."""
+_WORTH = 20
+"""Pictures of a plain share, of which one with a larger variance has none."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,14 @@ def share_of_spread(value: float, variance: float, smoothed: float, count: int) 
     """A figure between 0 and 1 whose variance is known: the Wilson interval of as many pictures as would give a
     plain share that variance (after E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998), p. 193).
 
-    smoothed: the figure pulled towards one half, which never is 0 or 1.
+    smoothed: the figure pulled towards one half, which never is 0 or 1. Withheld where that is fewer than 20: then
+    the variance is too much of a guess itself.
     """
-    low, high = _wilson(value, smoothed * (1 - smoothed) / variance)
+    worth = smoothed * (1 - smoothed) / variance
+    if worth < _WORTH:
+        why = f"it tells no more than a share of {worth:.0f} pictures would: some class has too few"
+        return Value(value, None, None, count, why)
+    low, high = _wilson(value, worth)
     return Value(value, min(low, value), max(high, value), count)
 
 

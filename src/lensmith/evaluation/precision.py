@@ -11,9 +11,9 @@ import numpy as np
 from lensmith.evaluation.intervals import Z95, Floats, Value
 from lensmith.evaluation.ranking import Ranked
 
-_FEW_ALONE, _FEW_EACH = 10, 5
-"""Pictures that show a label, under which its average precision has no interval, and under which the mean over
-labels has none: among fewer it is too often perfect by luck."""
+_FEW = 10
+"""Pictures that show a label, under which neither its average precision has an interval nor the mean over labels:
+among fewer it is too often perfect by luck."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def average_precision(ranked: Ranked) -> Precision | None:
     variance = max(own, smoothed * (1 - smoothed) / (2 * shows))
     low, high = _on_logits(smoothed, variance)
     value = Value(found, min(low, found), 1.0 if found == 1 else max(high, found), count)
-    if shows < _FEW_ALONE:
-        value = Value(found, None, None, count, f"fewer than {_FEW_ALONE} pictures show it")
+    if shows < _FEW:
+        value = Value(found, None, None, count, f"fewer than {_FEW} pictures show it")
     centre = min(high, max(low, found - (count - 1) * (mean - found)))
     return Precision(value, shows, parts, centre, variance - own)
 
@@ -80,15 +80,15 @@ def _without_each(ranked: Ranked, right: Floats, until: Floats) -> Floats:
 
 
 def mean_precision(precisions: Sequence[Precision], count: int) -> Value:
-    """The mean over labels, with the interval that its jackknife gives it on the logit scale. Withheld where under 5
+    """The mean over labels, with the interval that its jackknife gives it on the logit scale. Withheld where under 10
     pictures show one of the labels; those that none shows are left out."""
     if not precisions:
         return Value(math.nan, None, None, count, "no picture shows a label")
     found = sum(one.value.value for one in precisions) / len(precisions)
     if len(precisions) == 1:
         return precisions[0].value
-    if any(one.shows < _FEW_EACH for one in precisions):
-        return Value(found, None, None, count, f"a label is shown by fewer than {_FEW_EACH} pictures")
+    if any(one.shows < _FEW for one in precisions):
+        return Value(found, None, None, count, f"a label is shown by fewer than {_FEW} pictures")
     variance = float(np.square(mean_parts(precisions)).mean()) / (count - 1)
     variance += sum(one.excess for one in precisions) / len(precisions) ** 2
     low, high = _on_logits(sum(one.centre for one in precisions) / len(precisions), variance)
