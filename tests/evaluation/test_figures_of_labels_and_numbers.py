@@ -83,6 +83,8 @@ def test_a_label_of_few_pictures_takes_the_interval_from_its_figure_and_from_the
     assert often.average_precision is not None and often.average_precision.low is not None
     assert seldom.average_precision is not None and "fewer than 10" in seldom.average_precision.why
     assert report["mean_ap"].low is None and "fewer than 10" in report["mean_ap"].why
+    always = precision(np.arange(40.0), np.ones(40)).value
+    assert (always.value, always.low, always.why) == (1, None, "all pictures show it")
 
 
 def test_figures_over_labels_leave_out_those_without_pictures() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from lensmith.errors import DataError
 from lensmith.evaluation.metrics import measure
 from lensmith.evaluation.report import report_from
 from lensmith.evaluation.thresholds import choose_thresholds
@@ -39,3 +41,8 @@ def test_where_one_half_does_as_well_it_stays() -> None:
     assert choose_thresholds(logits, np.ones_like(shown))[0] < 0.01, "everything shows it: always said"
     huge = choose_thresholds(logits * 1e30, 1 - shown)
     assert ((huge > 0) & (huge < 1)).all()
+
+
+def test_thresholds_of_other_labels_are_refused() -> None:
+    with pytest.raises(DataError, match=r"\[1\] thresholds for 3 labels"):
+        measure(*labelled(40, 0), list("abc"), "multilabel", np.array([0.5]))

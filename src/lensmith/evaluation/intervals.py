@@ -16,7 +16,7 @@ Z95 = 1.959963984540054
 FEW = 30
 """Pictures under which a mean of numbers has no interval."""
 _WORTH = 20
-"""Pictures of a plain share, of which one with a larger variance has none."""
+"""Pictures of one share, under which a mean of shares has no interval."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,20 @@ def proportion(successes: int, count: int) -> Value:
     return Value(share, 0.0 if successes == 0 else low, 1.0 if successes == count else high, count)
 
 
-def share_of_spread(value: float, variance: float, smoothed: float, count: int) -> Value:
-    """A figure between 0 and 1 whose variance is known: the Wilson interval of as many pictures as would give a
-    plain share that variance (after E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998), p. 193).
+def mean_of_shares(value: float, variance: float, smoothed: float, counts: NDArray[np.integer[Any]]) -> Value:
+    """A mean of shares of several classes, whose variance is known: the Wilson interval of as many pictures as would
+    give a plain share that variance (after E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998), p. 193).
 
-    smoothed: the figure pulled towards one half, which never is 0 or 1. Withheld where that is fewer than 20: then
-    the variance is too much of a guess itself.
+    smoothed: the mean pulled towards one half, which never is 0 or 1; counts: pictures of each share. Withheld where
+    the mean of equal shares would vary as one of fewer than 20 pictures: then the variance is too much of a guess.
+    (By the counts alone: what is withheld by what was found would leave what is shown too narrow.)
     """
-    worth = smoothed * (1 - smoothed) / variance
+    worth = len(counts) ** 2 / float((1 / counts).sum())
     if worth < _WORTH:
         why = f"it tells no more than a share of {worth:.0f} pictures would: some class has too few"
-        return Value(value, None, None, count, why)
-    low, high = _wilson(value, worth)
-    return Value(value, min(low, value), max(high, value), count)
+        return Value(value, None, None, int(counts.sum()), why)
+    low, high = _wilson(value, smoothed * (1 - smoothed) / variance)
+    return Value(value, min(low, value), max(high, value), int(counts.sum()))
 
 
 def _wilson(share: float, count: float) -> tuple[float, float]:

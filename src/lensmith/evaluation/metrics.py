@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lensmith.errors import DataError
 from lensmith.evaluation.baseline import Baseline
-from lensmith.evaluation.intervals import Floats, Value, f1, mean, proportion, share_of_spread
+from lensmith.evaluation.intervals import Floats, Value, f1, mean, mean_of_shares, proportion
 from lensmith.evaluation.multilabel import measure_multilabel
 from lensmith.evaluation.paired import mcnemar, paired_difference
 from lensmith.evaluation.precision import Precision, average_precision, mean_precision
@@ -139,14 +139,14 @@ def _figures(
 def balanced_accuracy(right: NDArray[np.integer[Any]], shown: NDArray[np.integer[Any]]) -> Value:
     """The mean recall of the classes that are shown. right, shown: pictures of each class, [C].
 
-    Its interval is that of a share with its variance: the sum of those of the recalls, each pulled towards one half
+    Its interval is that of a share with its variance, the sum of those of the recalls: each pulled towards one half
     and towards their mean by a picture, since a class of few pictures that are all right would show none.
     """
     right, shown = right[shown > 0], shown[shown > 0]
     found = float((right / shown).mean())
     recalls = (right + found + 0.5) / (shown + 2)
     variance = float((recalls * (1 - recalls) / shown).sum()) / len(shown) ** 2
-    return share_of_spread(found, variance, float(recalls.mean()), int(shown.sum()))
+    return mean_of_shares(found, variance, float(recalls.mean()), shown)
 
 
 def log_loss(probabilities: Floats, targets: NDArray[np.integer[Any]]) -> Value:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lensmith.errors import DataError
 from lensmith.evaluation.baseline import Baseline
-from lensmith.evaluation.intervals import FEW, Floats, Value, f1, mean, proportion, share_of_spread
+from lensmith.evaluation.intervals import FEW, Floats, Value, f1, mean, mean_of_shares, proportion
 from lensmith.evaluation.paired import paired_means
 from lensmith.evaluation.precision import Precision, average_precision, mean_parts, mean_precision
 from lensmith.evaluation.ranking import mean_area, rank, roc_auc
@@ -31,7 +32,11 @@ def measure_multilabel(
     thresholds: Floats | None = None,
 ) -> Report:
     """logits: [N, L]; targets: 0 or 1, [N, L]; thresholds: the probability from which on each label is said, [L], one
-    half if not given. With them, `f1_at_half` tells what one half would do."""
+    half if not given. With them, `f1_at_half` tells what one half would do. Raises `DataError` for other shapes."""
+    if thresholds is not None and np.shape(thresholds) != (len(classes),):
+        raise DataError(
+            f"{list(np.shape(thresholds))} thresholds for {len(classes)} labels", hint="Give one a label."
+        )
     shown, probabilities = targets.astype(bool), sigmoid(logits)
     said = probabilities >= (0.5 if thresholds is None else thresholds)
     count, ranked = len(shown), [rank(logits[:, i], shown[:, i]) for i in range(len(classes))]
@@ -89,7 +94,9 @@ def mean_f1(shown: NDArray[np.bool_], said: NDArray[np.bool_]) -> Value:
     least = smoothed * (1 - smoothed) / either * (2 / (1 + smoothed) ** 2) ** 2
     excess = np.maximum(0.0, least - np.square(parts).mean(axis=0) / count)
     variance = float(np.square(parts.mean(axis=1)).mean()) / count + float(excess.sum()) / len(figures) ** 2
-    return share_of_spread(found, variance, float((2 * smoothed / (1 + smoothed)).mean()), count)
+    return replace(
+        mean_of_shares(found, variance, float((2 * smoothed / (1 + smoothed)).mean()), either), count=count
+    )
 
 
 def _chance(shown: NDArray[np.bool_], found: Value, precisions: Sequence[Precision]) -> Baseline | None:

@@ -47,8 +47,8 @@ def average_precision(ranked: Ranked) -> Precision | None:
     until = np.cumsum(ranked.positive + ranked.negative)
     precision = right / until
     found = float((ranked.positive * precision).sum()) / shows
-    if shows == 1:
-        why = "one picture shows it"
+    if shows in (1, count):
+        why = "one picture shows it" if shows == 1 else "all pictures show it"
         return Precision(Value(found, None, None, count, why), shows, np.zeros(count), found, 0.0)
     without = _without_each(ranked, right, until)
     mean = float(without.mean())

@@ -51,7 +51,8 @@ def draw_points(points: Sequence[tuple[float, float]], x_name: str, label: str) 
     grid = "".join(f"M0 {100 * i / (len(ticks) - 1):.2f}h100" for i in range(len(ticks)))
     drawing = tag(
         "svg",
-        tag("path", class_="grid", d=f"{grid}M0 100L100 0"),
+        tag("path", class_="grid", d=grid),
+        tag("path", class_="same", d="M0 100L100 0"),
         tag("path", class_="dots", d=dots),
         viewBox="0 0 100 100",
         preserveAspectRatio="none",

@@ -21,12 +21,13 @@ def residuals(facts: dict[str, Any]) -> Html:
         number(shares["5%"], _FORM),
         " and ",
         number(shares["95%"], _FORM),
-        " for nine pictures in ten.",
+        " for nine pictures in ten. ",
+        label
+        := "Said (up) against true (right), a dot for each picture; on the dashed line both are the same.",
     )
-    label = "Said (up) against true (right), a dot for each picture; on the line both are the same."
     bins = [
         (
-            join(number(one["low"], _FORM), " to ", number(one["high"], _FORM)),
+            tag("span", number(one["low"], _FORM), " to ", number(one["high"], _FORM)),
             number(one["bias"]["count"]),
             _mean(one["bias"]),
             number(one["spread"], _FORM),
