@@ -14,6 +14,8 @@ from lensmith.evaluation.intervals import Z95, Floats, Value
 
 _HALVINGS = 50
 """Of an end of an interval: to the last digits of a double."""
+_TRUST = 100
+"""Pictures that show a class, or do not, from which on their own spread counts for more than the usual one."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def roc_auc(ranked: Ranked) -> Area | None:
 
     Its interval holds those areas that are not too far from the one found, by the spread that an area of such a
     size has (R. G. Newcombe, Statistics in Medicine 25 (2006), p. 559, method 5): also near 1, and with few
-    pictures. The parts are the placements of E. R. DeLong and others (Biometrics 44 (1988), p. 837).
+    pictures. The more there are, the more that spread is scaled to the one which these scores show, by the placements
+    of E. R. DeLong and others (Biometrics 44 (1988), p. 837), of which the parts are made.
     """
     positive, negative = ranked.shows, ranked.count - ranked.shows
     if not positive or not negative:
@@ -79,22 +82,28 @@ def roc_auc(ranked: Ranked) -> Area | None:
     area = float((ranked.positive * below).sum()) / (positive * negative)
     placed = np.where(ranked.shown, (below / negative)[ranked.level], (above / positive)[ranked.level])
     each = np.where(ranked.shown, ranked.count / positive, ranked.count / negative)
-    low, high = (_end(area, end, positive, negative) for end in (0.0, 1.0))
-    return Area(Value(area, low, high, ranked.count), (placed - area) * each)
+    parts = (placed - area) * each
+    fewer, usual = min(positive, negative), _spread(area, positive, negative)
+    own = float(np.square(parts).mean()) / ranked.count
+    scale = (_TRUST + fewer * own / usual) / (_TRUST + fewer) if usual else 1.0
+    low, high = (_end(area, end, positive, negative, scale) for end in (0.0, 1.0))
+    return Area(Value(area, low, high, ranked.count), parts)
 
 
-def _end(area: float, end: float, positive: int, negative: int) -> float:
-    """Between the area and an end of the scale, what lies just near enough to the area."""
+def _spread(area: float, positive: int, negative: int) -> float:
+    """The variance of an area of this size, for scores that are spread exponentially."""
     half = (positive + negative) / 2 - 1
+    shape = 1 + half * ((1 - area) / (2 - area) + area / (1 + area))
+    return area * (1 - area) * shape / (positive * negative)
 
-    def is_far(other: float) -> bool:
-        spread = other * (1 - other) * (1 + half * ((1 - other) / (2 - other) + other / (1 + other)))
-        return abs(other - area) > Z95 * math.sqrt(spread / (positive * negative))
 
+def _end(area: float, end: float, positive: int, negative: int, scale: float) -> float:
+    """Between the area and an end of the scale, what lies just near enough to the area."""
     near, far = area, end
     for _ in range(_HALVINGS):
         middle = (near + far) / 2
-        near, far = (near, middle) if is_far(middle) else (middle, far)
+        is_far = abs(middle - area) > Z95 * math.sqrt(scale * _spread(middle, positive, negative))
+        near, far = (near, middle) if is_far else (middle, far)
     return near
 
 
