@@ -33,13 +33,20 @@ def root_mean_square(error: Floats) -> Value:
 def r2(error: Floats, true: Floats) -> Value:
     """One less the mean squared error by the variance of what is true. error, true: [N].
 
-    Its interval is that of a mean (see `intervals.mean`) of what each picture adds to that ratio (delta method).
+    Its interval is that of a mean (see `intervals.mean`) of what each picture adds to that ratio, and to its logarithm
+    (delta method): of either end the one further out, since each alone is a little narrow where errors are heavy.
     """
     count, squares, apart = len(true), np.square(error), np.square(true - true.mean())
     spread = float(apart.mean())
     if spread <= 1e-24 * float(np.square(true).mean()):
         return Value(math.nan, None, None, count, "all pictures have the same number")
     ratio = float(squares.mean()) / spread
-    found = mean(ratio + squares / spread - ratio * apart / spread, least=0.0)
-    low, high = (None if end is None else 1 - end for end in (found.high, found.low))
-    return Value(1 - ratio, low, high, count, found.why)
+    if ratio == 0:
+        return Value(1.0, None, None, count, "no picture shows an error")
+    plain = mean(squares / spread - ratio * apart / spread)
+    bent = mean(squares / squares.mean() - apart / spread)
+    if plain.low is None or plain.high is None or bent.low is None or bent.high is None:
+        return Value(1 - ratio, None, None, count, plain.why or bent.why)
+    high = max(ratio + plain.high, ratio * math.exp(min(bent.high, 50.0)))
+    low = min(ratio + plain.low, ratio * math.exp(bent.low))
+    return Value(1 - ratio, 1 - high, 1 - max(0.0, low), count)
