@@ -33,8 +33,8 @@ def root_mean_square(error: Floats) -> Value:
 def r2(error: Floats, true: Floats) -> Value:
     """One less the mean squared error by the variance of what is true. error, true: [N].
 
-    Its interval is that of a mean (see `intervals.mean`) of what each picture adds to that ratio, and to its logarithm
-    (delta method): of either end the one further out, since each alone is a little narrow where errors are heavy.
+    Its interval is that of a mean (see `intervals.mean`) of what each picture adds to that ratio, and to its
+    logarithm (delta method): the ends further out, since each alone is a little narrow where errors are heavy.
     """
     count, squares, apart = len(true), np.square(error), np.square(true - true.mean())
     spread = float(apart.mean())
