@@ -6,8 +6,9 @@ import numpy as np
 
 from lensmith.bundle.engines import Logits
 from lensmith.bundle.facts import BundleFacts
+from lensmith.evaluation.intervals import Floats
 from lensmith.evaluation.metrics import softmax
-from lensmith.evaluation.multilabel import Floats, sigmoid
+from lensmith.evaluation.multilabel import sigmoid
 from lensmith.types import Prediction
 
 TOP = 5

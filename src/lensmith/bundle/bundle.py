@@ -15,7 +15,7 @@ from lensmith.bundle.engines import Engine, Logits, open_engine, torch_engine
 from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts, digests, fault_of
 from lensmith.bundle.storage import locate, read_bundle, write_bundle
 from lensmith.errors import ModelFileError, UsageError
-from lensmith.evaluation.multilabel import Floats
+from lensmith.evaluation.intervals import Floats
 from lensmith.pictures.decode import Pixels
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.pictures.reading import pixels_of

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.errors import DataError, UsageError
-from lensmith.evaluation.intervals import Value
-from lensmith.evaluation.multilabel import mean_precision
-from lensmith.evaluation.paired import holm, mcnemar, paired_bootstrap, paired_difference
+from lensmith.evaluation.intervals import Floats, Value
+from lensmith.evaluation.paired import holm, mcnemar, paired_difference, paired_means
+from lensmith.evaluation.precision import average_precision, mean_parts, mean_precision
+from lensmith.evaluation.ranking import rank
 from lensmith.evaluation.report import report_from
 from lensmith.evaluation.spread import Spread, beside_spread, spread_from
 from lensmith.runs.directory import RunDirectory
@@ -214,10 +215,13 @@ def _told_apart(a: Measured, b: Measured, rows: NDArray[np.intp]) -> tuple[tuple
         first, second = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
         shares = float(right_a.mean()), float(right_b.mean())
         return shares, paired_difference(first, second, len(rows)), mcnemar(first, second)
-    figures = [_figure(one, rows[:, side], a.classes) for side, one in enumerate((a, b))]
-    difference, chance = paired_bootstrap(figures[0], figures[1], len(rows))
-    everything = np.arange(len(rows))
-    return (figures[0](everything), figures[1](everything)), difference, chance
+    (parts_a, why_a), (parts_b, why_b) = (
+        _parts(one, rows[:, side], a.classes) for side, one in enumerate((a, b))
+    )
+    difference, chance = paired_means(parts_a, parts_b)
+    if why := why_a or why_b:
+        difference, chance = replace(difference, low=None, high=None, why=why), 1.0
+    return (float(parts_a.mean()), float(parts_b.mean())), difference, chance
 
 
 def _right(one: Measured, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -230,16 +234,20 @@ def _right(one: Measured, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
     return right
 
 
-def _figure(one: Measured, rows: NDArray[np.intp], classes: list[str]) -> Any:
+def _parts(one: Measured, rows: NDArray[np.intp], classes: list[str]) -> tuple[Floats, str]:
+    """What each picture adds to the figure, [n], their mean being the figure; and why nothing is told of it."""
     logits, targets = one.predictions.logits[rows], one.predictions.targets[rows]
     if one.task == "regression":
-        error = np.abs(logits[:, 0].astype(np.float64) - targets.astype(np.float64))
-        return lambda drawn: float(error[drawn].mean())
+        return np.abs(logits[:, 0].astype(np.float64) - targets.astype(np.float64)), ""
     if set(one.classes) != set(classes):
         other = min(set(one.classes) ^ set(classes))
         raise DataError(f"{one.name}: label '{other}' is known to one of the two models alone")
     order = [one.classes.index(name) for name in classes]
-    return mean_precision(logits[:, order], targets[:, order].astype(bool))
+    shown = targets.astype(bool)
+    ranked = [rank(logits[:, i], shown[:, i]) for i in order]
+    known = [found for found in map(average_precision, ranked) if found is not None]
+    value = mean_precision(known, len(rows))
+    return (value.value + mean_parts(known) if known else np.zeros(len(rows))), value.why
 
 
 def _alone(

@@ -87,7 +87,7 @@ def _beside(report: Report) -> str:
     """What a figure means: its interval, what no model at all would reach, how often these pictures served."""
     words = ["the range is a 95% confidence interval"]
     if report.task == "classification" and report.baseline is not None:
-        words.append(f"always saying the commonest class would get {report.baseline:.1%}")
+        words.append(f"always saying the commonest class would get {report.baseline.value.value:.1%}")
     if report.seen > 1:
         words.append(f"{report.seen} models have been measured on these pictures")
     return "; ".join(words)
