@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from lensmith.bundle.engines import Logits
 from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.errors import DataError
 from lensmith.evaluation.metrics import measure
+from lensmith.evaluation.reliability import measure_reliability
 from lensmith.evaluation.report import Report
 from lensmith.pictures.decode import Pixels
 from lensmith.runs.predictions import Predictions
@@ -77,6 +78,10 @@ def measure_bundle(
     logits, speed = timed_logits(bundle, column.pixels)
     targets = targets_of(bundle, used)
     report = measure(logits / np.float32(bundle.facts.temperature), targets, bundle.classes, bundle.task)
+    if reliability := measure_reliability(
+        logits, targets, bundle.task, bundle.facts.temperature, bundle.facts.threshold
+    ):
+        report = replace(report, studies={"reliability": reliability.as_dict()})
     splits = np.full(len(used), split)
     files = np.array([str(example.source) for example in used.examples])
     predictions = Predictions(np.array(used.ids), targets, logits, splits, files)

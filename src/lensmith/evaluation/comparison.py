@@ -101,6 +101,13 @@ class Comparison:
         apart = self._apart(abs(self.difference.value))
         return f"{self.better} is better than {other} by {apart}: {beside}{self._between()}"
 
+    def brief(self) -> str:
+        """What the first is beside the second, in half a sentence."""
+        if self.better is None:
+            return f"not to be told apart from {self.second}"
+        word = "better" if self.better == self.first else "worse"
+        return f"{word} than {self.second} by {self._apart(abs(self.difference.value))}"
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
         named = {"first": self.first, "second": self.second, "better": self.better}

@@ -43,7 +43,7 @@ class Report:
     """A measurement. `report["accuracy"]` is a figure; `split`, `held_out` and `seen` say on what it stands.
 
     confusion: rows are what pictures show, columns what the model said, in the order of `classes`.
-    baseline: accuracy of always saying the commonest class.
+    baseline: accuracy of always saying the commonest class. studies: what else was looked into, as JSON by name.
     """
 
     task: Task
@@ -56,6 +56,7 @@ class Report:
     split: str = ""
     held_out: bool = False
     seen: int = 0
+    studies: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Value:
         return self.values[name]
@@ -96,6 +97,7 @@ class Report:
             "classes": self.classes,
             "per_class": [figures.as_dict() for figures in self.per_class],
             "confusion": self.confusion,
+            "studies": self.studies,
         }
 
     def __str__(self) -> str:
@@ -148,4 +150,4 @@ def _report(facts: dict[str, Any]) -> Report:
         name: facts[name]
         for name in ("task", "count", "classes", "confusion", "baseline", "split", "held_out", "seen")
     }
-    return Report(values=values, per_class=per_class, **same)
+    return Report(values=values, per_class=per_class, studies=dict(facts.get("studies", {})), **same)

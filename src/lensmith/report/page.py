@@ -5,9 +5,12 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from string import Template
+from typing import Any
 
 from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
+from lensmith.report.certainty import certainty
+from lensmith.report.findings import findings
 from lensmith.report.markup import Html, join, tag
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines, write_text
@@ -29,20 +32,31 @@ def write_page(run: RunDirectory) -> None:
         "Figures": sections.figures(report),
         "Classes": sections.classes(report),
         "Confusion": sections.confusion(report),
+        "Certainty": certainty(report.studies.get("reliability", {}), facts.get("calibration", {})),
         "Data": sections.data(data) if data else Html(),
+        "Findings": findings(facts["issues"]) if "issues" in facts else Html(),
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
         "Choices": sections.choices(recipe, facts.get("choices", {})),
         "Machine": sections.machine(facts),
+        "Left out": sections.left_out(report.studies.get("left_out", {}), run.path),
         "Repeat": sections.repeat(data.get("source", "DATA"), run.recipe_file),
     }
     page = Template(_packaged("page.html")).substitute(
         name=join(name),
         style=_packaged("page.css"),
         about=join(*[tag("span", word) for word in about if word]),
-        verdict=join(said.get("verdict", "Not measured: this run has no report.json")),
+        verdict=_verdict(said),
         sections="\n".join(_section(title, part) for title, part in parts.items() if part),
     )
     write_text(run.page_file, page)
+
+
+def _verdict(said: dict[str, Any]) -> Html:
+    """The sentence at the top, with what the run is beside the one before."""
+    if not said:
+        return join("Not measured: this run has no report.json")
+    beside = said.get("studies", {}).get("beside", {}).get("brief")
+    return join(said["verdict"], f"; {beside}" if beside else "")
 
 
 def _section(title: str, content: Html) -> Html:

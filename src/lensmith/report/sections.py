@@ -159,6 +159,15 @@ def speed(facts: dict[str, Any]) -> Html:
     return tag("p", words, f" a second are computed ({said['engine']}, threads: {said['threads']}).")
 
 
+def left_out(studies: dict[str, str], run: Path) -> Html:
+    """What was not looked into, and the command that does."""
+    if not studies:
+        return Html()
+    rows = [(name.replace("_", " "), why) for name, why in studies.items()]
+    line = shlex.join(("lensmith", "report", str(run), "--full"))
+    return join(table(("study", "why"), rows, "To be added by"), tag("pre", tag("code", line), tabindex=0))
+
+
 def repeat(source: str, recipe_file: Path) -> Html:
     """The command that trains this again."""
     line = shlex.join(("lensmith", "train", source, "--recipe", str(recipe_file)))

@@ -16,7 +16,7 @@ from lensmith.runs.fields import AUTO, read_value, require_field, require_value,
 from lensmith.runs.files import write_text
 from lensmith.types import Task
 
-OPTIONAL = ("root", "budget", "weights", "preprocess", "augment", "changes")
+OPTIONAL = ("root", "budget", "max_error", "weights", "preprocess", "augment", "changes")
 """Fields that may stay without a value."""
 
 OF_A_PICTURE = ("crop", "colour", "cutout")
@@ -45,7 +45,9 @@ class Recipe:
     freeze: bool | None = None
     """Leave the trained part as it is and fit a linear head to its features"""
     choice_fraction: float | None = None
-    """Share of the training pictures held back to choose on whether fine-tuning a trained network pays"""
+    """Share of the training pictures held back for choices: whether fine-tuning pays, how sure an answer is"""
+    max_error: float | None = None
+    """Share of the answers given that may be wrong; of the others the model says that it is not sure"""
     weights: str | None = None
     """A file of weights to start from, in the place of the published ones"""
     loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "l1"] | str | None = None
@@ -185,6 +187,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("small_first", 0, 0.9),
     ("val_fraction", 0.01, 0.9),
     ("choice_fraction", 0, 0.5),
+    ("max_error", 0.0001, 0.5),
     ("seed", 0, 2**63 - 1),
 )
 
@@ -205,6 +208,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "label_smoothing": 0.0,
         "flip": False,
         "shift": 0.0,
+        "choice_fraction": 0.0,
     },
     "scratch": {"pretrained": False},
     "transfer": {"model": "efficientnet_lite0", "pretrained": True},

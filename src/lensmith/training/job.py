@@ -23,23 +23,30 @@ from lensmith.bundle.storage import update_facts
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
+from lensmith.evaluation.calibration import Calibration, Unseen, calibrate
 from lensmith.evaluation.report import Report
 from lensmith.planning.changes import written
 from lensmith.planning.clock import Clock
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
-from lensmith.runs.fields import OWN
+from lensmith.runs.fields import OWN, seconds_of
 from lensmith.runs.files import write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
+from lensmith.studies.studied import study
+from lensmith.studies.subject import Subject
 from lensmith.training.epochs import train_epochs
 from lensmith.training.finetune import can_fine_tune, fine_tune
+from lensmith.training.held_back import hold_back, said_of_choices
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
 from lensmith.training.run import Run
 from lensmith.training.start import prepare_job
 from lensmith.training.transfer import fit_head
 from lensmith.types import Event
+
+_STUDIED, _LEAST_STUDY = 0.1, 0.5
+"""Share of a run's time, and seconds, that studies of the finished model may take where no budget says."""
 
 
 def run_job(
@@ -76,9 +83,12 @@ def _run(
         prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
         with clock.stage("train"):
-            yield from _train(prepared, run, facts)
+            unseen = yield from _train(prepared, run, facts)
         with clock.stage("save"):
-            bundle = save_bundle(prepared, run)
+            calibration = calibrate(unseen, prepared.data.task, prepared.plan.recipe.max_error)
+            facts["calibration"] = calibration.as_dict()
+            yield Event("calibrate", calibration.why)
+            bundle = save_bundle(prepared, run, calibration)
         with clock.stage("measure"):
             measured = yield from _measure(run, bundle, prepared)
         with clock.stage("inspect"):
@@ -91,6 +101,10 @@ def _run(
         facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
         facts["data"][measured.report.split] = _counts(measured.data)
         facts["data"]["skipped"] += [vars(s) for s in measured.skipped]
+        run.write_facts(facts)
+        with clock.stage("studies"):
+            yield from _study(run, bundle, prepared, measured, clock)
+        facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
         run.write_facts(facts)
         write_page(run)
     except LensmithError:
@@ -117,13 +131,16 @@ def _as_used(roles: Roles) -> ImageDataset:
     return roles.train.with_examples([example for part in parts for example in part.examples])
 
 
-def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Generator[Event, None, None]:
-    """Fit the head or train the network; interrupted, keep what was learned so far, unmeasured."""
+def _train(
+    prepared: Prepared, run: RunDirectory, facts: dict[str, Any]
+) -> Generator[Event, None, Unseen | None]:
+    """Fit the head or train the network; interrupted, keep what was learned so far, unmeasured. Returns what it
+    says of pictures that it had not learned from, where there are some."""
     recipe = prepared.plan.recipe
     torch.manual_seed(recipe.seed)  # sizing a budget has drawn from it
     try:
         if recipe.freeze:
-            head = yield from fit_head(prepared)
+            head, unseen = yield from fit_head(prepared)
             facts["choices"]["weight_decay"] = head.reason
             yield Event(
                 "train",
@@ -131,24 +148,27 @@ def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Gene
             )
             facts["choices"]["fine-tuning"] = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
             yield Event("", f"fine-tuning: {facts['choices']['fine-tuning']}")
-            return
+            return unseen
         if can_fine_tune(prepared):
             tuned = yield from fine_tune(prepared, run)
-            trained, facts["choices"]["fine-tuning"] = tuned.trained, tuned.why
+            trained, facts["choices"]["fine-tuning"], said = tuned.trained, tuned.why, tuned.unseen
         else:
-            trained = yield from train_epochs(prepared, run)
+            part, left_out = yield from hold_back(prepared)
+            trained = yield from train_epochs(part, run)
+            said = said_of_choices(part, left_out)
         facts["choices"]["keep"] = trained.kept
         if trained.changes:
             recipe.changed(changes=written(trained.changes)).write(run.recipe_file)
+        return said
     except Exception:
         raise
     except BaseException as stop:
-        save_bundle(prepared, run)
+        save_bundle(prepared, run, Calibration())
         stop.add_note(f"the weights so far, not measured: {run.model}")
         raise
 
 
-def save_bundle(prepared: Prepared, run: RunDirectory) -> Bundle:
+def save_bundle(prepared: Prepared, run: RunDirectory, calibration: Calibration) -> Bundle:
     """Write `RUN/model/` and open it again: what is measured is what lies on disk."""
     recipe = prepared.plan.recipe
     bundle = Bundle(
@@ -159,7 +179,8 @@ def save_bundle(prepared: Prepared, run: RunDirectory) -> Bundle:
         name="" if recipe.model == OWN else recipe.model or "",
         provenance=_provenance(prepared, run),
     )
-    bundle.save(run.model)
+    calibrated = bundle.with_facts(temperature=calibration.temperature, threshold=calibration.threshold)
+    calibrated.save(run.model)
     return load_model(run.model)
 
 
@@ -193,11 +214,29 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
     held_out = {"split": roles.held_out_name, "count": len(measured.data)}
     made = bundle.facts.provenance
     made = {**made, "data": {**made["data"], "held_out": held_out}}
-    update_facts(run.model, bundle.with_facts(report=report.as_dict(), provenance=made).facts)
+    alone = dataclasses.replace(report, studies={})
+    update_facts(run.model, bundle.with_facts(report=alone.as_dict(), provenance=made).facts)
     write_json(run.report_file, report.as_dict())
     yield Event("measure", report.verdict())
     yield Event("", _beside(report))
+    if "reliability" in report.studies:
+        yield Event("", report.studies["reliability"]["verdict"])
     return dataclasses.replace(measured, report=report)
+
+
+def _study(
+    run: RunDirectory, bundle: Bundle, prepared: Prepared, measured: Measurement, clock: Clock
+) -> Generator[Event, None, None]:
+    """What more can be told in a little time: in what is left of a budget, without one in a tenth of the run's."""
+    recipe = prepared.plan.recipe
+    left = _LEAST_STUDY + _STUDIED * clock.spent()
+    if recipe.budget is not None:
+        left = seconds_of(recipe.budget) - clock.spent()
+    train = prepared.column.matching(prepared.roles.train)
+    subject = Subject(run, bundle, train, measured.data, measured.predictions, measured.report)
+    report = yield from study(subject, time.perf_counter() + left)
+    if left_out := report.studies.get("left_out"):
+        yield Event("", f"left out: {', '.join(left_out)}. To add them: lensmith report {run.path} --full")
 
 
 def _beside(report: Report) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lensmith.batches.batches import laid_out
 from lensmith.errors import UsageError
+from lensmith.evaluation.calibration import Unseen
 from lensmith.features.embed import Features, embed
 from lensmith.features.linear import LinearHead, fit_linear
 from lensmith.models.heads import find_head
@@ -34,10 +35,12 @@ class Seen:
     pictures: NDArray[np.int64]
 
 
-def fit_head(prepared: Prepared) -> Generator[Event, None, LinearHead]:
-    """Features of every training picture once (mirrored too, where that keeps its meaning), then the head."""
+def fit_head(prepared: Prepared) -> Generator[Event, None, tuple[LinearHead, Unseen]]:
+    """Features of every training picture once (mirrored too, where that keeps its meaning), then the head; and what
+    is said of pictures out of fold."""
     seen = yield from see(prepared)
-    return put_head(prepared, seen)
+    head = put_head(prepared, seen)
+    return head, out_of_fold(head, seen)
 
 
 def see(prepared: Prepared) -> Generator[Event, None, Seen]:
@@ -95,6 +98,17 @@ def put_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None 
         head.weight.copy_(fitted.weight)
         head.bias.copy_(fitted.bias)
     return fitted
+
+
+def out_of_fold(head: LinearHead, seen: Seen) -> Unseen:
+    """What the heads that were fitted to choose a penalty said of the pictures that each had not seen.
+
+    head: fitted to all that was seen.
+    """
+    count = int(seen.pictures.max()) + 1  # the first view of each picture is how measuring sees it
+    said, targets = head.unseen[:count].numpy(), seen.targets[:count]
+    left_out = np.isfinite(said).all(axis=1)
+    return Unseen(said[left_out], targets[left_out], "training pictures, each by a head that had not seen it")
 
 
 def _head(prepared: Prepared) -> nn.Linear:
