@@ -12,7 +12,7 @@ from lensmith.errors import PictureError, UsageError
 
 if TYPE_CHECKING:
     from lensmith.bundle.bundle import Bundle
-    from lensmith.bundle.occlusion import Explanation
+    from lensmith.explaining.occlusion import Explanation
 
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
@@ -59,7 +59,7 @@ def explain(
 
 def _explain(bundle: Bundle, picture: Path, label: str | None, place: Path | None, as_json: bool) -> bool:
     """Whether the picture could be read."""
-    from lensmith.bundle.occlusion import explanation, overlay
+    from lensmith.explaining.occlusion import explanation, overlay
 
     try:
         pixels = bundle.prepare(picture)
