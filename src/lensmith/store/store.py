@@ -29,7 +29,7 @@ from lensmith.store.filling import fill
 from lensmith.store.room import DiskRoom, MemoryRoom, Room
 from lensmith.types import Event
 
-_VERSION = 3
+VERSION = 3
 """Raised when decoding or preprocessing changes a pixel, or a column holds other files."""
 
 _ASKED = 2048
@@ -80,6 +80,17 @@ def open_column(
     return column
 
 
+def is_stored(data: ImageDataset, preprocess: Preprocess) -> bool:
+    """Whether the column of a data set lies in the cache folder."""
+    folder = _folder_of(data, preprocess)
+    return folder is not None and (folder / "index.json").is_file()
+
+
+def decode_column(data: ImageDataset, preprocess: Preprocess) -> Generator[Event, None, Column]:
+    """The column of a data set, decoded now and kept nowhere; it is empty where no picture can be read."""
+    return (yield from _decode(data, preprocess, None))
+
+
 def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
     """Named by what decides the pixels: each file's path, size and time, the preprocessing, both versions."""
     sources = [example.source for example in data.examples]
@@ -90,7 +101,7 @@ def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
     if words is None:
         return None
     steps = json.dumps(preprocess.as_dict(), sort_keys=True)
-    digest = hashlib.sha256(f"{_VERSION} {PIL.__version__} {steps}\n{words}".encode())
+    digest = hashlib.sha256(f"{VERSION} {PIL.__version__} {steps}\n{words}".encode())
     with contextlib.suppress(UsageError):
         return columns_folder() / digest.hexdigest()[:40]
     return None

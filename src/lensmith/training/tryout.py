@@ -3,7 +3,6 @@ photos? Both learn from some of the training pictures, and others among them tel
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Generator
 from dataclasses import replace
 
@@ -12,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.native import native_size
 from lensmith.data.splitting import Roles, make_splits
 from lensmith.errors import LensmithError, PictureError
 from lensmith.fitting.fit import fit
+from lensmith.models.packaged import BACKBONE, is_there
 from lensmith.planning.clock import Clock
-from lensmith.planning.plan import BACKBONE, BACKBONE_PACKAGE, DRAWN, MANY, native_size
+from lensmith.planning.plan import DRAWN, MANY
 from lensmith.runs.fields import seconds_of
 from lensmith.runs.recipe import Recipe
 from lensmith.store.store import open_column
@@ -47,7 +48,7 @@ def is_undecided(recipe: Recipe, parts: Parts, train: ImageDataset) -> bool:
         and train.task == "classification"
         and _FEWEST <= len(train) < MANY
         and (recipe.budget is None or seconds_of(recipe.budget) >= _LEAST_BUDGET)
-        and importlib.util.find_spec(BACKBONE_PACKAGE) is not None
+        and is_there()
         and native_size(train)[0] is not None
         and _is_coloured(train)
     )
