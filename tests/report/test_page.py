@@ -24,7 +24,7 @@ from lensmith.runs.files import write_json
 
 NAMES = ["ants", "bees", "中文"]
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;$name"
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "img"}
 
 
 class Page(HTMLParser):

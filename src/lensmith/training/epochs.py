@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lensmith.batches.batches import laid_out, normalised
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.target_array import target_array
 from lensmith.errors import DataError
 from lensmith.evaluation.evaluate import gather
 from lensmith.evaluation.metrics import measure
@@ -27,7 +28,7 @@ from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
 from lensmith.store.store import Column
 from lensmith.training.log import RunLog
-from lensmith.training.prepare import Prepared, target_array
+from lensmith.training.prepare import Prepared
 from lensmith.types import Batch, Event
 
 _TOLD = 8

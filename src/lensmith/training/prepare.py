@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from lensmith.batches.growth import Growth
 from lensmith.batches.mixing import Mixing
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.splitting import Roles, refuse_hopeless
+from lensmith.data.target_array import target_array
 from lensmith.errors import PictureError, UsageError
 from lensmith.fitting.losses import make_loss, require_soft_targets
 from lensmith.fitting.muon import Muon
@@ -249,19 +249,6 @@ def _preprocess(recipe: Recipe, weights: dict[str, Any]) -> Preprocess:
         raise UsageError("normalize=pretrained, and nothing is pretrained", hint="Add pretrained=true.")
     resize = weights["resize"] if recipe.fit == "crop" and recipe.image_size == weights["size"] else None
     return Preprocess(size, recipe.fit, resize, weights["interpolation"], weights["mean"], weights["std"])
-
-
-def target_array(data: ImageDataset) -> NDArray[Any]:
-    """Targets as arrays: indices [N], 0 and 1 [N, L], or numbers [N, 1]."""
-    if data.task == "classification":
-        return np.array(data.targets, np.int64)
-    if data.task == "regression":
-        return np.array(data.targets, np.float32).reshape(-1, 1)
-    shown = np.zeros((len(data), len(data.classes)), np.float32)
-    for row, labels in zip(shown, data.targets, strict=True):
-        assert isinstance(labels, tuple)
-        row[list(labels)] = 1
-    return shown
 
 
 def _on(targets: NDArray[Any], recipe: Recipe) -> Tensor:
