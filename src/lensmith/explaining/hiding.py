@@ -1,9 +1,9 @@
 """How far a heat map can be trusted: parts of the picture are hidden in its order, and the model asked again.
 
-Deletion and insertion of Petsiuk, Das and Saenko, "RISE" (arXiv:1806.07421, section 4.1), beside what the same does in
-random orders. Those are the map's own values laid out anew, so that they hide in pieces of the same size. Showing in
-an order is hiding in the opposite one, and the opposite of a random order is another: so one set of random curves is
-what both are compared with.
+Deletion and insertion of Petsiuk, Das and Saenko, "RISE" (arXiv:1806.07421, section 4.1), beside what the same does
+in random orders. Those are the map's own values laid out anew, so that they hide in pieces of the same size. Showing
+in an order is hiding in the opposite one, and the opposite of a random order is another: so one set of random curves
+is what both are compared with.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class MapLayer:
             return values.permute(0, 3, 1, 2)
         rows = values.transpose(0, 1) if self.layout == "TNC" else values
         places = rows[:, list(self.tokens)].transpose(1, 2)
-        return places.unflatten(2, self.grid)
+        return places.reshape(*places.shape[:2], *self.grid)
 
 
 def find_maps(model: nn.Module, images: Tensor) -> list[MapLayer]:

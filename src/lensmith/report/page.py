@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from importlib import resources
-from string import Template
 
 from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
-from lensmith.report.markup import Html, join, tag
+from lensmith.report.document import write_document
+from lensmith.report.markup import Html
 from lensmith.runs.directory import RunDirectory
-from lensmith.runs.files import read_json, read_json_lines, write_text
+from lensmith.runs.files import read_json, read_json_lines
 
 
 def write_page(run: RunDirectory) -> None:
@@ -35,19 +34,6 @@ def write_page(run: RunDirectory) -> None:
         "Machine": sections.machine(facts),
         "Repeat": sections.repeat(data.get("source", "DATA"), run.recipe_file),
     }
-    page = Template(_packaged("page.html")).substitute(
-        name=join(name),
-        style=_packaged("page.css"),
-        about=join(*[tag("span", word) for word in about if word]),
-        verdict=join(said.get("verdict", "Not measured: this run has no report.json")),
-        sections="\n".join(_section(title, part) for title, part in parts.items() if part),
-    )
-    write_text(run.page_file, page)
-
-
-def _section(title: str, content: Html) -> Html:
-    return tag("section", tag("h2", title, id=title), content, aria_labelledby=title)
-
-
-def _packaged(file: str) -> str:
-    return resources.files("lensmith.report").joinpath(file).read_text(encoding="utf-8")
+    verdict = said.get("verdict", "Not measured: this run has no report.json")
+    foot = "The same figures, as data: report.json, facts.json, recipe.toml, metrics.jsonl."
+    write_document(run.page_file, name, verdict, parts, about, foot)
