@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8
 """Layers asked together: of a transformer's last block some ten are passed over, of other networks none."""
-_REACHED = 0.5
-"""Share of the places that the answer has to depend on: behind the last attention that is the class token alone."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def is_there() -> bool:
 
 
 def layer_heat(network: nn.Module, images: Tensor, output: int) -> LayerHeat | None:
-    """The heat of the last layer that shows the picture's places and that the answer depends on in most of them.
+    """The heat of the last layer that shows the picture's places and that the answer depends on in any of them.
 
     images: float [1, C, H, W], normalised. None where a network has no such layer. The network is in eval mode.
     """
@@ -51,7 +49,7 @@ def layer_heat(network: nn.Module, images: Tensor, output: int) -> LayerHeat | N
     for start in range(0, len(layers), _AT_ONCE):
         part = layers[start : start + _AT_ONCE]
         for layer, places in zip(part, heats(network, images, output, part), strict=True):
-            if (places != 0).mean() >= _REACHED:
+            if places.any():  # behind the last attention, an answer may hang on the class token alone
                 return LayerHeat(layer.name, places)
     return None
 

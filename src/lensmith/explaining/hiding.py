@@ -23,8 +23,8 @@ DRAWS = 20
 """Random orders. A map as good as any of them is first among all in one case of 21."""
 STEPS = 10
 """Parts, equal in area, that are hidden one after the other."""
-_HOLDS = 0.9
-"""Share of the draws to be better than, by deletion and by insertion."""
+_HOLDS = 0.95
+"""Share of the draws in which hiding what a map marks has to do more. A map made by chance passes one time in ten."""
 
 Scores = Callable[[Pixels], NDArray[np.floating[Any]]]
 """Prepared pictures, uint8 [N, H, W, 3] -> what the model gives each output, float [N, outputs]."""
@@ -55,8 +55,8 @@ class Trust:
 
     @property
     def holds(self) -> bool:
-        """Whether the map can be trusted: by hiding, and by showing, better than nearly all random orders."""
-        return min(self.faster, self.sooner) >= _HOLDS * len(self.random)
+        """Whether the map can be trusted: hiding what it marks does more than nearly all random orders."""
+        return self.faster >= _HOLDS * len(self.random)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""

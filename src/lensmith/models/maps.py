@@ -8,6 +8,7 @@ No name of a network is asked for, since people's own networks have other names.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,8 +63,8 @@ def find_maps(model: nn.Module, images: Tensor) -> list[MapLayer]:
 def last_maps(layers: list[MapLayer]) -> list[MapLayer]:
     """The layers of the last stage whose grid is not too coarse, or of the finest; the last layer first.
 
-    Those with other channels than the last one has are left out: they are the inside of a block, such as what an
-    attention asks with.
+    Of tokens only those that are as wide as most are: others are the inside of a block, such as what an attention
+    asks with.
     """
     stages: dict[tuple[int, int], list[MapLayer]] = {}
     for layer in layers:
@@ -73,7 +74,8 @@ def last_maps(layers: list[MapLayer]) -> list[MapLayer]:
         return []
     chosen = min(fine, key=math.prod) if fine else max(stages, key=math.prod)
     last = stages[chosen][::-1]
-    return [layer for layer in last if layer.channels == last[0].channels]
+    widths = Counter(layer.channels for layer in last if layer.tokens)
+    return [layer for layer in last if not layer.tokens or layer.channels == widths.most_common(1)[0][0]]
 
 
 class _Reader:
