@@ -3,13 +3,13 @@
     python bench/explanations.py CIFAR10 PHOTOS --work FOLDER
 
 CIFAR10: a folder with train/CLASS/*.png and test/CLASS/*.png; PHOTOS: one with train/CLASS and val/CLASS, of photos.
-Pretrained weights of three of the four networks are nowhere to be had without a network, so those learn from scratch
-to tell a few kinds of CIFAR-10, enlarged to 96 pixels; EfficientNet-Lite0 is the packaged one, with a head for PHOTOS.
-Each network is trained once into FOLDER and found there the next time; what was measured already is not measured again.
+Pretrained weights of three of the four networks cannot be had without a network, so those learn from scratch to tell
+a few kinds of CIFAR-10, enlarged; EfficientNet-Lite0 is the packaged one, with a head for PHOTOS. Each network is
+trained once into FOLDER and found there the next time; what was measured already is not measured again.
 
-On each of 50 held-out pictures, the same each time, the answer's probability is followed while the picture is hidden in
-the order of: the map of the layer that `explain` chooses; the same map's values laid out at random (the mean of the
-draws); the map of the first layer. What is printed are means over the pictures and paired differences.
+On each of 50 held-out pictures, the same each time, the answer's probability is followed while the picture is hidden
+in the order of: the map of the layer that `explain` chooses; the same map's values laid out at random (the mean of
+the draws); the map of the first layer. What is printed are means over the pictures and paired differences.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def part_of(cifar10: Path, each: int, work: Path) -> Path:
-    """Some kinds of CIFAR-10 as links: the first `each` training pictures of a kind, a tenth as many to measure on."""
+    """Some kinds of CIFAR-10 as links: `each` training pictures of a kind, and a fifth as many to measure on."""
     folder = work / f"cifar-{each}"
     for split, count in (("train", each), ("test", each // 5)):
         for kind in KINDS:

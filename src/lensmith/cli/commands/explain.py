@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 _FILES = (".png", ".html")
+_LOOKING = 60.0
+"""Seconds after which no more training pictures are looked at; what was seen is kept."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,10 @@ def _known(bundle: Bundle, network: nn.Module, source: str | None) -> Known | No
             return None
         data = found
     try:
-        return follow(look_at(bundle, network, data))
+        known = follow(look_at(bundle, network, data, seconds=_LOOKING))
+        if (seen := len(known.data)) < known.of:
+            show.say(f"{seen:,} of {known.of:,} training pictures have been looked at; the next call goes on")
+        return known
     except LensmithError as error:
         show.say(f"no training pictures beside it: {error.message}")
         return None
