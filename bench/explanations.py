@@ -9,7 +9,8 @@ trained once into FOLDER and found there the next time; what was measured alread
 
 On each of 50 held-out pictures, the same each time, the answer's probability is followed while the picture is hidden
 in the order of: the map of the layer that `explain` chooses; the same map's values laid out at random (the mean of
-the draws); the map of the first layer. What is printed are means over the pictures and paired differences.
+the draws); the map of the first layer, in pieces of the same size (and as fine as it is: scattered pixels take any
+answer away, in whichever order). What is printed are means over the pictures and paired differences.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from lensmith.batches.batches import normalised
 from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.data.sources import load_data
 from lensmith.evaluation.intervals import Value, bootstrap
-from lensmith.explaining.explain import explain, network_of
+from lensmith.explaining.explain import Explained, explain, network_of
 from lensmith.explaining.gradients import heats
-from lensmith.explaining.hiding import trust
+from lensmith.explaining.hiding import Trust, trust
 from lensmith.models.maps import find_maps
 from lensmith.runs.files import read_json, write_json
 
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="trained networks are kept here")
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--each", type=int, default=600, help="training pictures of each kind of CIFAR-10")
+    parser.add_argument("--draws", type=int, default=20, help="random layouts of each map")
     words = parser.parse_args()
     log: dict[str, Any] = read_json(LOG) if LOG.exists() else {}
     for name in words.networks:
@@ -65,7 +67,7 @@ def main() -> None:
         if not (run / "report.json").exists():
             train(name, data, run)
         if name not in log or log[name].get("pictures", 0) < PICTURES:
-            log[name] = measured(run, data)
+            log[name] = measured(run, data, words.draws)
             write_json(LOG, log)
         print(told(name, log[name]), flush=True)
 
@@ -89,7 +91,7 @@ def train(name: str, data: Path, run: Path) -> None:
     subprocess.run([sys.executable, "-m", "lensmith", *words], check=True)
 
 
-def measured(run: Path, data: Path) -> dict[str, Any]:
+def measured(run: Path, data: Path, draws: int) -> dict[str, Any]:
     """The areas on each picture, their means, and how far apart they lie."""
     bundle = load_model(run)
     network, why = network_of(bundle)
@@ -101,9 +103,9 @@ def measured(run: Path, data: Path) -> dict[str, Any]:
     order = np.argsort(held_out.ids)[:PICTURES]
     for number, index in enumerate(order.tolist()):
         pixels = bundle.prepare(held_out.pixels(index))
-        why_it = explain(bundle, pixels, network=network)
+        why_it = explain(bundle, pixels, network=network, draws=draws)
         layer = why_it.layer
-        first = of_first_layer(bundle, network, pixels, why_it.output)
+        first, fine = of_first_layer(bundle, network, pixels, why_it)
         said = why_it.trust
         rows.append(
             {
@@ -113,6 +115,8 @@ def measured(run: Path, data: Path) -> dict[str, Any]:
                 "random": float(np.mean(said.random)),
                 "first_deletion": first.deletion,
                 "first_insertion": first.insertion,
+                "fine_deletion": fine.deletion,
+                "fine_insertion": fine.insertion,
                 "trusted": said.holds,
             }
         )
@@ -123,6 +127,7 @@ def measured(run: Path, data: Path) -> dict[str, Any]:
         "pictures": len(rows),
         "layer": layer,
         "grid": list(why_it.places.shape),
+        "draws": draws,
         "accuracy": accuracy,
         "seconds_a_picture": round((time.monotonic() - began) / len(rows), 2),
         "means": {key: round(float(values.mean()), 4) for key, values in table.items()},
@@ -134,11 +139,13 @@ def measured(run: Path, data: Path) -> dict[str, Any]:
     }
 
 
-def of_first_layer(bundle: Bundle, network: torch.nn.Module, pixels: Any, output: int) -> Any:
-    """How far the map of the first layer holds, made in the same way."""
+def of_first_layer(bundle: Bundle, network: torch.nn.Module, pixels: Any, beside: Explained) -> list[Trust]:
+    """How far the map of the first layer holds, made in the same way: in pieces as large as the other's, and fine."""
     images = normalised(torch.from_numpy(np.array(pixels[None])), bundle.preprocess).contiguous()
-    (places,) = heats(network, images, output, find_maps(network, images)[:1])
-    return trust(bundle.scores, pixels, places, output, draws=1)
+    (fine,) = heats(network, images, beside.output, find_maps(network, images)[:1])
+    pieces = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(fine)[None], beside.places.shape)[0]
+    maps = [np.maximum(places, 0) for places in (pieces.numpy(), fine)]
+    return [trust(bundle.scores, pixels, places, beside.output, draws=1) for places in maps]
 
 
 def apart(differences: Any) -> Value:

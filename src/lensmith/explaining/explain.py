@@ -137,8 +137,7 @@ def explain(
         why = explanation(bundle.scores, pixels, output, is_number=is_number)
         places, largest, is_flat = why.occlusion.drops, why.largest, why.is_flat
     marked = np.abs(places) if is_number else np.maximum(places, 0)
-    order = np.abs(places) if is_number else places
-    believed = trust(bundle.scores, pixels, order, output, is_number=is_number, draws=draws)
+    believed = trust(bundle.scores, pixels, marked, output, is_number=is_number, draws=draws)
     score = float(whole[output])
     return Explained(output, score, layer, places, believed, largest, is_flat or not marked.any(), is_number)
 

@@ -56,7 +56,7 @@ def find_maps(model: nn.Module, images: Tensor) -> list[MapLayer]:
     # Another picture in every pixel: the same upside down, brighter where it was dark.
     both = torch.cat([images, 1 - images.flip(2, 3)])
     reader = _Reader(images.shape[2], images.shape[3])
-    probe(model, both, after=reader.look)
+    probe(model, both, before=reader.learn, after=reader.look)
     return list(reader.found.values())
 
 
@@ -87,6 +87,11 @@ class _Reader:
         self._channels_last = False
         self._tokens: dict[tuple[str, int], tuple[tuple[int, int], tuple[int, ...]] | None] = {}
         self._smallest = height * width
+
+    def learn(self, name: str, module: nn.Module, value: Any) -> None:
+        """Which tokens are places, from what a layer is given: its own output may have attention behind it."""
+        if isinstance(value, Tensor) and value.is_floating_point() and value.ndim == 3:
+            self._of_tokens(name, module, value)
 
     def look(self, name: str, module: nn.Module, value: Any) -> None:
         """Keep a layer that gives a map; of a layer that runs twice, the last time."""
