@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lensmith.bundle.bundle import Bundle
 from lensmith.data.dataset import ImageDataset
-from lensmith.errors import DataError
+from lensmith.errors import DataError, UsageError
 from lensmith.pictures.decode import Pixels
 from lensmith.types import Event
 
@@ -149,14 +149,18 @@ def _before_head(network: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
     from lensmith.models.heads import find_head
 
     given: list[Tensor] = []
-    _, head = find_head(network)
+    name, head = find_head(network)
     handle = head.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0].detach()))
 
     def backbone(images: Tensor) -> Tensor:
         given.clear()
         network(images.contiguous())
-        # A convolution for a head is given places, which it answers one by one.
-        return given[-1].flatten(2).mean(2) if given[-1].ndim == 4 else given[-1].flatten(1)
+        if not given:
+            raise UsageError(f"{name}, which looks like the network's last layer, is never asked")
+        # A last layer that is given places, or tokens, answers them one by one.
+        if given[-1].ndim == 4:
+            return given[-1].flatten(2).mean(2)
+        return given[-1].mean(1) if given[-1].ndim == 3 else given[-1]
 
     try:
         yield backbone

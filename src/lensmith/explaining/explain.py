@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.engines import torch_network
+from lensmith.bundle.engines import torch_engine, torch_network
 from lensmith.errors import LensmithError, ModelFileError
 from lensmith.explaining.gradients import is_there, layer_heat
 from lensmith.explaining.hiding import DRAWS, Trust, trust
@@ -91,13 +91,14 @@ def network_of(bundle: Bundle) -> tuple[nn.Module | None, str]:
     """The bundle's network, run by torch, or why there is none: no torch, no name, or code that changed since."""
     if importlib.util.find_spec("torch") is None:
         return None, "torch is not installed (lensmith doctor --fix)"
-    try:
-        network = torch_network(bundle.facts, bundle.files).eval()
-    except LensmithError as error:
-        return None, error.message
     probe = np.random.default_rng(0).integers(0, 256, (2, *bundle.preprocess.size, 3), dtype=np.uint8)
     wanted = bundle.logits(probe)
-    far = float(np.abs(_logits(network, bundle, probe) - wanted).max())
+    try:
+        network = torch_network(bundle.facts, bundle.files).eval()
+        given = torch_engine(network, bundle.preprocess)(probe)
+    except (LensmithError, ImportError) as error:
+        return None, getattr(error, "message", str(error))
+    far = float(np.abs(given - wanted).max()) if given.shape == wanted.shape else np.inf
     if not far <= _CLOSE * max(1.0, float(np.abs(wanted).max())):
         return None, f"{bundle.facts.model} is no longer what the bundle was made of: it gives other answers"
     return network, ""
@@ -163,9 +164,3 @@ def _from_layer(
     if heat is None or not np.isfinite(heat.places).all():
         return None
     return heat.layer, heat.places
-
-
-def _logits(network: nn.Module, bundle: Bundle, pixels: Pixels) -> NDArray[np.float32]:
-    from lensmith.bundle.engines import torch_engine
-
-    return torch_engine(network, bundle.preprocess)(pixels)

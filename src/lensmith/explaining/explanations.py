@@ -114,6 +114,8 @@ def explanations(
     one picture is done, however little time there is.
     """
     until = time.monotonic() + seconds
+    if not np.isfinite(predictions.logits).all():
+        return Withheld("explanations", "the model gives what is no number: its training diverged")
     index = {sha256: row for row, sha256 in enumerate(data.ids)}
     chosen = [one for one in chosen_rows(predictions, bundle, most) if str(predictions.ids[one[0]]) in index]
     network, why = network_of(bundle)
