@@ -24,8 +24,8 @@ DRAWS = 20
 STEPS = 10
 """Parts, equal in area, that are hidden one after the other."""
 _BLUR = 1 / 8
-"""Radius, as a share of the longer side. On training photos of ants and bees a layer's maps were further from random
-ones with it than with the picture's mean colour, or with half of it."""
+"""Radius, as a share of the longer side. On ten training photos of ants and bees the picture's mean colour instead, or
+half of this, told a layer's maps from random ones as often."""
 _HOLDS = 0.95
 """Share of the draws in which hiding what a map marks has to do more. A map made by chance passes one time in ten."""
 

@@ -25,19 +25,22 @@ _HOW = (
 
 def explanations(study: dict[str, Any]) -> Html:
     """From the JSON form of `explaining.explanations.Explanations`."""
-    if "pictures" not in study:
-        return tag("p", study["verdict"], ".")
+    said = tag("p", study["verdict"], ".")
+    return join(said, _shown(study)) if "pictures" in study else said
+
+
+def write_explanations(path: Path, title: str, study: dict[str, Any]) -> None:
+    """One page that requests nothing, with the pictures that `explain` was asked about."""
+    write_document(path, title, study["verdict"], {"Explanations": _shown(study)}, [title])
+
+
+def _shown(study: dict[str, Any]) -> Html:
     preprocess = preprocess_from(study["preprocess"])
     notes = [tag("p", note, ".") for note in study.get("without", [])]
     rows = [
         _row(one, preprocess, is_number="label" not in one or not one["label"]) for one in study["pictures"]
     ]
-    return join(tag("p", study["verdict"], "."), *notes, tag("p", _HOW), *rows)
-
-
-def write_explanations(path: Path, title: str, study: dict[str, Any]) -> None:
-    """One page that requests nothing, with the pictures that `explain` was asked about."""
-    write_document(path, title, study["verdict"], {"Explanations": explanations(study)}, [title])
+    return join(*notes, tag("p", _HOW), *rows)
 
 
 def _row(one: dict[str, Any], preprocess: Preprocess, *, is_number: bool) -> Html:
@@ -47,7 +50,8 @@ def _row(one: dict[str, Any], preprocess: Preprocess, *, is_number: bool) -> Htm
     pictures = [(thumbnail(one["file"], one["sha256"], words, through), _caption(one))]
     for near in one["nearest"]:
         pictures.append((thumbnail(near["file"], near["sha256"], near["file"], preprocess), _like(near)))
-    return join(shots(pictures), tag("p", tag("small", one["verdict"], ".")))
+    trusted = one["verdict"][:1].upper() + one["verdict"][1:]
+    return join(shots(pictures), tag("p", tag("small", trusted, ".")))
 
 
 def _overlaid(pixels: Pixels, *, preprocess: Preprocess, places: Any, is_number: bool) -> Pixels:
