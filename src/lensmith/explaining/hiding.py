@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from lensmith.pictures.decode import Pixels
 
@@ -23,9 +23,6 @@ DRAWS = 20
 """Random orders. A map as good as any of them is first among all in one case of 21."""
 STEPS = 10
 """Parts, equal in area, that are hidden one after the other."""
-_BLUR = 1 / 8
-"""Radius, as a share of the longer side. On ten training photos of ants and bees the picture's mean colour instead, or
-half of this, told a layer's maps from random ones as often."""
 _HOLDS = 0.95
 """Share of the draws in which hiding what a map marks has to do more. A map made by chance passes one time in ten."""
 
@@ -111,19 +108,13 @@ def order_of(places: NDArray[np.float32], height: int, width: int) -> NDArray[np
 
 
 def _hidden(pixels: Pixels, order: NDArray[np.intp]) -> Pixels:
-    """The picture with one part after the other blurred away, uint8 [STEPS, H, W, 3]."""
-    fill = _blurred(pixels).reshape(-1, 3)
-    pictures = np.repeat(pixels.reshape(1, -1, 3), STEPS, axis=0)
+    """The picture with one part after the other covered by its mean colour, uint8 [STEPS, H, W, 3]."""
+    flat = pixels.reshape(-1, 3)
+    fill = flat.mean(axis=0).round().astype(np.uint8)
+    pictures = np.repeat(flat[None], STEPS, axis=0)
     for step in range(STEPS):
-        part = order[: math.ceil(len(order) * (step + 1) / STEPS)]
-        pictures[step, part] = fill[part]
+        pictures[step, order[: math.ceil(len(order) * (step + 1) / STEPS)]] = fill
     return pictures.reshape(STEPS, *pixels.shape)
-
-
-def _blurred(pixels: Pixels) -> Pixels:
-    """What is left of a picture of which nothing can be told: not one colour, whose edges look like something."""
-    blur = ImageFilter.BoxBlur(max(pixels.shape[:2]) * _BLUR)
-    return np.asarray(Image.fromarray(pixels).filter(blur).filter(blur))
 
 
 def _area(curve: NDArray[np.float64], whole: float | None) -> float:
