@@ -101,7 +101,7 @@ def trust(
 def order_of(places: NDArray[np.float32], height: int, width: int) -> NDArray[np.intp]:
     """The pixels of a picture, as indices [H x W], the most marked first; between places the map is smooth."""
     wide = Image.fromarray(places.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
-    # Of equal pixels the later one first: shuffled by a fixed draw, no corner wins because it comes first.
+    # Equal pixels by a fixed draw: else a corner would win because it comes first.
     mixed = np.random.default_rng(1).permutation(height * width)
     heat = np.asarray(wide, np.float32).ravel()
     return mixed[np.argsort(-heat[mixed], kind="stable")]
