@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from importlib import resources
-from string import Template
 from typing import Any
 
 from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
 from lensmith.report.certainty import certainty
+from lensmith.report.document import write_document
 from lensmith.report.findings import findings
-from lensmith.report.markup import Html, join, tag
+from lensmith.report.markup import Html
 from lensmith.report.repeats import repetition, seeds
 from lensmith.runs.directory import RunDirectory
-from lensmith.runs.files import read_json, read_json_lines, write_text
+from lensmith.runs.files import read_json, read_json_lines
 
 
 def write_page(run: RunDirectory) -> None:
@@ -46,27 +45,13 @@ def write_page(run: RunDirectory) -> None:
             sections.repeat(data.get("source", "DATA"), run.recipe_file),
         ),
     }
-    page = Template(_packaged("page.html")).substitute(
-        name=join(name),
-        style=_packaged("page.css"),
-        about=join(*[tag("span", word) for word in about if word]),
-        verdict=_verdict(said),
-        sections="\n".join(_section(title, part) for title, part in parts.items() if part),
-    )
-    write_text(run.page_file, page)
+    foot = "The same figures, as data: report.json, facts.json, recipe.toml, metrics.jsonl."
+    write_document(run.page_file, name, _verdict(said), parts, about, foot)
 
 
-def _verdict(said: dict[str, Any]) -> Html:
+def _verdict(said: dict[str, Any]) -> str:
     """The sentence at the top, with what the run is beside the one before."""
     if not said:
-        return join("Not measured: this run has no report.json")
+        return "Not measured: this run has no report.json"
     beside = said.get("studies", {}).get("beside", {}).get("brief")
-    return join(said["verdict"], f"; {beside}" if beside else "")
-
-
-def _section(title: str, content: Html) -> Html:
-    return tag("section", tag("h2", title, id=title), content, aria_labelledby=title)
-
-
-def _packaged(file: str) -> str:
-    return resources.files("lensmith.report").joinpath(file).read_text(encoding="utf-8")
+    return f"{said['verdict']}; {beside}" if beside else str(said["verdict"])
