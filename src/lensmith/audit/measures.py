@@ -1,0 +1,42 @@
+"""What one picture is like, in a few numbers: its light, its contrast, its sharpness."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+MEASURES = ("mean", "low", "high", "sharpness")
+"""Of the grey picture: mean, 2nd and 98th percentile of its levels (0 to 255), and `_sharpness`."""
+_SIDE = 256
+"""Pictures are measured at this short side at most: a network sees no more of them."""
+
+
+def measure(image: Image.Image) -> tuple[float, float, float, float]:
+    """The measures of an RGB picture."""
+    grey = image.convert("L")
+    shorter = min(grey.size)
+    if shorter > _SIDE:
+        size = (round(grey.width * _SIDE / shorter), round(grey.height * _SIDE / shorter))
+        grey = grey.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    levels = np.asarray(grey)
+    seen = np.cumsum(np.bincount(levels.ravel(), minlength=256)) / levels.size
+    low, high = np.searchsorted(seen, (0.02, 0.98)).tolist()
+    return float(levels.mean()), low, high, _sharpness(levels.astype(np.float32))
+
+
+def _sharpness(levels: NDArray[np.float32]) -> float:
+    """How much detail there is between neighbours, against that between pairs of them: about 0.3 in a sharp
+    photo, and next to nothing in one that is out of focus or was enlarged."""
+    finest, coarser = _halved(levels)
+    fine = float(finest)
+    coarse, _ = _halved(coarser)
+    return fine / (coarse + 1.0)
+
+
+def _halved(levels: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
+    """The mean square of what is lost when 2 x 2 pixels become one, and what is left."""
+    height, width = levels.shape[0] // 2 * 2, levels.shape[1] // 2 * 2
+    blocks = levels[:height, :width].reshape(height // 2, 2, width // 2, 2)
+    means: NDArray[np.float32] = blocks.mean((1, 3))
+    return float(((blocks - means[:, None, :, None]) ** 2).mean()), means
