@@ -18,6 +18,7 @@ SCALES = (0.7, 1.4)
 """Lengths of a window that are believed."""
 _LONGEST_STEP = 0.05
 _LEAST_OVERLAP = 0.65
+_HELD = np.array([1, 1, 1, 1, 0, 0], np.float32)
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,25 @@ class Windows:
 
 
 def align(first: Floats, second: Floats, windows: Windows, steps: int) -> tuple[Windows, Floats]:
-    """The windows after some steps, and the correlation of the two pictures there, [P]; 0 where they have too
-    little in common. first, second: float32 [P, n, n].
+    """The windows after some steps, or as they were where that was better, and the correlation of the two pictures
+    there, [P]; 0 where they have too little in common. first, second: float32 [P, n, n].
     """
+    before, refined = _agreement(first, second, windows), windows
     for _ in range(steps):
-        windows = _step(first, second, windows)
+        refined = _step(first, second, refined)
+    after = _agreement(first, second, refined)
+    better = (after > before)[:, None]
+    start, length = (
+        np.where(better, new, old)
+        for new, old in ((refined.start, windows.start), (refined.length, windows.length))
+    )
+    return Windows(start, length), np.maximum(after, before)
+
+
+def _agreement(first: Floats, second: Floats, windows: Windows) -> Floats:
     laid, inside = _laid(first, windows)
-    return windows, np.where(_believed(windows, inside), correlation(laid, second, inside), 0)
+    found: Floats = np.where(_believed(windows, inside), correlation(laid, second, inside), 0)
+    return found
 
 
 def _step(first: Floats, second: Floats, windows: Windows) -> Windows:
@@ -57,13 +70,12 @@ def _step(first: Floats, second: Floats, windows: Windows) -> Windows:
     wanted = design @ (second * inside).reshape(count, -1, 1)
     # A picture without slopes in a direction says nothing about it: such steps are held short.
     strength = normal[:, range(6), range(6)]
-    normal[:, range(6), range(6)] += 1e-3 * strength + 1e-3 * strength.mean(1, keepdims=True) * [1, 1, 1, 1, 0, 0] + 1e-3
+    normal[:, range(6), range(6)] += 1e-3 * (strength + strength[:, :4].mean(1, keepdims=True) * _HELD + 1)
     found = np.linalg.solve(normal, wanted)[:, :, 0]
     gain = found[:, 4:5]
-    step = np.where(gain > 0.2, found[:, :4] / np.maximum(gain, 0.2), 0).clip(-_LONGEST_STEP, _LONGEST_STEP)
-    return Windows(
-        (windows.start + step[:, [0, 2]]).astype(np.float32), (windows.length + step[:, [1, 3]]).astype(np.float32)
-    )
+    step = np.where(gain > 0.2, found[:, :4] / np.maximum(gain, 0.2), 0)
+    step = step.clip(-_LONGEST_STEP, _LONGEST_STEP).astype(np.float32)
+    return Windows(windows.start + step[:, [0, 2]], windows.length + step[:, [1, 3]])
 
 
 def _laid(first: Floats, windows: Windows) -> tuple[Floats, Floats]:
