@@ -130,6 +130,8 @@ def product(seed: int, size: int = 160) -> Image.Image:
         outline=tuple(shade.tolist()),
         width=round(thick),
     )
-    pen.rounded_rectangle([left, top, right, bottom], radius=big * draw.uniform(0.02, 0.09), fill=tuple(shade.tolist()))
+    pen.rounded_rectangle(
+        [left, top, right, bottom], radius=big * draw.uniform(0.02, 0.09), fill=tuple(shade.tolist())
+    )
     pen.ellipse([left, top - thick, right, top + thick], fill=tuple((shade * 0.7).astype(int).tolist()))
     return image.resize((size, size), Image.Resampling.LANCZOS)

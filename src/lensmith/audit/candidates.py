@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lensmith.audit.alignment import Windows
+from lensmith.audit.pairs import Pairs
 from lensmith.audit.resampling import TURNS, Floats, averaging, resampled, turned
 from lensmith.machine.workers import in_parallel
 from lensmith.pictures.decode import Pixels
@@ -49,24 +50,8 @@ _WINDOWS = ((0.0, 0.0, 1.0), *((y, x, CROPPED) for y in _STARTS for x in _STARTS
 """(top, left, side) of what is looked up: the whole picture, and nine crops of it."""
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """P pairs, each twice at most. The first picture, laid by its turn, then cropped, is like the whole second one
-    laid by its.
-
-    first, second: int32 [P]; turns: uint8 [P, 2]; windows: float32 [P, 3], top, left and side, of 1;
-    likeness: float32 [P], the likest first.
-    """
-
-    first: NDArray[np.int32]
-    second: NDArray[np.int32]
-    turns: NDArray[np.uint8]
-    windows: Floats
-    likeness: Floats
-
-
-def find_candidates(thumbs: Pixels) -> Candidates:
-    """The likest pairs among these pictures, uint8 [N, S, S, 3]; no picture with itself."""
+def find_candidates(thumbs: Pixels) -> Pairs:
+    """The likest pairs among these pictures, uint8 [N, S, S, 3], each pair twice at most, the likest first."""
     codes = _Codes(thumbs)
     bins = _Bins(codes.whole)
     found: dict[int, NDArray[np.float64]] = {}
@@ -82,13 +67,10 @@ def find_candidates(thumbs: Pixels) -> Candidates:
     pair = np.minimum(first, second).astype(np.int64) * len(thumbs) + np.maximum(first, second)
     kept = _best(pair, rows[:, 4], 2)
     kept = kept[np.argsort(-rows[kept, 4], kind="stable")]
-    return Candidates(
-        first[kept],
-        second[kept],
-        np.stack([turn[kept], codes.turn[second[kept]]], 1).astype(np.uint8),
-        np.array(_WINDOWS, np.float32)[window[kept]],
-        rows[kept, 4].astype(np.float32),
-    )
+    first, second = first[kept].astype(np.int64), second[kept].astype(np.int64)
+    turns = np.stack([turn[kept], codes.turn[second]], 1).astype(np.uint8)
+    windows = np.array(_WINDOWS, np.float32)[window[kept]]
+    return Pairs(first, second, turns, Windows(windows[:, :2], np.repeat(windows[:, 2:], 2, 1)))
 
 
 class _Codes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lensmith.audit.alignment import Windows, correlation, lay
 from lensmith.audit.resampling import Floats, smoothed
@@ -39,6 +40,28 @@ class Likeness:
     contrast: Floats
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What a pair has to show. See `Likeness`; `squeezed` is by how much more one axis may have been resized."""
+
+    whole: float
+    detail: float
+    apart: float
+    colour: float
+    contrast: float = 6.0
+    squeezed: float = 1.06
+
+    def hold(self, found: Likeness) -> NDArray[np.bool_]:
+        """Which pairs do."""
+        like = (found.whole >= self.whole) & (found.detail >= self.detail) & (found.contrast >= self.contrast)
+        return np.asarray(like & (found.apart <= self.apart) & (found.colour <= self.colour))
+
+
+COPY = Bounds(whole=0.95, detail=0.7, apart=2.2, colour=0.45)
+MAYBE = Bounds(whole=0.9, detail=0.5, apart=3.5, colour=0.6, squeezed=1.1)
+"""For thumbnails of what is then read once more."""
+
+
 def likeness(first: Floats, second: Floats, windows: Windows) -> Likeness:
     """How well the first of each pair, in its window, gives the second. [P, n, n, 3], levels of 0 to 255."""
     laid, inside = lay(first, windows)
@@ -60,7 +83,7 @@ def likeness(first: Floats, second: Floats, windows: Windows) -> Likeness:
         correlation(_detail(there), _detail(wanted), inside),
         np.sqrt(apart.reshape(len(apart), -1).max(1)),
         _spread(tint, inside) / (_spread(own, inside) + _GREYISH),
-        np.sqrt(_spread(wanted[..., None], inside) ** 2),
+        _spread(wanted[..., None], inside),
     )
 
 

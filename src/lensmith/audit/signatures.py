@@ -106,7 +106,7 @@ class _Table:
 
     def take(self, row: int, data: ImageDataset) -> None:
         """Fill a row. Raises `PictureError`."""
-        image, mode = _picture(data, row)
+        image, mode = picture_of(data, row)
         self._sizes[row] = image.height, image.width
         self._modes[row] = _MODES.index(mode if mode in _MODES else "other")
         self._measures[row] = measure(image)
@@ -148,7 +148,7 @@ def _side_for(data: ImageDataset) -> int:
     sides = []
     for row in range(0, len(data), max(1, len(data) // _SAMPLES)):
         with contextlib.suppress(PictureError):
-            sides.append(min(_picture(data, row)[0].size))
+            sides.append(min(picture_of(data, row)[0].size))
     return SMALL if sides and np.median(sides) <= 1.25 * SMALL else LARGE
 
 

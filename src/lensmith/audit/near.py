@@ -1,0 +1,82 @@
+"""Pictures that are one picture, cropped, turned, brightened, resized or encoded anew."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lensmith.audit.alignment import align
+from lensmith.audit.candidates import find_candidates
+from lensmith.audit.confirming import confirmed
+from lensmith.audit.likeness import COPY, MAYBE, Bounds, likeness
+from lensmith.audit.pairs import Pairs, joined, squares
+from lensmith.audit.signatures import SMALL, Signatures
+from lensmith.data.dataset import ImageDataset
+from lensmith.machine.workers import in_parallel
+from lensmith.pictures.decode import Pixels
+from lensmith.types import Event
+
+_COARSE, _LEAST = 16, 0.9
+"""The side at which pairs are laid over each other first, and the correlation under which they are given up."""
+_SIDES = (16, 24, 32, 48, 64)
+"""Sides at which thumbnails are judged: no more than the smaller picture has pixels."""
+_STEPS = 3
+_BLOCK = 128
+
+
+def find_near(data: ImageDataset, signatures: Signatures) -> Generator[Event, None, list[tuple[int, int]]]:
+    """Pairs of pictures that are one, as places in the signatures; only as many as link all that belong together.
+
+    Pairs are found by their codes, laid over each other as thumbnails, and judged. Photos are then read once
+    more to be judged at a larger size.
+    """
+    thumbs = signatures.thumbs
+    yield Event("look", f"for copies among {len(thumbs):,} pictures", 0, 1)
+    pairs = _refined(thumbs, find_candidates(thumbs))
+    smaller = np.minimum(*(signatures.sizes[rows].min(1) for rows in (pairs.first, pairs.second)))
+    sides = [side for side in _SIDES if side <= thumbs.shape[1]]
+    level = np.maximum(np.searchsorted(sides, smaller, "right") - 1, 0)
+    bounds = COPY if thumbs.shape[1] == SMALL else MAYBE
+    kept = [_judged(thumbs, pairs[level == at], side, bounds) for at, side in enumerate(sides)]
+    pairs = joined(kept)
+    pairs = pairs[pairs.evenly_resized(signatures.sizes, bounds.squeezed)]
+    return (yield from confirmed(data, signatures, pairs))
+
+
+def _refined(thumbs: Pixels, pairs: Pairs) -> Pairs:
+    """The pairs that agree when they are small, with better windows."""
+    kept: dict[int, Pairs] = {}
+
+    def refine(part: range, left: threading.Event) -> None:
+        if not left.is_set():
+            some = pairs[part.start : part.stop]
+            first = squares(thumbs, some.first, some.turns[:, 0], _COARSE).mean(-1)
+            second = squares(thumbs, some.second, some.turns[:, 1], _COARSE).mean(-1)
+            windows, correlation = align(first, second, some.windows, _STEPS)
+            better = Pairs(some.first, some.second, some.turns, windows)
+            kept[part.start] = better[correlation >= _LEAST]
+
+    for _ in in_parallel(refine, len(pairs), _BLOCK):
+        pass
+    return joined([kept[start] for start in sorted(kept)] or [pairs])
+
+
+def _judged(thumbs: Pixels, pairs: Pairs, side: int, bounds: Bounds) -> Pairs:
+    """The pairs that are within bounds at this side."""
+    kept: dict[int, Pairs] = {}
+
+    def judge(part: range, left: threading.Event) -> None:
+        if not left.is_set():
+            some = pairs[part.start : part.stop]
+            first = squares(thumbs, some.first, some.turns[:, 0], side)
+            second = squares(thumbs, some.second, some.turns[:, 1], side)
+            windows, _ = align(first.mean(-1), second.mean(-1), some.windows, _STEPS)
+            better = Pairs(some.first, some.second, some.turns, windows)
+            kept[part.start] = better[bounds.hold(likeness(first, second, windows))]
+
+    for _ in in_parallel(judge, len(pairs), _BLOCK):
+        pass
+    return joined([kept[start] for start in sorted(kept)] or [pairs])
