@@ -23,7 +23,7 @@ _HELD = np.array([1, 1, 1, 1, 0, 0], np.float32)
 
 @dataclass(frozen=True)
 class Windows:
-    """Where the second picture lies in the first: start and length along rows and columns, float32 [P, 2] each, of 1."""
+    """Where the second picture lies in the first: start and length on each axis, float32 [P, 2], of 1."""
 
     start: Floats
     length: Floats

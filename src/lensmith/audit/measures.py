@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MEASURES = ("mean", "low", "high", "sharpness")
-"""Of the grey picture: mean, 2nd and 98th percentile of its levels (0 to 255), and `_sharpness`."""
+MEASURES = ("mean", "spread", "high", "sharpness")
+"""Of the grey picture: mean, standard deviation and 98th percentile of its levels (0 to 255), and `_sharpness`."""
 _SIDE = 256
 """Pictures are measured at this short side at most: a network sees no more of them."""
 
@@ -20,17 +20,16 @@ def measure(image: Image.Image) -> tuple[float, float, float, float]:
         size = (round(grey.width * _SIDE / shorter), round(grey.height * _SIDE / shorter))
         grey = grey.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     levels = np.asarray(grey)
-    seen = np.cumsum(np.bincount(levels.ravel(), minlength=256)) / levels.size
-    low, high = np.searchsorted(seen, (0.02, 0.98)).tolist()
-    return float(levels.mean()), low, high, _sharpness(levels.astype(np.float32))
+    seen = np.cumsum(np.bincount(levels.ravel(), minlength=256))
+    high = float(np.searchsorted(seen, 0.98 * levels.size))
+    return float(levels.mean()), float(levels.std()), high, _sharpness(levels.astype(np.float32))
 
 
 def _sharpness(levels: NDArray[np.float32]) -> float:
     """How much detail there is between neighbours, against that between pairs of them: about 0.3 in a sharp
     photo, and next to nothing in one that is out of focus or was enlarged."""
-    finest, coarser = _halved(levels)
-    fine = float(finest)
-    coarse, _ = _halved(coarser)
+    fine, left = _halved(levels)
+    coarse, _ = _halved(left)
     return fine / (coarse + 1.0)
 
 

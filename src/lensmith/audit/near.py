@@ -6,7 +6,6 @@ import threading
 from collections.abc import Generator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lensmith.audit.alignment import align
 from lensmith.audit.candidates import find_candidates

@@ -53,6 +53,20 @@ class Signatures:
     measures: NDArray[np.float32]
     skipped: tuple[Skipped, ...]
 
+    def part(self, places: NDArray[np.intp]) -> Signatures:
+        """Some of the pictures; none is copied where all are wanted."""
+        if len(places) == len(self.rows):
+            return self
+        return Signatures(
+            self.rows[places],
+            self.thumbs[places],
+            self.sizes[places],
+            [self.modes[place] for place in places.tolist()],
+            [self.identities[place] for place in places.tolist()],
+            self.measures[places],
+            self.skipped,
+        )
+
 
 def take_signatures(data: ImageDataset) -> Generator[Event, None, Signatures]:
     """Decode every picture once. A generator of progress; the signatures are what it returns."""
@@ -136,7 +150,8 @@ def thumbnail(image: Image.Image, side: int) -> Pixels:
     return np.asarray(image)
 
 
-def _picture(data: ImageDataset, row: int) -> tuple[Image.Image, str]:
+def picture_of(data: ImageDataset, row: int) -> tuple[Image.Image, str]:
+    """A picture, upright and RGB, and the mode that it has in its file. Raises `PictureError`."""
     source = data.examples[row].source
     if isinstance(source, Path):
         return decode_with_mode(read_picture(source), str(source))
