@@ -99,7 +99,7 @@ def about_equal(data: ImageDataset, groups: Iterable[Sequence[int]]) -> list[Iss
     return issues
 
 
-LEAK_HINT = "Delete them from the split that is trained on, or let lensmith draw the split, which keeps copies together."
+LEAK_HINT = "Delete them from the split that is trained on."
 
 
 def has_conflict(data: ImageDataset, rows: Sequence[int]) -> bool:
@@ -117,10 +117,11 @@ def leaked(data: ImageDataset, groups: Iterable[Sequence[int]]) -> str:
                 counts[data.examples[row].split] += 1
     sizes = {name: sum(example.split == name for example in data.examples) for name in counts}
     parts = [
-        f"{counts[n]:,} of {sizes[n]:,} in {n} ({counts[n] / sizes[n]:.1%})" for n in data.splits if counts[n]
+        f"{counts[name]:,} of {sizes[name]:,} pictures in {name} ({counts[name] / sizes[name]:.1%})"
+        for name in data.splits
+        if counts[name]
     ]
-    total = sum(counts.values())
-    return f"{total:,} picture{'s' if total > 1 else ''}, {', '.join(parts)}, {'are' if total > 1 else 'is'}"
+    return f"{' and '.join(parts)} {'is' if sum(counts.values()) == 1 else 'are'}"
 
 
 def files_of(data: ImageDataset, groups: Iterable[Sequence[int]]) -> list[list[str]]:

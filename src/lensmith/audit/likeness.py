@@ -76,12 +76,12 @@ def likeness(first: Floats, second: Floats, windows: Windows) -> Likeness:
     missed = _tiles(np.where(unknown, 0, grey) ** 2 * inside) / area
     slopes = _tiles(_steepness(wanted) * inside) / area
     apart = missed / (_DISPLACED**2 * slopes + _NOISE**2)
-    apart = np.where(area > 0.5, apart, 0)
+    apart = np.where(area > 0.5, apart, 0).reshape(len(apart), -1)
     tint, own = left - grey[..., None], second - wanted[..., None]
     return Likeness(
         correlation(there, wanted, inside),
         correlation(_detail(there), _detail(wanted), inside),
-        np.sqrt(apart.reshape(len(apart), -1).max(1)),
+        np.sqrt(apart.max(1)),
         _spread(tint, inside) / (_spread(own, inside) + _GREYISH),
         _spread(wanted[..., None], inside),
     )

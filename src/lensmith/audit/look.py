@@ -57,7 +57,10 @@ class Inspection:
             "count": len(data),
             "classes": data.counts(),
             "splits": list(data.splits),
-            "counts": {name: data.split(name).counts() for name in data.splits},
+            "counts": {
+                name: {"count": len(part), "classes": part.counts()}
+                for name, part in ((name, data.split(name)) for name in data.splits)
+            },
             "baseline": baseline(data),
             "sizes": {
                 **_extremes(self.sizes),
@@ -156,9 +159,9 @@ def _about_near(data: ImageDataset, signatures: Signatures, groups: list[list[in
         issues.append(Issue("conflict", "warning", detail, files_of(data, conflicts), hint))
     if duplicates:
         more = sum(len(rows) - 1 for rows in duplicates)
-        detail = f"{len(duplicates):,} pictures have near copies: cropped, turned, resized or encoded anew; {more:,} in all"
+        detail = f"{len(duplicates):,} pictures have near copies, {more:,} in all"
         hint = (
-            "They teach little that is new, and must not part when a split is drawn: keep the best of each."
+            "Cropped, turned, resized or encoded anew they teach little, and a split must not part them."
         )
         issues.append(Issue("near duplicate", "warning", detail, files_of(data, duplicates), hint))
     return issues

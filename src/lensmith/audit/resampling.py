@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 TURNS = 8
 """Ways to lay a square: bit 0 mirrors left and right, bit 1 top and bottom, bit 2 swaps rows and columns, last."""
 
 
-def turned(pictures: NDArray[np.generic], turn: int) -> NDArray[np.generic]:
+def turned(pictures: Floats, turn: int) -> Floats:
     """[N, S, S, ...], each laid in the same of the `TURNS` ways."""
     if turn & 1:
         pictures = pictures[:, :, ::-1]
@@ -26,7 +26,8 @@ def averaging(side: int, size: int, start: float = 0.0, length: float = 1.0) -> 
     wide = max(1.0, length * side / size)
     middles = (start + (np.arange(size) + 0.5) / size * length) * side
     weights = np.maximum(0.0, 1.0 - np.abs(np.arange(side) + 0.5 - middles[:, None]) / wide)
-    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    means: Floats = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    return means
 
 
 def resampled(pictures: Floats, rows: Floats, columns: Floats) -> Floats:

@@ -66,8 +66,7 @@ def _row(label: str, words: str) -> list[str]:
 
 def _count(facts: dict[str, Any]) -> str:
     parts = [f"{facts['count']:,} pictures, {facts['task']}"]
-    if facts["splits"] and facts["counts"]:
-        parts += [f"{name} {count:,}" for name, count in facts["counts"].items()]
+    parts += [f"{name} {part['count']:,}" for name, part in facts["counts"].items()]
     if facts["skipped"]:
         parts.append(f"{len(facts['skipped']):,} more cannot be used")
     return "; ".join(parts)
