@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,7 +165,7 @@ def _likest(bins: _Bins, codes: _Codes, part: range) -> NDArray[np.float64]:
     return rows[_best(rows[:, 0], rows[:, 4], 2 * _MOST)]
 
 
-def _best(group: NDArray[np.generic], score: NDArray[np.generic], most: int) -> NDArray[np.intp]:
+def _best(group: NDArray[Any], score: NDArray[Any], most: int) -> NDArray[np.intp]:
     """The indices of the `most` highest scores of each group."""
     order = np.lexsort((-score, group))
     ordered = group[order]
@@ -188,8 +189,10 @@ def _laid(right: Floats, down: Floats, turn: int) -> tuple[Floats, Floats]:
 
 def _own_turn(right: Floats, down: Floats) -> NDArray[np.uint8]:
     """The turn after which it grows brighter to the right and down, and to the right the more."""
-    found = (right < 0) * 1 + (down < 0) * 2 + (np.abs(down) > np.abs(right)) * 4
-    return found.astype(np.uint8)
+    found: NDArray[np.uint8] = np.packbits(
+        np.stack([right < 0, down < 0, np.abs(down) > np.abs(right)], 1), axis=1, bitorder="little"
+    )
+    return found[:, 0]
 
 
 def _basis(sample: Floats) -> Floats:

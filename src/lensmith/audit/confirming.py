@@ -22,6 +22,8 @@ from lensmith.types import Event
 
 _SIDES = (96, 128)
 """Sides at which photos are judged. Smaller pictures were, as thumbnails."""
+READ_AGAIN = _SIDES[0]
+"""The shortest side of pictures that are read once more."""
 _READ = 256
 """The short side at which pictures are kept while their pairs are judged."""
 _KEPT = 400
@@ -47,8 +49,7 @@ def confirmed(
             links.link(*pair)
             found.append(pair)
 
-    smaller = np.minimum(*(signatures.sizes[rows].min(1) for rows in (pairs.first, pairs.second)))
-    photos = (smaller >= _SIDES[0]) & (signatures.thumbs.shape[1] > SMALL)
+    photos = (pairs.smaller_side(signatures.sizes) >= READ_AGAIN) & (signatures.thumbs.shape[1] > SMALL)
     for first, second in zip(pairs.first[~photos].tolist(), pairs.second[~photos].tolist(), strict=True):
         link((first, second))
     looks = _Looks(data, signatures)

@@ -57,9 +57,12 @@ class Bounds:
         return np.asarray(like & (found.apart <= self.apart) & (found.colour <= self.colour))
 
 
-COPY = Bounds(whole=0.95, detail=0.7, apart=2.2, colour=0.45)
+COPY = Bounds(whole=0.95, detail=0.7, apart=2.0, colour=0.45, squeezed=1.1)
+"""For photos at 96 x 96 and more."""
+SMALL_COPY = Bounds(whole=0.95, detail=0.8, apart=2.0, colour=0.6, squeezed=1.5)
+"""For smaller ones, which are often squeezed into squares."""
 MAYBE = Bounds(whole=0.9, detail=0.5, apart=3.5, colour=0.6, squeezed=1.1)
-"""For thumbnails of what is then read once more."""
+"""For thumbnails of photos, which are then read once more."""
 
 
 def likeness(first: Floats, second: Floats, windows: Windows) -> Likeness:
@@ -76,12 +79,11 @@ def likeness(first: Floats, second: Floats, windows: Windows) -> Likeness:
     missed = _tiles(np.where(unknown, 0, grey) ** 2 * inside) / area
     slopes = _tiles(_steepness(wanted) * inside) / area
     apart = missed / (_DISPLACED**2 * slopes + _NOISE**2)
-    apart = np.where(area > 0.5, apart, 0).reshape(len(apart), -1)
     tint, own = left - grey[..., None], second - wanted[..., None]
     return Likeness(
         correlation(there, wanted, inside),
         correlation(_detail(there), _detail(wanted), inside),
-        np.sqrt(apart.max(1)),
+        np.sqrt(np.where(area > 0.5, apart, 0).max((1, 2))),
         _spread(tint, inside) / (_spread(own, inside) + _GREYISH),
         _spread(wanted[..., None], inside),
     )

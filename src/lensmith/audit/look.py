@@ -160,9 +160,7 @@ def _about_near(data: ImageDataset, signatures: Signatures, groups: list[list[in
     if duplicates:
         more = sum(len(rows) - 1 for rows in duplicates)
         detail = f"{len(duplicates):,} pictures have near copies, {more:,} in all"
-        hint = (
-            "Cropped, turned, resized or encoded anew they teach little, and a split must not part them."
-        )
+        hint = "Cropped, turned, resized or encoded anew they teach little, and a split must not part them."
         issues.append(Issue("near duplicate", "warning", detail, files_of(data, duplicates), hint))
     return issues
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from lensmith.audit.alignment import align
 from lensmith.audit.candidates import find_candidates
-from lensmith.audit.confirming import confirmed
-from lensmith.audit.likeness import COPY, MAYBE, Bounds, likeness
+from lensmith.audit.confirming import READ_AGAIN, confirmed
+from lensmith.audit.likeness import MAYBE, SMALL_COPY, Bounds, likeness
 from lensmith.audit.pairs import Pairs, joined, squares
 from lensmith.audit.signatures import SMALL, Signatures
 from lensmith.data.dataset import ImageDataset
@@ -35,13 +35,19 @@ def find_near(data: ImageDataset, signatures: Signatures) -> Generator[Event, No
     thumbs = signatures.thumbs
     yield Event("look", f"for copies among {len(thumbs):,} pictures", 0, 1)
     pairs = _refined(thumbs, find_candidates(thumbs))
-    smaller = np.minimum(*(signatures.sizes[rows].min(1) for rows in (pairs.first, pairs.second)))
     sides = [side for side in _SIDES if side <= thumbs.shape[1]]
+    smaller = pairs.smaller_side(signatures.sizes)
     level = np.maximum(np.searchsorted(sides, smaller, "right") - 1, 0)
-    bounds = COPY if thumbs.shape[1] == SMALL else MAYBE
-    kept = [_judged(thumbs, pairs[level == at], side, bounds) for at, side in enumerate(sides)]
+    again = (smaller >= READ_AGAIN) & (thumbs.shape[1] > SMALL)
+    parts = [(level == at) & ~again for at in range(len(sides))]
+    kept = []
+    for side, chosen, bounds in [
+        *((s, c, SMALL_COPY) for s, c in zip(sides, parts, strict=True)),
+        (sides[-1], again, MAYBE),
+    ]:
+        some = _judged(thumbs, pairs[chosen], side, bounds)
+        kept.append(some[some.evenly_resized(signatures.sizes, bounds.squeezed)])
     pairs = joined(kept)
-    pairs = pairs[pairs.evenly_resized(signatures.sizes, bounds.squeezed)]
     return (yield from confirmed(data, signatures, pairs))
 
 

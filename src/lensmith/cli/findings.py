@@ -37,7 +37,8 @@ def _listed(known: Sequence[str]) -> str:
 
 def lines(facts: dict[str, Any], source: str) -> Iterator[str]:
     """The facts of an inspection: what is there, then what is wrong, the gravest first, then what to do."""
-    yield from _row(facts["name"], _count(facts))
+    yield facts["name"]
+    yield from _row("", _count(facts))
     for label, words in (
         ("classes", _classes(facts)),
         ("sizes", _sizes(facts["sizes"])),

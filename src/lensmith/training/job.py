@@ -20,7 +20,7 @@ from lensmith.audit.inspect import inspect
 from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.measure import Measurement, measure_bundle
 from lensmith.bundle.storage import update_facts
-from lensmith.data.dataset import ImageDataset
+from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.report import Report
@@ -82,7 +82,7 @@ def _run(
         with clock.stage("measure"):
             measured = yield from _measure(run, bundle, prepared)
         with clock.stage("inspect"):
-            issues = inspect(_as_used(prepared.roles))
+            issues = inspect(_as_used(prepared.roles), (*_unreadable(prepared), *measured.skipped))
         facts["issues"] = [issue.as_dict() for issue in issues]
         for issue in issues:
             if issue.severity == "error" or issue.name in ("thin class", "imbalance"):
@@ -212,7 +212,7 @@ def _beside(report: Report) -> str:
 
 def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
     data, roles, choice = prepared.data, prepared.roles, prepared.choice
-    skipped = (*data.skipped, *prepared.column.skipped, *(choice.skipped if choice else ()))
+    skipped = (*data.skipped, *_unreadable(prepared))
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -240,6 +240,11 @@ def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
         },
         "choices": prepared.plan.reasons,
     }
+
+
+def _unreadable(prepared: Prepared) -> tuple[Skipped, ...]:
+    """Pictures that could not be decoded before training."""
+    return (*prepared.column.skipped, *(prepared.choice.skipped if prepared.choice else ()))
 
 
 def _counts(part: ImageDataset) -> dict[str, Any]:
