@@ -1,18 +1,17 @@
 """Plant faults among photos, and see whether `lensmith inspect` finds them and nothing else.
 
-    python bench/planted.py PHOTOS --each 30           # a folder with a folder per class, of photos that are no copies
-    python bench/planted.py PHOTOS --small             # the same with pictures of 32 x 32
+    python bench/planted.py PHOTOS --each 30   # a folder per class, of photos that are no copies
+    python bench/planted.py PHOTOS --small     # the same with pictures of 32 x 32
 
 Planted are, `--each` times: every alteration of tests/altered.py, leaks, conflicts, unreadable files, copies saved
 without loss, blank, dark and blurred pictures. Among the photos lie as many pairs of one burst, 200 pictures of mugs
-before a white wall, and 150 of one handwritten digit: none of them is a copy of another. Prints one JSON object, which
-is also appended to bench/logs/planted.jsonl: of each fault what was planted, found, and found wrongly.
+before a white wall, and 150 of one handwritten digit: none of them is a copy of another. Prints one JSON object,
+which is also appended to bench/logs/planted.jsonl: of each fault what was planted, found, and found wrongly.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import subprocess
 import sys

@@ -26,7 +26,8 @@ from lensmith.pictures.decode import Pixels
 CROPPED = 0.85
 """The part of each side that a cropped picture shows, about: 0.8 to 1 are found."""
 _CODE = 8
-_DIMENSIONS = 48
+_CYCLES = (7, 3, 3)
+"""Half waves across a code, along both sides together: in grey, and in either difference of colours."""
 _COLOUR = 0.5
 """The weight of colour differences beside that of grey."""
 _EITHER_WAY = 0.08
@@ -79,7 +80,7 @@ class _Codes:
     its own turn; flat ones have zeros there, which are like nothing."""
 
     def __init__(self, thumbs: Pixels) -> None:
-        self._thumbs = thumbs
+        self._thumbs, self._waves = thumbs, _waves()
         side = thumbs.shape[1]
         lines = sorted({(start, length) for y, x, length in _WINDOWS for start in (y, x)})
         self._lines = {line: averaging(side, _CODE, *line) for line in lines}
@@ -90,12 +91,10 @@ class _Codes:
             turn = _own_turn(*_slopes(small))
             for one in range(TURNS):
                 small[turn == one] = turned(small[turn == one], one)
-            wholes.append(small.reshape(len(small), -1))
+            wholes.append(_unit(small.reshape(len(small), 3 * _CODE**2) @ self._waves))
             turns.append(turn)
-        whole = np.concatenate(wholes)
         self.turn = np.concatenate(turns)
-        self._basis = _basis(whole[_sample(len(whole))])
-        self.whole = _unit(whole @ self._basis)
+        self.whole = np.concatenate(wholes)
 
     def of(self, part: range) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], Floats]:
         """All codes under which pictures are looked up: their row, turn and window, and the codes."""
@@ -109,7 +108,7 @@ class _Codes:
             laid = np.ascontiguousarray(turned(small[chosen], turn))
             rows.append(chosen)
             turns.append(np.full(len(chosen), turn))
-            codes.append(_unit(laid.reshape(len(chosen), -1) @ self._basis))
+            codes.append(_unit(laid.reshape(len(chosen), 3 * _CODE**2) @ self._waves))
         row, window = np.divmod(np.concatenate(rows), len(_WINDOWS))
         return part.start + row, np.concatenate(turns), window, np.concatenate(codes)
 
@@ -195,11 +194,19 @@ def _own_turn(right: Floats, down: Floats) -> NDArray[np.uint8]:
     return found[:, 0]
 
 
-def _basis(sample: Floats) -> Floats:
-    """The directions in which codes differ most, [192, D], the great ones made smaller: detail counts more."""
-    spread, directions = np.linalg.eigh(sample.T @ sample / max(1, len(sample)))
-    spread, directions = spread[::-1][:_DIMENSIONS], directions[:, ::-1][:, :_DIMENSIONS]
-    return np.asarray(directions / np.maximum(spread, 1e-6) ** 0.25, np.float32)
+def _waves() -> Floats:
+    """What codes are made of, [192, D]: cosine waves of few cycles, fewer in colour than in grey. Photos have less
+    in the finer ones, in proportion to their cycles; half of that is made up for, so that detail counts."""
+    places = (np.arange(_CODE) + 0.5) * np.pi / _CODE
+    found = []
+    for channel, most in enumerate(_CYCLES):
+        for down in range(most + 1):
+            for right in range(most + 1 - down):
+                wave = np.zeros((_CODE, _CODE, 3))
+                wave[:, :, channel] = np.cos(down * places)[:, None] * np.cos(right * places)
+                if down or right:
+                    found.append(wave.ravel() / np.linalg.norm(wave) * np.hypot(down, right) ** 0.5)
+    return np.stack(found, 1).astype(np.float32)
 
 
 def _centres(sample: Floats, count: int) -> Floats:

@@ -33,6 +33,8 @@ def find_near(data: ImageDataset, signatures: Signatures) -> Generator[Event, No
     more to be judged at a larger size.
     """
     thumbs = signatures.thumbs
+    if len(thumbs) < 2:
+        return []
     yield Event("look", f"for copies among {len(thumbs):,} pictures", 0, 1)
     pairs = _refined(thumbs, find_candidates(thumbs))
     sides = [side for side in _SIDES if side <= thumbs.shape[1]]
