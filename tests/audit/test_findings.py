@@ -79,7 +79,7 @@ def test_fail_on_decides_what_ends_with_1(photos: Path) -> None:
 def test_lines_fit_a_terminal_and_the_gravest_come_first(photos: Path) -> None:
     put(photos / "a/again.png", saved(scene(1), "PNG"))
     put(photos / "b/half.jpg", saved(scene(53))[:900])
-    done = command("inspect", photos, cwd=photos.parent)
+    done = command("inspect", "photos", cwd=photos.parent)
     lines = done.out.splitlines()
     assert max(map(len, lines)) < 80
     begins = [line.split(" ")[0] for line in lines if line.startswith(("error", "warning", "info", "next"))]

@@ -57,11 +57,11 @@ class Bounds:
         return np.asarray(like & (found.apart <= self.apart) & (found.colour <= self.colour))
 
 
-COPY = Bounds(whole=0.95, detail=0.7, apart=2.0, colour=0.45, squeezed=1.1)
+COPY = Bounds(whole=0.95, detail=0.85, apart=1.3, colour=0.35, squeezed=1.06)
 """For photos at 96 x 96 and more."""
-SMALL_COPY = Bounds(whole=0.95, detail=0.8, apart=2.0, colour=0.6, squeezed=1.5)
+SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.75, colour=0.6, squeezed=1.5)
 """For smaller ones, which are often squeezed into squares."""
-MAYBE = Bounds(whole=0.9, detail=0.5, apart=3.5, colour=0.6, squeezed=1.1)
+MAYBE = Bounds(whole=0.9, detail=0.5, apart=3.0, colour=0.6, squeezed=1.06)
 """For thumbnails of photos, which are then read once more."""
 
 

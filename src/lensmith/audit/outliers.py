@@ -14,7 +14,7 @@ _BLANK = 3.0
 """Levels of contrast."""
 _DARK, _DARKEST = 80.0, 45.0
 """Levels that 98 % of a dark picture's pixels, and their mean, stay below."""
-_BLURRED, _BLURRED_BESIDE = 0.03, 1 / 6
+_BLURRED, _BLURRED_BESIDE = 0.14, 0.4
 """Sharpness of a blurred picture at most, and beside the median of all."""
 _AREA, _SHAPE = 16.0, 2.5
 """Times the median area, or the median ratio of the sides, and times less."""
