@@ -10,7 +10,7 @@ from lensmith.report import sections
 from lensmith.report.certainty import certainty
 from lensmith.report.document import write_document
 from lensmith.report.findings import findings
-from lensmith.report.markup import Html
+from lensmith.report.markup import Html, join
 from lensmith.report.repeats import repetition, seeds
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines

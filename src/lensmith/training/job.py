@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from lensmith.audit.inspect import inspect
 from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.storage import update_facts
-from lensmith.data.dataset import ImageDataset
+from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.split_file import write_split_file
 from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
@@ -32,7 +32,7 @@ from lensmith.training.learned import Learned
 from lensmith.training.looking import measure_by_seeds, measure_model, study_model
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
-from lensmith.training.record import add_measured, facts_of, provenance
+from lensmith.training.record import add_measured, facts_of, provenance, unreadable
 from lensmith.training.repeats import Again
 from lensmith.training.run import Run
 from lensmith.training.several import untrained
@@ -101,7 +101,7 @@ def _run(
         with clock.stage("inspect"):
             used = _as_used(prepared.roles)
             write_split_file(run.splits_file, used, source)
-            facts["issues"] = yield from _inspect(prepared, used)
+            facts["issues"] = yield from _inspect(prepared, used, measured.skipped)
         add_measured(facts, prepared, measured)
         run.write_facts(facts | {"seconds": clock.told()})
         if "repeats" in facts:
@@ -122,9 +122,11 @@ def _run(
         raise
 
 
-def _inspect(prepared: Prepared, used: ImageDataset) -> Generator[Event, None, list[dict[str, Any]]]:
-    """What is found in the data at no cost; the gravest of it is told."""
-    issues = inspect(used)
+def _inspect(
+    prepared: Prepared, used: ImageDataset, skipped: Sequence[Skipped]
+) -> Generator[Event, None, list[dict[str, Any]]]:
+    """What is found in the data at no cost; the gravest of it is told. skipped: by measuring."""
+    issues = inspect(used, (*unreadable(prepared), *skipped))
     issues += crossings(prepared.start, prepared.roles) if prepared.start else []
     for issue in issues:
         if issue.severity == "error" or issue.name in _TOLD:

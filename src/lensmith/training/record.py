@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lensmith.bundle.measure import Measurement
-from lensmith.data.dataset import ImageDataset
+from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.machine.arithmetic import arithmetic
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.repetition import named_files
@@ -26,7 +26,7 @@ _PACKAGES = (
 def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
     """`facts.json` as it is before the first step."""
     data, roles, choice = prepared.data, prepared.roles, prepared.choice
-    skipped = (*data.skipped, *prepared.column.skipped, *(choice.skipped if choice else ()))
+    skipped = (*data.skipped, *unreadable(prepared))
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -56,6 +56,11 @@ def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
         },
         "choices": prepared.plan.reasons,
     }
+
+
+def unreadable(prepared: Prepared) -> tuple[Skipped, ...]:
+    """Pictures that could not be decoded before training."""
+    return (*prepared.column.skipped, *(prepared.choice.skipped if prepared.choice else ()))
 
 
 def _started_from(prepared: Prepared) -> dict[str, str]:
