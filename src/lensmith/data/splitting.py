@@ -23,6 +23,11 @@ class Roles:
     choice: ImageDataset | None
     made: str
 
+    def all(self) -> ImageDataset:
+        """The pictures of every split together."""
+        parts = [part for part in (self.train, self.choice, self.held_out) if part is not None]
+        return self.train.with_examples([example for part in parts for example in part.examples])
+
 
 def assign_roles(data: ImageDataset, fraction: float = 0.2, seed: int = 0) -> Roles:
     """Of the splits found, the last of (train, val, test) is held out; data without splits are split first.

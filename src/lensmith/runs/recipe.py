@@ -16,7 +16,7 @@ from lensmith.runs.fields import AUTO, read_value, require_field, require_value,
 from lensmith.runs.files import write_text
 from lensmith.types import Task
 
-OPTIONAL = ("root", "budget", "weights", "preprocess", "augment", "changes")
+OPTIONAL = ("root", "decisions", "budget", "weights", "preprocess", "augment", "changes")
 """Fields that may stay without a value."""
 
 OF_A_PICTURE = ("crop", "colour", "cutout")
@@ -36,6 +36,8 @@ class Recipe:
     """A name of ours (convnet), of torchvision or timm, or file.py:function"""
     root: str | None = None
     """Folder of your own copy of a named data set, such as torchvision:CIFAR10"""
+    decisions: str | None = None
+    """A file of decisions, as the page of lensmith inspect --html saves it: pictures to drop or relabel"""
     task: Task | None = None
     """classification, multilabel or regression"""
     budget: str | None = None

@@ -21,24 +21,25 @@ from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.measure import Measurement, measure_bundle
 from lensmith.bundle.storage import update_facts
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.report import Report
+from lensmith.features.linear import LinearHead
 from lensmith.planning.changes import written
 from lensmith.planning.clock import Clock
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
 from lensmith.runs.fields import OWN
-from lensmith.runs.files import write_json, write_text
+from lensmith.runs.files import read_json, write_json, write_text
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
+from lensmith.training.decided import compare_without, head_without
 from lensmith.training.epochs import train_epochs
 from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
 from lensmith.training.run import Run
 from lensmith.training.start import prepare_job
-from lensmith.training.transfer import fit_head
+from lensmith.training.transfer import put_head, see
 from lensmith.types import Event
 
 
@@ -76,13 +77,15 @@ def _run(
         prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
         with clock.stage("train"):
-            yield from _train(prepared, run, facts)
+            without = yield from _train(prepared, run, facts)
         with clock.stage("save"):
             bundle = save_bundle(prepared, run)
         with clock.stage("measure"):
             measured = yield from _measure(run, bundle, prepared)
+            if prepared.decided is not None:
+                yield from _tell_gain(prepared, without, measured, run)
         with clock.stage("inspect"):
-            issues = inspect(_as_used(prepared.roles))
+            issues = inspect(prepared.roles.all())
         facts["issues"] = [issue.as_dict() for issue in issues]
         for issue in issues:
             if issue.severity == "error" or issue.name in ("thin class", "imbalance"):
@@ -111,19 +114,19 @@ def _keep_out_of(data: Path, *places: Path) -> None:
             )
 
 
-def _as_used(roles: Roles) -> ImageDataset:
-    """The data with the splits that this run used."""
-    parts = [part for part in (roles.train, roles.choice, roles.held_out) if part is not None]
-    return roles.train.with_examples([example for part in parts for example in part.examples])
-
-
-def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Generator[Event, None, None]:
-    """Fit the head or train the network; interrupted, keep what was learned so far, unmeasured."""
+def _train(
+    prepared: Prepared, run: RunDirectory, facts: dict[str, Any]
+) -> Generator[Event, None, LinearHead | None]:
+    """Fit the head or train the network; interrupted, keep what was learned so far, unmeasured. Returns the head
+    that knows of no decisions, where it costs next to nothing."""
     recipe = prepared.plan.recipe
     torch.manual_seed(recipe.seed)  # sizing a budget has drawn from it
     try:
         if recipe.freeze:
-            head = yield from fit_head(prepared)
+            seen, without = (yield from see(prepared)), None
+            if prepared.undecided is not None:
+                without = yield from head_without(prepared, seen)
+            head = put_head(prepared, seen)
             facts["choices"]["weight_decay"] = head.reason
             yield Event(
                 "train",
@@ -131,7 +134,7 @@ def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Gene
             )
             facts["choices"]["fine-tuning"] = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
             yield Event("", f"fine-tuning: {facts['choices']['fine-tuning']}")
-            return
+            return without
         if can_fine_tune(prepared):
             tuned = yield from fine_tune(prepared, run)
             trained, facts["choices"]["fine-tuning"] = tuned.trained, tuned.why
@@ -140,6 +143,7 @@ def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Gene
         facts["choices"]["keep"] = trained.kept
         if trained.changes:
             recipe.changed(changes=written(trained.changes)).write(run.recipe_file)
+        return None
     except Exception:
         raise
     except BaseException as stop:
@@ -200,6 +204,19 @@ def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator
     return dataclasses.replace(measured, report=report)
 
 
+def _tell_gain(
+    prepared: Prepared, without: LinearHead | None, measured: Measurement, run: RunDirectory
+) -> Generator[Event, None, None]:
+    """Whether the decisions were good for the model."""
+    if without is None:
+        words = f"what they changed: lensmith compare {run.path} RUN, where RUN is one without decisions"
+        yield Event("decisions", words)
+        return
+    comparison = yield from compare_without(prepared, without, measured)
+    write_json(run.report_file, read_json(run.report_file) | {"decisions": comparison.as_dict()})
+    yield Event("decisions", comparison.verdict())
+
+
 def _beside(report: Report) -> str:
     """What a figure means: its interval, what no model at all would reach, how often these pictures served."""
     words = ["the range is a 95% confidence interval"]
@@ -237,6 +254,7 @@ def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
             roles.held_out_name: _counts(roles.held_out),
             "skipped": [vars(s) for s in skipped],
             "notes": list(data.notes),
+            **({"decisions": prepared.decided.as_dict()} if prepared.decided else {}),
         },
         "choices": prepared.plan.reasons,
     }

@@ -18,6 +18,7 @@ from lensmith.batches.batches import Batches, normalised
 from lensmith.batches.growth import Growth
 from lensmith.batches.mixing import Mixing
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.decisions import Decided
 from lensmith.data.splitting import Roles, refuse_hopeless
 from lensmith.errors import PictureError, UsageError
 from lensmith.fitting.losses import make_loss, require_soft_targets
@@ -63,6 +64,7 @@ class Prepared:
     seconds: that it will take about; ends: by when (time.perf_counter) it should be over, where a budget says.
     weights: where the network's first weights come from, as facts; choice: the pictures that choices are made
     on, where the data have a split for that and there is something to choose. allocator: how it was set.
+    undecided: the training pictures before somebody's decisions on them; decided: what those did.
     """
 
     data: ImageDataset
@@ -80,6 +82,8 @@ class Prepared:
     weights: dict[str, Any] = field(default_factory=dict)
     choice: Column | None = None
     allocator: str = ""
+    undecided: ImageDataset | None = None
+    decided: Decided | None = None
 
 
 def prepare(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.decisions import decide, read_decisions
 from lensmith.data.sources import load_data
 from lensmith.data.splitting import Roles, assign_roles
 from lensmith.machine.allocator import keep_large_blocks
@@ -29,9 +31,19 @@ def prepare_job(
     allocator = keep_large_blocks()
     with clock.stage("data"):
         recipe, parts = settle(recipe, parts or Parts())
+        file = Path(recipe.decisions or "")
+        decisions = read_decisions(file) if recipe.decisions else None
         data = load_data(source, root=recipe.root, task=recipe.task)
         roles = assign_roles(data, recipe.val_fraction, recipe.seed)
+        undecided, decided = None, None
+        if decisions is not None:
+            # After the split, which so stays the same, and the two models can be compared.
+            undecided = roles.train
+            roles, decided = decide(roles, decisions, file, source)
+            data = roles.all()
         yield Event("data", _data_words(data, roles))
+        if decided is not None:
+            yield Event("", decided.words())
     reasons: dict[str, str] = {}
     if is_undecided(recipe, parts, roles.train):
         with clock.stage("try out"):
@@ -39,7 +51,7 @@ def prepare_job(
     with clock.stage("data"):
         prepared = yield from prepare(data, recipe, roles, clock, parts, reasons)
     yield Event("plan", plan_words(prepared))
-    return replace(prepared, allocator=allocator)
+    return replace(prepared, allocator=allocator, undecided=undecided, decided=decided)
 
 
 def _data_words(data: ImageDataset, roles: Roles) -> str:
