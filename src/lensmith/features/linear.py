@@ -51,13 +51,13 @@ def fit_linear(
     mean, spread = x.mean(0), x.std(0).clamp(min=1e-6)
     y = torch.from_numpy(np.ascontiguousarray(targets))
     y = y.long() if task == "classification" else y.float().reshape(len(x), -1)
-    shift, scale = _units(y, task)
+    shift, scale = units(y, task)
     if shift is not None:
         y = (y - shift) / scale
-    rotated, axes = _along_axes((x - mean) / spread)
+    rotated, axes = along_axes((x - mean) / spread)
     folds = _folds(torch.from_numpy(pictures), seed)
     strength = _choose_strength(rotated, y, outputs, task, folds)
-    weight, bias = _solve(rotated, y, outputs, task, strength, 1e-7)
+    weight, bias = solve(rotated, y, outputs, task, strength, 1e-7)
     weight = weight @ axes.T
     if shift is not None:
         weight, bias = weight * scale[:, None], bias * scale + shift
@@ -67,7 +67,7 @@ def fit_linear(
     return LinearHead(weight, bias - weight @ mean, strength, f"L2 penalty {strength:g}, chosen {how}")
 
 
-def _along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
+def along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
     """(x @ axes, axes): [N, R] and [D, R], along the principal axes that the rows span.
 
     A penalised fit lies in that span, so nothing is lost; few rows make a small problem, and along these axes
@@ -89,7 +89,7 @@ def _choose_strength(x: Tensor, y: Tensor, outputs: int, task: Task, folds: list
     for strength in sorted(STRENGTHS, reverse=True):
         loss = 0.0
         for number, (seen, wanted, unseen, truth) in enumerate(parts):
-            weight, bias = _solve(seen, wanted, outputs, task, strength, 1e-6, starts[number])
+            weight, bias = solve(seen, wanted, outputs, task, strength, 1e-6, starts[number])
             starts[number] = (weight, bias)
             loss += float(_loss(unseen @ weight.T + bias, truth, task)) * len(truth)
         if loss >= least:
@@ -98,7 +98,7 @@ def _choose_strength(x: Tensor, y: Tensor, outputs: int, task: Task, folds: list
     return best
 
 
-def _units(y: Tensor, task: Task) -> tuple[Tensor | None, Tensor]:
+def units(y: Tensor, task: Task) -> tuple[Tensor | None, Tensor]:
     """Numbers are fitted in units of their own spread, so that one row of penalties fits all."""
     if task != "regression":
         return None, torch.ones(1)
@@ -114,7 +114,7 @@ def _folds(pictures: Tensor, seed: int) -> list[Tensor]:
     return [torch.isin(pictures, part) for part in order.tensor_split(min(_FOLDS, len(order)))]
 
 
-def _solve(
+def solve(
     x: Tensor,
     y: Tensor,
     outputs: int,
