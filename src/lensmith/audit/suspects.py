@@ -1,39 +1,29 @@
-"""Labels that a model doubts: heads on what the packaged network sees, asked about pictures that are new to them.
-
-The idea is that of confident learning (Northcutt, Jiang and Chuang, 2021, arXiv:1911.00068): predictions out of
-fold say which labels are likely to be wrong.
-"""
+"""Labels worth a look: heads on what the packaged network sees doubt them, each asked about pictures new to it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lensmith.audit.doubts import Floats, doubt_labels, draws_for, how_many, shares_of, worth
 from lensmith.data.dataset import ImageDataset
 from lensmith.evaluation.intervals import Value, proportion
-from lensmith.features.backbone import Looked
-from lensmith.features.out_of_fold import OutOfFold
 from lensmith.types import Task
 
-_FEWEST = 40
+if TYPE_CHECKING:
+    from lensmith.features.backbone import Looked
+
+FEWEST = 40
 """Pictures under which nothing is doubted."""
 _FEWEST_OF_CLASS = 5
 """Different pictures of a class that a head needs to know it."""
-_SURE = 0.33
-"""Share of the pictures, those that the heads are surest of, that tells how frequent wrong labels are."""
 _ODD_LABEL, _ODD_NUMBER = math.log(9), 4.0
 """Log-odds against one of several labels (a probability of one in ten), and times the usual error of a number,
 from which on a picture is worth a look."""
-_PICTURES = 20_000
-"""That many pictures are left out in all, in at most `_DRAWS` ways of making folds."""
-_DRAWS = 5
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -98,10 +88,9 @@ def find_suspects(data: ImageDataset, looked: Looked, seed: int = 0) -> Suspects
     pictures, nor where the heads tell the classes apart no better than by always naming the commonest.
     """
     rows, notes = _judged(data, looked)
-    if len(rows) < _FEWEST:
-        notes += (f"fewer than {_FEWEST} pictures can be judged",)
-        nothing = Value(math.nan, None, None, 0, "nothing was judged")
-        return Suspects(data.task, 0, (), nothing, nothing, notes)
+    if len(rows) < FEWEST:
+        notes += (f"fewer than {FEWEST} pictures can be judged",)
+        return _nothing(data, notes)
     places = np.searchsorted(looked.rows, rows)
     features = looked.features if len(places) == len(looked.rows) else looked.features[places]
     judge = {"classification": _classes, "multilabel": _labels, "regression": _numbers}[data.task]
@@ -130,10 +119,6 @@ def _together(data: ImageDataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array([numbers[name] for name in names], np.int64)
 
 
-def _draws(count: int) -> int:
-    return max(1, min(_DRAWS, _PICTURES // count))
-
-
 def _classes(
     data: ImageDataset,
     features: NDArray[np.float32],
@@ -144,101 +129,33 @@ def _classes(
     targets = np.array(data.targets, np.int64)[rows]
     shown, labels = np.unique(targets, return_inverse=True)
     if len(shown) < 2:
-        nothing = Value(math.nan, None, None, 0, "nothing was judged")
-        return Suspects(data.task, 0, (), nothing, nothing, (*notes, "one class alone"))
-    heads = OutOfFold(features, labels, len(shown), data.task, _together(data, rows))
-    scores = doubted(heads, labels, len(rows), seed)
-    right = int((scores.argmax(1) == labels).sum())
-    agreement = proportion(right, len(rows))
+        return _nothing(data, (*notes, "one class alone"))
+    doubts = doubt_labels(features, labels, len(shown), _together(data, rows), seed)
+    agreement = proportion(doubts.right, len(rows))
     commonest = np.bincount(labels).max() / len(rows)
     if agreement.low is None or agreement.low <= commonest:
         why = "the heads tell these classes apart no better than by always naming the commonest"
-        return Suspects(
-            data.task, len(rows), (), Value(math.nan, None, None, 0, why), agreement, (*notes, why)
-        )
-    doubt, other = _against(scores, labels)
-    wrong = _how_many(scores, labels)
-    order = np.argsort(-doubt, kind="stable")
-    order = order[: worth(wrong, int((doubt > 0).sum()))]
-    shares = _shares(scores, labels)
+        untold = Value(math.nan, None, None, 0, why)
+        return Suspects(data.task, len(rows), (), untold, agreement, (*notes, why))
+    wrong = how_many(doubts, labels)
+    order = np.argsort(-doubts.doubt, kind="stable")[: worth(wrong, len(labels) - doubts.right)]
+    shares = shares_of(doubts.scores, labels)
     names = [data.classes[index] for index in shown.tolist()]
-    listed = [
-        Suspect(
-            int(rows[row]),
-            str(data.examples[rows[row]].source),
-            names[labels[row]],
-            names[other[row]],
-            round(float(doubt[row]), 4),
-            f"the model says {names[other[row]]} ({shares[row, other[row]]:.0%}), not {names[labels[row]]} "
-            f"({shares[row, labels[row]]:.0%})",
-        )
-        for row in order.tolist()
-    ]
+    listed = []
+    for row in order.tolist():
+        (own, share), (other, more) = ((names[c], shares[row, c]) for c in (labels[row], doubts.other[row]))
+        why = f"the model says {other} ({more:.0%}), not {own} ({share:.0%})"
+        listed.append(_suspect(data, rows[row], own, other, doubts.doubt[row], why))
     return Suspects(data.task, len(rows), tuple(listed), wrong, agreement, notes)
 
 
-def doubted(heads: OutOfFold, labels: NDArray[np.int64], count: int, seed: int) -> Floats:
-    """Log-probabilities of each class, float64 [N, C], from heads that did not know the picture, and in the end
-    none of those that are doubted most."""
-    draws = _draws(count)
-    first = _averaged([heads.outputs(seed + draw) for draw in range(draws)])
-    believed = _against(first, labels)[0] < _DOUBTED
-    return _averaged([heads.outputs(seed + draws + draw, believed) for draw in range(draws)])
+def _suspect(data: ImageDataset, row: Any, label: str, suggestion: str, doubt: float, why: str) -> Suspect:
+    return Suspect(int(row), str(data.examples[row].source), label, suggestion, round(float(doubt), 4), why)
 
 
-_DOUBTED = 1.0
-"""Log-odds against its label, from which on a picture is not learnt from the second time."""
-
-
-def _averaged(outputs: Sequence[NDArray[np.float32]]) -> Floats:
-    scores = [
-        one - np.logaddexp.reduce(one, axis=1, keepdims=True) for one in np.asarray(outputs, np.float64)
-    ]
-    averaged: Floats = np.mean(scores, axis=0)
-    return averaged
-
-
-def _against(scores: Floats, labels: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
-    """Log-odds of the likeliest other class against the label, and which class that is."""
-    every = np.arange(len(labels))
-    own = scores[every, labels]
-    others = scores.copy()
-    others[every, labels] = -np.inf
-    best = others.argmax(axis=1)
-    return others[every, best] - own, best
-
-
-def _how_many(scores: Floats, labels: NDArray[np.int64]) -> Value:
-    """About how many labels are wrong, by the pictures that the heads are surest of, whatever their labels say.
-
-    There the heads hardly ever err, so a label that differs is most likely wrong ("anchor points" of T. Liu, D. Tao,
-    TPAMI 2016). It counts for all pictures if slips are as frequent in the others.
-    """
-    two = np.partition(scores, -2, axis=1)[:, -2:]
-    surest = np.argsort(two[:, 0] - two[:, 1], kind="stable")[: max(1, round(_SURE * len(labels)))]
-    differ = int((scores[surest].argmax(axis=1) != labels[surest]).sum())
-    share, count = proportion(differ, len(surest)), len(labels)
-    assert share.low is not None and share.high is not None
-    return Value(share.value * count, share.low * count, share.high * count, count)
-
-
-def worth(wrong: Value, doubted: int) -> int:
-    """How many suspects to look at: twice as many as there are wrong labels, at least as many as there may be, and
-    none that the heads do not doubt."""
-    return min(doubted, math.ceil(max(2 * wrong.value, wrong.high or 0.0)))
-
-
-def _shares(scores: Floats, labels: NDArray[np.int64]) -> Floats:
-    """Probabilities, of the temperature that fits the labels best."""
-    every = np.arange(len(labels))
-
-    def loss(temperature: float) -> float:
-        scaled = scores / temperature
-        return float((np.logaddexp.reduce(scaled, axis=1) - scaled[every, labels]).mean())
-
-    scaled = scores / min(np.geomspace(0.1, 5, 40), key=loss)
-    shares: Floats = np.exp(scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True))
-    return shares
+def _nothing(data: ImageDataset, notes: tuple[str, ...]) -> Suspects:
+    nothing = Value(math.nan, None, None, 0, "nothing was judged")
+    return Suspects(data.task, 0, (), nothing, nothing, notes)
 
 
 def _labels(
@@ -249,13 +166,15 @@ def _labels(
     seed: int,
 ) -> Suspects:
     """Of several labels each is judged alone: one that is there and should not be, or the other way round."""
+    from lensmith.features.out_of_fold import OutOfFold
+
     said = np.zeros((len(rows), len(data.classes)), np.float32)
     for place, row in enumerate(rows.tolist()):
         target = data.examples[row].target
         assert isinstance(target, tuple)
         said[place, list(target)] = 1
     heads = OutOfFold(features, said, said.shape[1], data.task, _together(data, rows))
-    draws = _draws(len(rows))
+    draws = draws_for(len(rows))
     odds = np.mean([heads.outputs(seed + draw) for draw in range(draws)], axis=0).astype(np.float64)
     against = np.where(said > 0, -odds, odds)
     shown = np.minimum(said.sum(0), len(said) - said.sum(0)) >= _FEWEST_OF_CLASS
@@ -284,8 +203,7 @@ def _of_labels(data: ImageDataset, row: int, said: NDArray[np.float32], against:
         for index, certain in zip(odd.tolist(), share.tolist(), strict=True)
     ]
     names = [";".join(data.classes[i] for i in np.flatnonzero(labels).tolist()) for labels in (said, meant)]
-    file = str(data.examples[row].source)
-    return Suspect(row, file, *names, round(float(against.max()), 4), ", ".join(reasons))
+    return _suspect(data, row, names[0], names[1], float(against.max()), ", ".join(reasons))
 
 
 def _numbers(
@@ -296,25 +214,22 @@ def _numbers(
     seed: int,
 ) -> Suspects:
     """A number is doubted where it lies many times the usual error from what the heads say."""
+    from lensmith.features.out_of_fold import OutOfFold
+
     numbers = np.array(data.targets, np.float64)[rows]
     heads = OutOfFold(features, numbers.astype(np.float32)[:, None], 1, data.task, _together(data, rows))
     said = np.mean(
-        [heads.outputs(seed + draw)[:, 0] for draw in range(_draws(len(rows)))], axis=0, dtype=np.float64
+        [heads.outputs(seed + draw)[:, 0] for draw in range(draws_for(len(rows)))], axis=0, dtype=np.float64
     )
-    off = np.abs(said - numbers)
+    off: Floats = np.abs(said - numbers)
     usual = max(1.4826 * float(np.median(off)), 1e-12)
     order = np.argsort(-off, kind="stable")[: int((off >= _ODD_NUMBER * usual).sum())]
-    listed = [
-        Suspect(
-            int(rows[row]),
-            str(data.examples[rows[row]].source),
-            f"{numbers[row]:g}",
-            f"{said[row]:.4g}",
-            round(float(off[row] / usual), 4),
-            f"the model says {said[row]:.4g}, {off[row] / usual:.1f} times the usual error away",
+    listed = []
+    for row in order.tolist():
+        why = f"the model says {said[row]:.4g}, {off[row] / usual:.1f} times the usual error away"
+        listed.append(
+            _suspect(data, rows[row], f"{numbers[row]:g}", f"{said[row]:.4g}", off[row] / usual, why)
         )
-        for row in order.tolist()
-    ]
     why = "how far a number may lie from what a model says, nobody knows"
     nothing = Value(math.nan, None, None, 0, why)
     return Suspects(data.task, len(rows), tuple(listed), nothing, nothing, notes)

@@ -26,6 +26,10 @@ def doubt(data: ImageDataset, asked: bool | None) -> tuple[Suspects | None, str]
     """The label suspects, or why they were not looked for. asked: by `--suspects`, or `--no-suspects`."""
     if asked is False:
         return None, "not asked for"
+    from lensmith.audit.suspects import FEWEST, find_suspects
+
+    if len(data) < FEWEST:
+        return None, f"{len(data):,} pictures are too few to learn from; {FEWEST} would do"
     if not asked:
         from lensmith.models.packaged import PACKAGE, is_there
 
@@ -37,7 +41,6 @@ def doubt(data: ImageDataset, asked: bool | None) -> tuple[Suspects | None, str]
 
     require_torch("inspect --suspects")
     spare_the_compiler()
-    from lensmith.audit.suspects import find_suspects
     from lensmith.features.backbone import look, seconds_to_look
 
     seconds = 0.0 if asked else seconds_to_look(data)

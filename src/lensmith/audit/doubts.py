@@ -1,0 +1,122 @@
+"""How far each label of a class is doubted, and how many of them are likely to be wrong.
+
+The idea is that of confident learning (Northcutt, Jiang and Chuang, 2021, arXiv:1911.00068): predictions out of
+fold say which labels are likely to be wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lensmith.evaluation.intervals import Value, proportion
+
+_SURE = 0.33
+"""Share of the pictures, those that the heads are surest of, that tells how frequent wrong labels are."""
+_PICTURES = 20_000
+"""That many pictures are left out in all, in at most `_DRAWS` ways of making folds."""
+_DRAWS = 5
+_DOUBTED = 1.0
+"""Log-odds against its label, from which on a picture is not learnt from the second time."""
+
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What heads say of N labels.
+
+    scores: float64 [N, C], log-probabilities out of fold; doubt: float64 [N], log-odds of the likeliest other class
+    against the label; other: int64 [N], that class; strength: the heads' penalty.
+    """
+
+    scores: Floats
+    doubt: Floats
+    other: NDArray[np.int64]
+    strength: float
+
+    @property
+    def right(self) -> int:
+        """How many labels the heads give too."""
+        return int((self.doubt < 0).sum())
+
+
+def doubt_labels(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: int,
+    together: NDArray[np.int64],
+    seed: int = 0,
+) -> Doubts:
+    """How far each label, int64 [N], is doubted: by heads that did not know the picture, and the second time none of
+    those that were doubted most. features: [N, D]; together: int64 [N], rows of one number leave a head together."""
+    from lensmith.features.out_of_fold import OutOfFold
+
+    heads = OutOfFold(features, labels, classes, "classification", together)
+    draws = draws_for(len(labels))
+    first = _averaged([heads.outputs(seed + draw) for draw in range(draws)])
+    believed = _against(first, labels)[0] < _DOUBTED
+    scores = _averaged([heads.outputs(seed + draws + draw, believed) for draw in range(draws)])
+    return Doubts(scores, *_against(scores, labels), heads.strength)
+
+
+def draws_for(count: int) -> int:
+    """In how many ways folds are made."""
+    return max(1, min(_DRAWS, _PICTURES // count))
+
+
+def how_many(doubts: Doubts, labels: NDArray[np.int64]) -> Value:
+    """About how many labels are wrong, by the pictures that the heads are surest of, whatever their labels say.
+
+    There the heads hardly ever err, so a label that differs is most likely wrong (the "anchor points" of Liu and Tao,
+    2016, arXiv:1411.7718). It counts for all pictures if slips are as frequent in the others.
+    """
+    scores = doubts.scores
+    two = np.partition(scores, -2, axis=1)[:, -2:]
+    surest = np.argsort(two[:, 0] - two[:, 1], kind="stable")[: max(1, round(_SURE * len(labels)))]
+    differ = int((scores[surest].argmax(axis=1) != labels[surest]).sum())
+    share, count = proportion(differ, len(surest)), len(labels)
+    assert share.low is not None and share.high is not None
+    return Value(share.value * count, share.low * count, share.high * count, count)
+
+
+def worth(wrong: Value, doubted: int) -> int:
+    """How many suspects to look at: twice as many as there are wrong labels, at least as many as there may be, and
+    none that the heads do not doubt."""
+    return min(doubted, math.ceil(max(2 * wrong.value, wrong.high or 0.0)))
+
+
+def shares_of(scores: Floats, labels: NDArray[np.int64]) -> Floats:
+    """Probabilities, of the temperature that fits the labels best."""
+    every = np.arange(len(labels))
+
+    def loss(temperature: float) -> float:
+        scaled = scores / temperature
+        return float((np.logaddexp.reduce(scaled, axis=1) - scaled[every, labels]).mean())
+
+    scaled = scores / min(np.geomspace(0.1, 5, 40), key=loss)
+    shares: Floats = np.exp(scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True))
+    return shares
+
+
+def _averaged(outputs: Sequence[NDArray[np.float32]]) -> Floats:
+    scores = [
+        one - np.logaddexp.reduce(one, axis=1, keepdims=True) for one in np.asarray(outputs, np.float64)
+    ]
+    averaged: Floats = np.mean(scores, axis=0)
+    return averaged
+
+
+def _against(scores: Floats, labels: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
+    """Log-odds of the likeliest other class against the label, and which class that is."""
+    every = np.arange(len(labels))
+    own = scores[every, labels]
+    others = scores.copy()
+    others[every, labels] = -np.inf
+    best = others.argmax(axis=1)
+    return others[every, best] - own, best
