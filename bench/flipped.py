@@ -24,7 +24,7 @@ import numpy as np
 from few import few_of_each
 from numpy.typing import NDArray
 
-from lensmith.audit.doubts import doubt_labels, how_many, worth
+from lensmith.audit.doubts import doubt_labels, how_many, worth_a_look
 from lensmith.data.sources import load_data
 from lensmith.features.backbone import Looked, look
 
@@ -62,19 +62,18 @@ def drawn(seen: Looked, labels: NDArray[np.int64], classes: int, rate: float, se
     doubts = doubt_labels(seen.features, changed, classes, np.arange(len(labels)), seed)
     wrong = how_many(doubts, changed)
     seconds = time.perf_counter() - began
-    depth = worth(wrong, len(labels) - doubts.right)
+    listed = worth_a_look(doubts, wrong)
     order = np.argsort(-doubts.doubt, kind="stable")
     found = bad[order].cumsum()
-    listed = int(found[depth - 1]) if depth else 0
     assert wrong.low is not None and wrong.high is not None
     figures: dict[str, Any] = {
         "flipped": int(bad.sum()),
-        "listed": depth,
-        "listed_flipped": listed,
+        "listed": len(listed),
+        "listed_flipped": int(bad[listed].sum()),
         "wrong": wrong.value,
         "held": wrong.low <= bad.sum() <= wrong.high,
         "penalty": doubts.strength,
-        "agreement": doubts.right / len(labels),
+        "agreement": float((~doubts.denied).mean()),
         "seconds": round(seconds, 2),
     }
     if rate:

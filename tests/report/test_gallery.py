@@ -123,7 +123,7 @@ def test_by_keyboard_alone(browser: Browser, root: Path, tmp_path: Path) -> None
             page.keyboard.press(key)
         expect(page.locator("#tally")).to_have_text("1 to drop, 1 to relabel, 1 kept; 0 left")
         expect(page.locator(".pick").first.get_by_label("drop")).to_be_focused()
-        page.get_by_role("button", name="Undo for train/bee/1.png").press("Enter")
+        page.get_by_role("button", name="Undo for val/bee/1.png").press("Enter")
         expect(page.locator("#tally")).to_have_text("1 to relabel, 1 kept; 1 left")
         page.locator("#save").focus()
         with page.expect_download():
@@ -153,7 +153,7 @@ def test_on_a_phone_nothing_is_cut_off_or_covered(
     with opened(browser, url, **options) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == 360
         for number in range(page.locator(".pick").count()):
-            page.locator(".pick").nth(number).get_by_text("keep", exact=True).tap()
+            page.locator(".pick").nth(number).get_by_label("keep").tap()
             box = page.locator(".pick fieldset label").nth(3 * number).bounding_box()
             assert box and box["height"] >= 40 and box["width"] >= 40
         expect(page.locator("#tally")).to_contain_text("kept; 0 left")

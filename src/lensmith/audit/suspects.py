@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmith.audit.doubts import Floats, doubt_labels, draws_for, how_many, shares_of, worth
+from lensmith.audit.doubts import Floats, doubt_labels, draws_for, how_many, shares_of, worth_a_look
 from lensmith.data.dataset import ImageDataset
 from lensmith.evaluation.intervals import Value, proportion
 from lensmith.types import Task
@@ -131,18 +131,17 @@ def _classes(
     if len(shown) < 2:
         return _nothing(data, (*notes, "one class alone"))
     doubts = doubt_labels(features, labels, len(shown), _together(data, rows), seed)
-    agreement = proportion(doubts.right, len(rows))
+    agreement = proportion(int((~doubts.denied).sum()), len(rows))
     commonest = np.bincount(labels).max() / len(rows)
     if agreement.low is None or agreement.low <= commonest:
         why = "the heads tell these classes apart no better than by always naming the commonest"
         untold = Value(math.nan, None, None, 0, why)
         return Suspects(data.task, len(rows), (), untold, agreement, (*notes, why))
     wrong = how_many(doubts, labels)
-    order = np.argsort(-doubts.doubt, kind="stable")[: worth(wrong, len(labels) - doubts.right)]
     shares = shares_of(doubts.scores, labels)
     names = [data.classes[index] for index in shown.tolist()]
     listed = []
-    for row in order.tolist():
+    for row in worth_a_look(doubts, wrong).tolist():
         (own, share), (other, more) = ((names[c], shares[row, c]) for c in (labels[row], doubts.other[row]))
         why = f"the model says {other} ({more:.0%}), not {own} ({share:.0%})"
         listed.append(_suspect(data, rows[row], own, other, doubts.doubt[row], why))

@@ -106,7 +106,7 @@ document.addEventListener("keydown", (event) => {
   if (word) decide(card.dataset.id, word);
   else if (step) {
     const next = cards[cards.indexOf(card) + step];
-    next?.querySelector("input:checked, input")?.focus();
+    (next?.querySelector("input:checked") ?? next?.querySelector("input"))?.focus();
     next?.scrollIntoView({ block: "nearest" });
   } else return;
   event.preventDefault();
