@@ -61,7 +61,7 @@ def test_flipped_labels_come_first_with_what_they_should_be() -> None:
 def test_of_right_labels_few_are_doubted() -> None:
     data, looked = seen([row % 3 for row in range(240)])
     found = find_suspects(data, looked)
-    assert found.wrong.value == 0 and found.wrong.low == 0 and len(found.listed) <= 10
+    assert found.wrong.value == 0 and found.wrong.low == 0 and len(found.listed) <= found.wrong.high + 1
     assert found.agreement.value > 0.95
 
 

@@ -20,6 +20,8 @@ _SURE = 0.33
 _PICTURES = 5_000
 """That many pictures are left out in all, in at most `_DRAWS` ways of making folds: few gain by several."""
 _DRAWS = 5
+_LEAST = 0.3
+"""Penalty of the heads: weaker ones learn wrong labels by heart, and find fewer of the others."""
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +57,7 @@ def doubt_labels(
     """
     from lensmith.features.out_of_fold import OutOfFold
 
-    heads = OutOfFold(features, labels, classes, "classification", together)
+    heads = OutOfFold(features, labels, classes, "classification", together, _LEAST)
     scores = _averaged([heads.outputs(seed + draw) for draw in range(draws_for(len(labels)))])
     every = np.arange(len(labels))
     own = scores[every, labels]

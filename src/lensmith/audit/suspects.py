@@ -217,9 +217,8 @@ def _numbers(
 
     numbers = np.array(data.targets, np.float64)[rows]
     heads = OutOfFold(features, numbers.astype(np.float32)[:, None], 1, data.task, _together(data, rows))
-    said = np.mean(
-        [heads.outputs(seed + draw)[:, 0] for draw in range(draws_for(len(rows)))], axis=0, dtype=np.float64
-    )
+    draws = [heads.outputs(seed + draw)[:, 0] for draw in range(draws_for(len(rows)))]
+    said = np.array(draws, np.float64).mean(axis=0)
     off: Floats = np.abs(said - numbers)
     usual = max(1.4826 * float(np.median(off)), 1e-12)
     order = np.argsort(-off, kind="stable")[: int((off >= _ODD_NUMBER * usual).sum())]

@@ -18,7 +18,7 @@ class OutOfFold:
     """Heads on embeddings [N, D], each fitted without a fold of the pictures.
 
     targets: class indices [N], 0 or 1 [N, outputs], or numbers [N, 1]; together: int [N], rows with the same number
-    are always left out together. The penalty is chosen once, as for a head that learns from all.
+    are always left out together. The penalty is chosen once, as for a head that learns from all; least: the least one.
     """
 
     def __init__(
@@ -28,9 +28,10 @@ class OutOfFold:
         outputs: int,
         task: Task,
         together: NDArray[np.int64],
+        least: float = 0.0,
     ) -> None:
         self._outputs, self._task, self._together = outputs, task, together
-        self.strength = fit_linear(features, targets, outputs, task, together).strength
+        self.strength = max(least, fit_linear(features, targets, outputs, task, together).strength)
         x = torch.from_numpy(features).to(torch.float32)
         self._x, _ = along_axes((x - x.mean(0)) / x.std(0).clamp(min=1e-6))
         y = torch.from_numpy(np.ascontiguousarray(targets))
