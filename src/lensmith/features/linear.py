@@ -58,17 +58,17 @@ def fit_linear(
     mean, spread = x.mean(0), x.std(0).clamp(min=1e-6)
     y = torch.from_numpy(np.ascontiguousarray(targets))
     y = y.long() if task == "classification" else y.float().reshape(len(x), -1)
-    shift, scale = _units(y, task)
+    shift, scale = units(y, task)
     if shift is not None:
         y = (y - shift) / scale
-    rotated, axes = _along_axes((x - mean) / spread)
+    rotated, axes = along_axes((x - mean) / spread)
     how, unseen = "given", torch.full((len(x), outputs), torch.nan)
     if strength is None:
         folds = _folds(torch.from_numpy(pictures), seed)
         strength, unseen = _choose_strength(rotated, y, outputs, task, folds)
         how = f"chosen in {len(folds)} folds" if len(folds) > 1 else "chosen on a part"
         how += " of the training pictures"
-    weight, bias = _solve(rotated, y, outputs, task, strength, 1e-7)
+    weight, bias = solve(rotated, y, outputs, task, strength, 1e-7)
     weight = weight @ axes.T
     if shift is not None:
         weight, bias = weight * scale[:, None], bias * scale + shift
@@ -77,7 +77,7 @@ def fit_linear(
     return LinearHead(weight, bias - weight @ mean, strength, f"L2 penalty {strength:g}, {how}", unseen)
 
 
-def _along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
+def along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
     """(x @ axes, axes): [N, R] and [D, R], along the principal axes that the rows span.
 
     A penalised fit lies in that span, so nothing is lost; few rows make a small problem, and along these axes
@@ -101,7 +101,7 @@ def _choose_strength(
     for strength in sorted(STRENGTHS, reverse=True):
         loss, said = 0.0, torch.full_like(unseen, torch.nan)
         for number, (seen, wanted, others, truth) in enumerate(parts):
-            weight, bias = _solve(seen, wanted, outputs, task, strength, 1e-6, starts[number])
+            weight, bias = solve(seen, wanted, outputs, task, strength, 1e-6, starts[number])
             starts[number] = (weight, bias)
             said[folds[number]] = others @ weight.T + bias
             loss += float(_loss(said[folds[number]], truth, task)) * len(truth)
@@ -111,7 +111,7 @@ def _choose_strength(
     return best, unseen
 
 
-def _units(y: Tensor, task: Task) -> tuple[Tensor | None, Tensor]:
+def units(y: Tensor, task: Task) -> tuple[Tensor | None, Tensor]:
     """Numbers are fitted in units of their own spread, so that one row of penalties fits all."""
     if task != "regression":
         return None, torch.ones(1)
@@ -127,7 +127,7 @@ def _folds(pictures: Tensor, seed: int) -> list[Tensor]:
     return [torch.isin(pictures, part) for part in order.tensor_split(min(_FOLDS, len(order)))]
 
 
-def _solve(
+def solve(
     x: Tensor,
     y: Tensor,
     outputs: int,

@@ -17,7 +17,7 @@ from lensmith.runs.files import write_text
 from lensmith.types import Task
 
 OPTIONAL = (
-    *("root", "group_by", "splits", "budget", "max_error", "from_run", "weights"),
+    *("root", "group_by", "splits", "decisions", "budget", "max_error", "from_run", "weights"),
     *("preprocess", "augment", "changes"),
 )
 """Fields that may stay without a value."""
@@ -48,6 +48,8 @@ class Recipe:
     """A file of splits, as RUN/splits.csv, that says where each picture goes"""
     drop_leaks: bool = False
     """Leave pictures out of the training that are, or whose group is, in a later split too"""
+    decisions: str | None = None
+    """A file of decisions, as the page of lensmith inspect --html saves it: pictures to drop or relabel"""
     task: Task | None = None
     """classification, multilabel or regression"""
     budget: str | None = None

@@ -16,7 +16,6 @@ from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.bundle.storage import update_facts
 from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.split_file import write_split_file
-from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.calibration import Calibration, Unseen, calibrate
 from lensmith.planning.clock import Clock
@@ -29,7 +28,7 @@ from lensmith.runs.repetition import compare_with, remember
 from lensmith.training.folds import OutOfFold, measure_folds
 from lensmith.training.learn import learn
 from lensmith.training.learned import Learned
-from lensmith.training.looking import measure_by_seeds, measure_model, study_model
+from lensmith.training.looking import measure_by_seeds, measure_model, study_model, tell_gain
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
 from lensmith.training.record import add_measured, facts_of, provenance, unreadable
@@ -98,8 +97,10 @@ def _run(
                 bundle = yield from _by_folds(run, bundle, learned, folded, facts)
         with clock.stage("measure"):
             measured = yield from measure_model(run, bundle, prepared, folded)
+            if prepared.decided is not None:
+                measured = yield from tell_gain(run, prepared, learned.without, measured)
         with clock.stage("inspect"):
-            used = _as_used(prepared.roles)
+            used = prepared.roles.all()
             write_split_file(run.splits_file, used, source)
             facts["issues"] = yield from _inspect(prepared, used, measured.skipped)
         add_measured(facts, prepared, measured)
@@ -142,12 +143,6 @@ def _keep_out_of(data: Path, *places: Path) -> None:
                 f"{place} lies under the data, {data}, where nothing is written",
                 hint="Start from another folder.",
             )
-
-
-def _as_used(roles: Roles) -> ImageDataset:
-    """The data with the splits that this run used."""
-    parts = [part for part in (roles.train, roles.choice, roles.held_out) if part is not None]
-    return roles.train.with_examples([example for part in parts for example in part.examples])
 
 
 def _learn(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Learned]:

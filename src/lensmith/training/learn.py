@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from lensmith.runs.directory import RunDirectory
+from lensmith.training.decided import head_without
 from lensmith.training.epochs import train_epochs
 from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.held_back import hold_back, said_of_choices
@@ -28,7 +29,9 @@ def learn(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Learn
 
 
 def _learn_head(prepared: Prepared) -> Generator[Event, None, Learned]:
-    seen = yield from see(prepared)
+    seen, without = (yield from see(prepared)), None
+    if prepared.undecided is not None:
+        without = yield from head_without(prepared, seen)
     head = put_head(prepared, seen)
     yield Event(
         "train", f"a linear last layer on {head.weight.shape[1]:,} features of each picture; {head.reason}"
@@ -36,4 +39,4 @@ def _learn_head(prepared: Prepared) -> Generator[Event, None, Learned]:
     why = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
     yield Event("", f"fine-tuning: {why}")
     choices = {"weight_decay": head.reason, "fine-tuning": why}
-    return Learned(HEAD_ALONE, choices, out_of_fold(head, seen), seen)
+    return Learned(HEAD_ALONE, choices, out_of_fold(head, seen), seen, without)

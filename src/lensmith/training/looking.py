@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Generator
+from typing import Any
 
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.measure import Measurement, measure_bundle
 from lensmith.bundle.storage import update_facts
 from lensmith.evaluation.report import Report
+from lensmith.features.linear import LinearHead
 from lensmith.planning.clock import Clock
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.fields import seconds_of
@@ -17,6 +19,7 @@ from lensmith.runs.files import write_json
 from lensmith.runs.looks import record_look
 from lensmith.studies.studied import study
 from lensmith.studies.subject import Subject
+from lensmith.training.decided import compare_without
 from lensmith.training.folds import OutOfFold, as_measurement
 from lensmith.training.prepare import Prepared
 from lensmith.training.repeats import Again, train_by_seeds
@@ -56,15 +59,31 @@ def measure_model(
     return dataclasses.replace(measured, report=report)
 
 
+def tell_gain(
+    run: RunDirectory, prepared: Prepared, without: LinearHead | None, measured: Measurement
+) -> Generator[Event, None, Measurement]:
+    """Whether decisions on pictures were good for the model goes into the report, among the studies."""
+    if without is None:
+        words = f"what they changed: lensmith compare {run.path} RUN, where RUN is one without decisions"
+        yield Event("decisions", words)
+        return measured
+    comparison = yield from compare_without(prepared, without, measured)
+    yield Event("decisions", comparison.verdict())
+    return _with_study(run, measured, "decisions", comparison.as_dict())
+
+
 def measure_by_seeds(
     again: Again, measured: Measurement, clock: Clock
 ) -> Generator[Event, None, Measurement]:
     """The spread over the seeds asked for goes into the report, among the studies."""
     spread = yield from train_by_seeds(again, measured, clock)
-    studies = {**measured.report.studies, "seeds": spread.as_dict()}
-    report = dataclasses.replace(measured.report, studies=studies)
-    write_json(again.run.report_file, report.as_dict())
     yield Event("seeds", spread.verdict())
+    return _with_study(again.run, measured, "seeds", spread.as_dict())
+
+
+def _with_study(run: RunDirectory, measured: Measurement, name: str, facts: dict[str, Any]) -> Measurement:
+    report = dataclasses.replace(measured.report, studies={**measured.report.studies, name: facts})
+    write_json(run.report_file, report.as_dict())
     return dataclasses.replace(measured, report=report)
 
 

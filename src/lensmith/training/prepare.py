@@ -17,6 +17,7 @@ from lensmith.batches.batches import Batches, normalised
 from lensmith.batches.growth import Growth
 from lensmith.batches.mixing import Mixing
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.decisions import Decided
 from lensmith.data.splitting import Roles, refuse_hopeless
 from lensmith.data.target_array import target_array
 from lensmith.errors import PictureError, UsageError
@@ -65,7 +66,8 @@ class Prepared:
     seconds: that it will take about; ends: by when (time.perf_counter) it should be over, where a budget says.
     weights: where the network's first weights come from, as facts; choice: the pictures that choices are made
     on, where the data have a split for that and there is something to choose. allocator: how it was set. start:
-    the model that this training goes on from; taken: which of the classes it knew.
+    the model that this training goes on from; taken: which of the classes it knew. undecided: the training
+    pictures before somebody's decisions on them; decided: what those did.
     """
 
     data: ImageDataset
@@ -85,6 +87,8 @@ class Prepared:
     allocator: str = ""
     start: StartingPoint | None = None
     taken: Taken | None = None
+    undecided: ImageDataset | None = None
+    decided: Decided | None = None
 
 
 def prepare(

@@ -53,6 +53,7 @@ def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
             roles.held_out_name: counts(roles.held_out),
             "skipped": [vars(s) for s in skipped],
             "notes": list(data.notes),
+            **({"decisions": prepared.decided.as_dict()} if prepared.decided else {}),
         },
         "choices": prepared.plan.reasons,
     }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lensmith.data.by_recipe import load_by_recipe
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.decisions import decide, read_decisions
 from lensmith.data.grouping import group_words
 from lensmith.data.splitting import Roles
 from lensmith.machine.allocator import keep_large_blocks
@@ -32,10 +34,20 @@ def prepare_job(
     allocator = keep_large_blocks()
     with clock.stage("data"):
         recipe, parts = settle(recipe, parts or Parts())
+        file = Path(recipe.decisions or "")
+        decisions = read_decisions(file) if recipe.decisions else None
         data, roles = load_by_recipe(source, recipe)
         if parts.from_run is not None:
             parts.from_run.require_task(data)
+        undecided, decided = None, None
+        if decisions is not None:
+            # After the split, which so stays the same, and the two models can be compared.
+            undecided = roles.train
+            roles, decided = decide(roles, decisions, file, source)
+            data = roles.all()
         yield Event("data", _data_words(data, roles))
+        if decided is not None:
+            yield Event("", decided.words())
     reasons: dict[str, str] = {}
     asked, recipe = recipe.budget, budget_of_one(recipe, clock)
     if is_undecided(recipe, parts, roles.train):
@@ -53,7 +65,7 @@ def prepare_job(
             f"{class_words(prepared.taken)}; its own pictures are not here, and only those given are learned from",
         )
     yield Event("plan", plan_words(prepared))
-    return replace(prepared, allocator=allocator)
+    return replace(prepared, allocator=allocator, undecided=undecided, decided=decided)
 
 
 def _data_words(data: ImageDataset, roles: Roles) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lensmith.cli import findings, show
+from lensmith.cli import doubting, findings, show
 from lensmith.cli.progress import follow
 from lensmith.runs.recipe import data_words
 
@@ -23,6 +24,17 @@ def inspect(
         str | None,
         typer.Option("--fail-on", metavar="NAMES", help="Exit 1 for these issues alone, as leak,unreadable."),
     ] = None,
+    suspects: Annotated[
+        bool | None,
+        typer.Option(
+            "--suspects/--no-suspects",
+            help="Look for wrong labels, or not [where it takes a minute at most].",
+            show_default=False,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page on which to look through all of it and decide.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """What is in the data and what is wrong with it. Exits 1 for errors, or for what --fail-on names.
@@ -34,6 +46,7 @@ def inspect(
 
     \b
       lensmith inspect photos/
+      lensmith inspect photos/ --html findings.html
       lensmith inspect photos/ --fail-on leak,unreadable --json
     """
     from lensmith.audit.inspect import NAMES
@@ -41,12 +54,19 @@ def inspect(
     from lensmith.data.sources import load_data
 
     wanted = findings.names(fail_on, NAMES) if fail_on is not None else None
+    if html is not None:
+        doubting.refuse_place(html, data)
     found = follow(look(load_data(data, **data_words(words))))
+    doubted, why = doubting.doubt(found.data, suspects)
     if as_json:
-        show.data(found.as_dict())
+        doubts = {"left_out": why} if doubted is None else doubted.as_dict()
+        show.data(found.as_dict() | {"suspects": doubts})
     else:
         for line in findings.lines(found.as_dict(), data):
             show.line(line)
+        doubting.tell(doubted, why)
+    if html is not None:
+        doubting.write_findings(html, found.data, found.issues, doubted, data)
     return int(any(_counts(issue, wanted) for issue in found.issues))
 
 
