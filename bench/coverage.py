@@ -1,7 +1,7 @@
 """How often the 95 % intervals that lensmith reports hold the true figure, by simulation.
 
     python bench/coverage.py                 # what is missing in bench/logs/coverage.json
-    python bench/coverage.py --short         # a tenth of the draws, in a minute or two, kept nowhere
+    python bench/coverage.py --short         # a tenth of the draws, in half a minute, kept nowhere
     python bench/coverage.py --only mean_ap f1
     python bench/coverage.py --table         # the tables of docs/figures.md, renewed in their place
 
