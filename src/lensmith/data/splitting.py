@@ -27,6 +27,11 @@ class Roles:
     made: str
     folds: tuple[int, ...] = ()
 
+    def as_data(self) -> ImageDataset:
+        """All pictures that are used, each with the split that it is in."""
+        parts = [part for part in (self.train, self.choice, self.held_out) if part is not None]
+        return self.train.with_examples([example for part in parts for example in part.examples])
+
 
 def assign_roles(
     data: ImageDataset, fraction: float = 0.2, seed: int = 0, *, test: float = 0.0, folds: int = 0

@@ -8,6 +8,7 @@ from string import Template
 
 from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
+from lensmith.report.folds import folds
 from lensmith.report.markup import Html, join, tag
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines, write_text
@@ -29,6 +30,7 @@ def write_page(run: RunDirectory) -> None:
         "Figures": sections.figures(report),
         "Classes": sections.classes(report),
         "Confusion": sections.confusion(report),
+        "Folds": folds(said.get("folds")),
         "Data": sections.data(data) if data else Html(),
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
         "Choices": sections.choices(recipe, facts.get("choices", {})),

@@ -22,7 +22,6 @@ from lensmith.bundle.measure import Measurement, measure_bundle
 from lensmith.bundle.storage import update_facts
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.split_file import write_split_file
-from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.report import Report
 from lensmith.planning.changes import written
@@ -91,7 +90,7 @@ def _run(
         with clock.stage("measure"):
             measured = yield from _measure(run, bundle, prepared, folded)
         with clock.stage("inspect"):
-            used = _as_used(prepared.roles)
+            used = prepared.roles.as_data()
             issues = inspect(used)
             write_split_file(run.splits_file, used, source)
         facts["issues"] = [issue.as_dict() for issue in issues]
@@ -120,12 +119,6 @@ def _keep_out_of(data: Path, *places: Path) -> None:
                 f"{place} lies under the data, {data}, where nothing is written",
                 hint="Start from another folder.",
             )
-
-
-def _as_used(roles: Roles) -> ImageDataset:
-    """The data with the splits that this run used."""
-    parts = [part for part in (roles.train, roles.choice, roles.held_out) if part is not None]
-    return roles.train.with_examples([example for part in parts for example in part.examples])
 
 
 def _train(prepared: Prepared, run: RunDirectory, facts: dict[str, Any]) -> Generator[Event, None, Tuned]:
