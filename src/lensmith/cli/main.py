@@ -27,6 +27,7 @@ from lensmith.cli.commands.predict import predict
 from lensmith.cli.commands.report import report
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
+from lensmith.cli.commands.split import split
 from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
 from lensmith.errors import LensmithError
@@ -60,6 +61,7 @@ app = typer.Typer(
 for command in (
     doctor,
     inspect,
+    split,
     train,
     evaluate,
     calibrate,

@@ -27,8 +27,8 @@ class Roles:
     made: str
     folds: tuple[int, ...] = ()
 
-    def all(self) -> ImageDataset:
-        """The pictures of every split together."""
+    def as_data(self) -> ImageDataset:
+        """All pictures that are used, each with the split that it is in."""
         parts = [part for part in (self.train, self.choice, self.held_out) if part is not None]
         return self.train.with_examples([example for part in parts for example in part.examples])
 

@@ -10,6 +10,7 @@ from lensmith.report import sections
 from lensmith.report.certainty import certainty
 from lensmith.report.document import write_document
 from lensmith.report.findings import findings
+from lensmith.report.folds import folds
 from lensmith.report.markup import Html, join
 from lensmith.report.repeats import repetition, seeds
 from lensmith.runs.directory import RunDirectory
@@ -34,6 +35,7 @@ def write_page(run: RunDirectory) -> None:
         "Confusion": sections.confusion(report),
         "Certainty": certainty(report.studies.get("reliability", {}), facts.get("calibration", {})),
         "Seeds": seeds(report.studies.get("seeds", {})),
+        "Folds": folds(report.studies.get("folds")),
         "Data": sections.data(data) if data else Html(),
         "Findings": findings(facts["issues"]) if "issues" in facts else Html(),
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),

@@ -10,6 +10,7 @@ from lensmith.evaluation.intervals import Value
 from lensmith.evaluation.report import Report
 from lensmith.report.drawing import draw_bar, draw_curve
 from lensmith.report.markup import Html, frame, join, number, table, tag
+from lensmith.runs.predictions import OUT_OF_FOLD
 from lensmith.runs.recipe import field_help
 
 _SHARE, _PLAIN = ".1%", ",.3f"
@@ -37,6 +38,10 @@ def figures(report: Report) -> Html:
     ]
     held_out = f"held out from training, looks so far: {report.seen}" if report.held_out else "not held out"
     words = f"Measured on {report.count:,} pictures of {report.split} ({held_out}). Ranges are 95% intervals."
+    if report.split == OUT_OF_FOLD:
+        words = words.replace(
+            " of out of fold (held out from training, ", " out of fold (not seen by the model asked, "
+        )
     return join(tag("p", words, _beside(report)), tag("div", *cards, class_="cards"))
 
 

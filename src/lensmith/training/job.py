@@ -100,7 +100,7 @@ def _run(
             if prepared.decided is not None:
                 measured = yield from tell_gain(run, prepared, learned.without, measured)
         with clock.stage("inspect"):
-            used = prepared.roles.all()
+            used = prepared.roles.as_data()
             write_split_file(run.splits_file, used, source)
             facts["issues"] = yield from _inspect(prepared, used, measured.skipped)
         add_measured(facts, prepared, measured)

@@ -44,7 +44,7 @@ def prepare_job(
             # After the split, which so stays the same, and the two models can be compared.
             undecided = roles.train
             roles, decided = decide(roles, decisions, file, source)
-            data = roles.all()
+            data = roles.as_data()
         yield Event("data", _data_words(data, roles))
         if decided is not None:
             yield Event("", decided.words())
