@@ -122,13 +122,12 @@ def measured(run: Path, data: Path, draws: int) -> dict[str, Any]:
         )
         print(f"  {number + 1}/{len(order)}", end="\r", file=sys.stderr, flush=True)
     table = {key: np.array([row[key] for row in rows], float) for key in rows[0]}
-    accuracy = read_json(run / "report.json")["values"]["accuracy"]
     return {
         "pictures": len(rows),
         "layer": layer,
         "grid": list(why_it.places.shape),
         "draws": draws,
-        "accuracy": accuracy,
+        "accuracy": read_json(run / "report.json")["accuracy"],
         "seconds_a_picture": round((time.monotonic() - began) / len(rows), 2),
         "means": {key: round(float(values.mean()), 4) for key, values in table.items()},
         "deletion_below_random": apart(table["random"] - table["deletion"]).as_dict(),
