@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lensmith.evaluation.intervals import Floats
 from lensmith.evaluation.metrics import softmax
-from lensmith.evaluation.multilabel import Floats, sigmoid
+from lensmith.evaluation.multilabel import sigmoid
 from lensmith.types import Task
 
 FEWEST = 50

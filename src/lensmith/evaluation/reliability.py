@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.evaluation.calibration import certainties, log_loss, stated
-from lensmith.evaluation.intervals import Value, proportion
-from lensmith.evaluation.multilabel import Floats
+from lensmith.evaluation.intervals import Floats, Value, proportion
 from lensmith.types import Task
 
 _BINS = 15

@@ -105,7 +105,7 @@ def nearest_to(
 
     sha256: of the picture's file, by which it is known again among them.
     """
-    from lensmith.features.neighbours import nearest
+    from lensmith.features.similar import nearest
 
     going = _seen(bundle, network, pixels[None])
     while True:

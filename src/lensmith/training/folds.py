@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.measure import Measurement, report_on, timed_logits
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.target_array import target_array
 from lensmith.evaluation.metrics import measure
 from lensmith.evaluation.out_of_fold import FoldFigures, fold_figures
 from lensmith.evaluation.report import Report
@@ -28,7 +29,7 @@ from lensmith.training.epochs import outputs_on
 from lensmith.training.learn import learn
 from lensmith.training.learned import Learned
 from lensmith.training.parts import Parts, settle
-from lensmith.training.prepare import Prepared, prepare, target_array
+from lensmith.training.prepare import Prepared, prepare
 from lensmith.training.transfer import Seen, fitted_head
 from lensmith.types import Event
 
