@@ -6,6 +6,9 @@ import html
 import math
 from collections.abc import Iterable, Sequence
 
+_EMPTY = ("img", "input")
+"""Elements without an end."""
+
 
 class Html(str):
     """Text that is markup already."""
@@ -23,7 +26,7 @@ def tag(name: str, /, *children: object, **attributes: object) -> Html:
         for key, value in attributes.items()
         if value is not None
     )
-    return Html(f"<{name}{words}>{join(*children)}</{name}>")
+    return Html(f"<{name}{words}>" + ("" if name in _EMPTY else f"{join(*children)}</{name}>"))
 
 
 def number(value: float | None, form: str = ",") -> Html:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from importlib import resources
-from string import Template
+from typing import Any
 
 from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
-from lensmith.report.markup import Html, join, tag
+from lensmith.report.certainty import certainty
+from lensmith.report.document import write_document
+from lensmith.report.findings import findings
+from lensmith.report.folds import folds
+from lensmith.report.markup import Html, join
+from lensmith.report.repeats import repetition, seeds
 from lensmith.runs.directory import RunDirectory
-from lensmith.runs.files import read_json, read_json_lines, write_text
+from lensmith.runs.files import read_json, read_json_lines
 
 
 def write_page(run: RunDirectory) -> None:
@@ -29,25 +33,27 @@ def write_page(run: RunDirectory) -> None:
         "Figures": sections.figures(report),
         "Classes": sections.classes(report),
         "Confusion": sections.confusion(report),
+        "Certainty": certainty(report.studies.get("reliability", {}), facts.get("calibration", {})),
+        "Seeds": seeds(report.studies.get("seeds", {})),
+        "Folds": folds(report.studies.get("folds")),
         "Data": sections.data(data) if data else Html(),
+        "Findings": findings(facts["issues"]) if "issues" in facts else Html(),
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
         "Choices": sections.choices(recipe, facts.get("choices", {})),
         "Machine": sections.machine(facts),
-        "Repeat": sections.repeat(data.get("source", "DATA"), run.recipe_file),
+        "Left out": sections.left_out(report.studies.get("left_out", {}), run.path),
+        "Repeat": join(
+            repetition(facts.get("repeats", {})),
+            sections.repeat(data.get("source", "DATA"), run.recipe_file),
+        ),
     }
-    page = Template(_packaged("page.html")).substitute(
-        name=join(name),
-        style=_packaged("page.css"),
-        about=join(*[tag("span", word) for word in about if word]),
-        verdict=join(said.get("verdict", "Not measured: this run has no report.json")),
-        sections="\n".join(_section(title, part) for title, part in parts.items() if part),
-    )
-    write_text(run.page_file, page)
+    foot = "The same figures, as data: report.json, facts.json, recipe.toml, metrics.jsonl."
+    write_document(run.page_file, name, _verdict(said), parts, about, foot)
 
 
-def _section(title: str, content: Html) -> Html:
-    return tag("section", tag("h2", title, id=title), content, aria_labelledby=title)
-
-
-def _packaged(file: str) -> str:
-    return resources.files("lensmith.report").joinpath(file).read_text(encoding="utf-8")
+def _verdict(said: dict[str, Any]) -> str:
+    """The sentence at the top, with what the run is beside the one before."""
+    if not said:
+        return "Not measured: this run has no report.json"
+    beside = said.get("studies", {}).get("beside", {}).get("brief")
+    return f"{said['verdict']}; {beside}" if beside else str(said["verdict"])
