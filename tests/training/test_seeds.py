@@ -18,7 +18,7 @@ from lensmith.planning.clock import Clock
 from lensmith.runs.files import read_json, read_json_lines
 from lensmith.runs.recipe import Recipe
 from lensmith.training import repeats, transfer
-from lensmith.training.repeats import budget_of_one
+from lensmith.training.several import budget_of_one
 
 SCRATCH: dict[str, Any] = {"model": "convnet", "image_size": 16, "epochs": 1, "device": "cpu"}
 
