@@ -11,7 +11,7 @@ from lensmith.studies.schedule import Study, make_studies
 from lensmith.studies.subject import Subject
 from lensmith.types import Event
 
-NOBODY = cast(Subject, None)
+NONE = cast(Any, None)
 Going = Generator[Event, None, dict[str, Any]]
 
 
@@ -30,8 +30,14 @@ def endless(subject: Subject) -> Going:
         yield Event("endless", "looking")
 
 
+def too_long(subject: Subject) -> Going:
+    subject.require(60, "decoding all")
+    yield Event("too long", "looking")
+    return {}
+
+
 def made(studies: dict[str, Study], ends: float | None) -> tuple[Any, list[Event]]:
-    events, going = [], make_studies(studies, NOBODY, ends)
+    events, going = [], make_studies(studies, Subject(NONE, NONE, NONE, NONE, NONE, NONE, ends))
     while True:
         try:
             events.append(next(going))
@@ -57,3 +63,10 @@ def test_time_ends_what_goes_on_and_leaves_out_the_rest() -> None:
     assert set(done.found) == {"quick"}
     assert done.left_out["endless"].startswith("not done after 0.")
     assert done.left_out["last"] == "there was no time left"
+
+
+def test_what_would_take_too_long_is_not_begun() -> None:
+    done, _ = made({"too long": too_long, "quick": quick}, time.perf_counter() + 5)
+    assert done.left_out == {"too long": "decoding all takes about 60 s"}
+    assert set(done.found) == {"quick"}
+    assert made({"too long": too_long}, None)[0].left_out == {}

@@ -9,10 +9,16 @@ from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
 from lensmith.report.certainty import certainty
 from lensmith.report.document import write_document
-from lensmith.report.findings import findings
+from lensmith.report.explanations import explanations
+from lensmith.report.findings import decisions, findings, suspects
 from lensmith.report.folds import folds
+from lensmith.report.learning_curve import learning_curve
 from lensmith.report.markup import Html, join
+from lensmith.report.mistakes import mistakes
+from lensmith.report.neighbours import neighbours
 from lensmith.report.repeats import repetition, seeds
+from lensmith.report.residuals import residuals
+from lensmith.report.robustness import robustness
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines
 
@@ -33,11 +39,9 @@ def write_page(run: RunDirectory) -> None:
         "Figures": sections.figures(report),
         "Classes": sections.classes(report),
         "Confusion": sections.confusion(report),
-        "Certainty": certainty(report.studies.get("reliability", {}), facts.get("calibration", {})),
-        "Seeds": seeds(report.studies.get("seeds", {})),
-        "Folds": folds(report.studies.get("folds")),
+        **_studies(report, facts),
         "Data": sections.data(data) if data else Html(),
-        "Findings": findings(facts["issues"]) if "issues" in facts else Html(),
+        "Findings": _findings(report, facts),
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
         "Choices": sections.choices(recipe, facts.get("choices", {})),
         "Machine": sections.machine(facts),
@@ -49,6 +53,33 @@ def write_page(run: RunDirectory) -> None:
     }
     foot = "The same figures, as data: report.json, facts.json, recipe.toml, metrics.jsonl."
     write_document(run.page_file, name, _verdict(said), parts, about, foot)
+
+
+def _studies(report: Report, facts: dict[str, Any]) -> dict[str, Html]:
+    """What was looked into beside the figures, as far as it was."""
+    found = report.studies
+    shown = {
+        "Residuals": (residuals, "residuals"),
+        "Mistakes": (mistakes, "mistakes"),
+        "Explanations": (explanations, "explanations"),
+        "More pictures": (learning_curve, "learning_curve"),
+        "Robustness": (robustness, "robustness"),
+        "Neighbours": (neighbours, "neighbours"),
+        "Decisions": (decisions, "decisions"),
+        "Seeds": (seeds, "seeds"),
+        "Folds": (folds, "folds"),
+    }
+    return {
+        "Certainty": certainty(found.get("reliability", {}), facts.get("calibration", {})),
+        **{title: show(found[name]) for title, (show, name) in shown.items() if found.get(name)},
+    }
+
+
+def _findings(report: Report, facts: dict[str, Any]) -> Html:
+    """Those from the pixels, where they were looked for, and label suspects."""
+    issues = report.studies.get("inspection", facts).get("issues")
+    found = Html() if issues is None else findings(issues)
+    return join(found, suspects(report.studies.get("suspects", {})))
 
 
 def _verdict(said: dict[str, Any]) -> str:

@@ -24,21 +24,19 @@ class Studied:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def make_studies(
-    studies: Mapping[str, Study], subject: Subject, ends: float | None
-) -> Generator[Event, None, Studied]:
-    """Make studies in their order until `ends` (time.perf_counter; None: until all are made). One that is not
-    done by then is given up. What goes wrong in one does not touch the others."""
+def make_studies(studies: Mapping[str, Study], subject: Subject) -> Generator[Event, None, Studied]:
+    """Make studies in their order until the subject's time is over. One that is not done by then is given up. What
+    goes wrong in one does not touch the others."""
     done = Studied()
     for name, study in studies.items():
-        if _is_over(ends):
+        if subject.left() <= 0:
             done.left_out[name] = "there was no time left"
             continue
         start = time.perf_counter()
         try:
-            done.found[name] = yield from _in_time(study(subject), ends)
-        except TimeoutError:
-            done.left_out[name] = f"not done after {time.perf_counter() - start:.1f} s"
+            done.found[name] = yield from _in_time(study(subject), subject)
+        except TimeoutError as late:
+            done.left_out[name] = str(late) or f"not done after {time.perf_counter() - start:.1f} s"
         except LensmithError as error:
             done.left_out[name] = error.message
         done.seconds[name] = round(time.perf_counter() - start, 3)
@@ -48,18 +46,14 @@ def make_studies(
 
 
 def _in_time(
-    going: Generator[Event, None, dict[str, Any]], ends: float | None
+    going: Generator[Event, None, dict[str, Any]], subject: Subject
 ) -> Generator[Event, None, dict[str, Any]]:
     try:
         while True:
             yield next(going)
-            if _is_over(ends):
+            if subject.left() <= 0:
                 going.close()
                 raise TimeoutError
     except StopIteration as end:
         found: dict[str, Any] = end.value
         return found
-
-
-def _is_over(ends: float | None) -> bool:
-    return ends is not None and time.perf_counter() >= ends

@@ -8,20 +8,31 @@ from collections.abc import Generator
 from lensmith.evaluation.report import Report
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_json
+from lensmith.studies import kinds
 from lensmith.studies.beside import beside
 from lensmith.studies.schedule import Studied, Study, make_studies
 from lensmith.studies.subject import Subject
 from lensmith.types import Event
 
-STUDIES: dict[str, Study] = {"beside": beside}
+STUDIES: dict[str, Study] = {
+    "beside": beside,
+    "mistakes": kinds.mistakes,
+    "residuals": kinds.residuals,
+    "learning_curve": kinds.learning_curve,
+    "neighbours": kinds.neighbours,
+    "suspects": kinds.suspects,
+    "inspection": kinds.inspection,
+    "explanations": kinds.explanations,
+    "robustness": kinds.robustness,
+}
 """In the order in which they are made: what costs least for what it tells comes first."""
 
 
-def study(subject: Subject, ends: float | None = None) -> Generator[Event, None, Report]:
-    """Make the studies that the report lacks, until `ends`, and write `report.json` with them; those that were left
-    out are named in it. Returns the report."""
+def study(subject: Subject) -> Generator[Event, None, Report]:
+    """Make the studies that the report lacks, and write `report.json` with them; those that were left out are named
+    in it. Returns the report."""
     wanted = {name: one for name, one in STUDIES.items() if name not in subject.report.studies}
-    done: Studied = yield from make_studies(wanted, subject, ends)
+    done: Studied = yield from make_studies(wanted, subject)
     return write_studies(subject.run, subject.report, done)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lensmith.bundle.bundle import Bundle, load_model
+from lensmith.data.by_recipe import load_by_recipe
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.sources import load_data
-from lensmith.data.splitting import assign_roles
+from lensmith.data.decisions import decide, read_decisions
 from lensmith.errors import DataError
+from lensmith.evaluation.comparison import Measured
 from lensmith.evaluation.report import Report, report_from
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json
@@ -19,7 +23,8 @@ from lensmith.runs.predictions import Predictions, read_predictions
 
 @dataclass(frozen=True)
 class Subject:
-    """train: what it learned from; held_out: what it was measured on, in the order of `predictions`."""
+    """train: what it learned from; held_out: what it was measured on, in the order of `predictions`; ends: by when
+    (time.perf_counter) its studies should be over, None where nothing hurries."""
 
     run: RunDirectory
     bundle: Bundle
@@ -27,6 +32,32 @@ class Subject:
     held_out: ImageDataset
     predictions: Predictions
     report: Report
+    ends: float | None = None
+
+    @property
+    def device(self) -> str:
+        """Where it was trained."""
+        return self.run.recipe().device or "cpu"
+
+    def left(self) -> float:
+        """Seconds that are left."""
+        return math.inf if self.ends is None else self.ends - time.perf_counter()
+
+    def require(self, seconds: float, what: str) -> None:
+        """Raise `TimeoutError` where fewer seconds are left than something takes about."""
+        if self.left() < seconds:
+            raise TimeoutError(f"{what} takes about {seconds:.0f} s")
+
+    def measured(self) -> Measured:
+        """What the model said, with its names."""
+        return Measured(self.run.path.name, self.report.task, self.report.classes, self.predictions)
+
+    def pictures(self) -> ImageDataset:
+        """All of them, each with its split."""
+        parts = (("train", self.train), (self.report.split, self.held_out))
+        return self.train.with_examples(
+            [dataclasses.replace(example, split=name) for name, part in parts for example in part.examples]
+        )
 
 
 def find_subject(run: RunDirectory) -> Subject:
@@ -42,8 +73,9 @@ def find_subject(run: RunDirectory) -> Subject:
             f"{run.path}: its pictures came from {source or 'nowhere that is known'}, which cannot be opened again",
             hint="Studies of data given in Python are made by train itself.",
         )
-    data = load_data(source, root=recipe.root, task=recipe.task)
-    roles = assign_roles(data, recipe.val_fraction, recipe.seed)
+    _, roles = load_by_recipe(source, recipe)
+    if recipe.decisions:
+        roles, _ = decide(roles, read_decisions(Path(recipe.decisions)), Path(recipe.decisions), source)
     return Subject(
         run,
         load_model(run.model),

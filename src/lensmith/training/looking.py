@@ -96,8 +96,9 @@ def study_model(
     if recipe.budget is not None:
         left = seconds_of(recipe.budget) - clock.spent()
     train = prepared.column.matching(prepared.roles.train)
-    subject = Subject(run, bundle, train, measured.data, measured.predictions, measured.report)
-    report = yield from study(subject, time.perf_counter() + left)
+    ends = time.perf_counter() + left
+    subject = Subject(run, bundle, train, measured.data, measured.predictions, measured.report, ends)
+    report = yield from study(subject)
     if left_out := report.studies.get("left_out"):
         yield Event("", f"left out: {', '.join(left_out)}. To add them: lensmith report {run.path} --full")
 

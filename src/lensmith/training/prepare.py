@@ -125,13 +125,7 @@ def prepare(
     batches = _batches(column, targets, preprocess, recipe, parts, len(classes))
 
     def made(plan: Plan) -> Trial:
-        torch.manual_seed(plan.recipe.seed)
-        sized, _ = _network(plan.recipe, max(1, len(classes)), None)
-        if plan.recipe.layout == "channels_last":
-            sized.to(memory_format=torch.channels_last)
-        _start_from_mean(sized, targets, train.task)
-        smaller = replace(batches, batch_size=plan.recipe.batch_size or 1)
-        return _trial(sized, plan, smaller, parts, targets)
+        return _made_anew(plan, batches, parts, targets, train)
 
     trial = _trial(model, plan, batches, parts, targets)
     plan = plan.choosing("the optimizer's own", lr=trial.optimizer.param_groups[0]["lr"])
@@ -158,6 +152,16 @@ def prepare(
         start=parts.from_run,
         taken=taken,
     )
+
+
+def _made_anew(plan: Plan, batches: Batches, parts: Parts, targets: Tensor, train: ImageDataset) -> Trial:
+    """The trial of a plan that has another network than the one before."""
+    torch.manual_seed(plan.recipe.seed)
+    sized, _ = _network(plan.recipe, max(1, len(train.classes)), None)
+    if plan.recipe.layout == "channels_last":
+        sized.to(memory_format=torch.channels_last)
+    _start_from_mean(sized, targets, train.task)
+    return _trial(sized, plan, replace(batches, batch_size=plan.recipe.batch_size or 1), parts, targets)
 
 
 def _decoded(
