@@ -140,7 +140,7 @@ def test_splits_of_a_run_are_given_again(place: Path) -> None:
     command("train", "all", *fields, "seed=4", "splits=first/splits.csv", "--out", "second", cwd=place)
     assert (place / "second/splits.csv").read_bytes() == (place / "first/splits.csv").read_bytes()
     done = command("split", "all", "splits=first/splits.csv", "-o", "new.csv", cwd=place)
-    assert "as first/splits.csv says of 45 pictures" in done.stdout
+    assert "as first/splits.csv says of 45 pictures" in done.out
     assert sorted((place / "new.csv").read_text().splitlines()) == sorted(
         (place / "first/splits.csv").read_text().splitlines()
     )
