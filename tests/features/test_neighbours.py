@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lensmith.features import neighbours
-from lensmith.features.neighbours import nearest
+from lensmith.features.similar import nearest
 
 
 def test_the_nearest_by_angle_come_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from lensmith.evaluation.intervals import Value
 from lensmith.evaluation.metrics import measure
 from lensmith.evaluation.withheld import NO_BACKBONE, Withheld
 from lensmith.features.embed import Features
-from lensmith.features.neighbours import nearest
+from lensmith.features.similar import nearest
 from lensmith.runs.predictions import Predictions
 from lensmith.types import Event, Task
 

@@ -28,10 +28,13 @@ from lensmith.runs.files import sha256_of
 from lensmith.store.store import VERSION, Column, decode_column, is_stored, open_column
 from lensmith.types import Event
 
-__all__ = ["Looked", "is_there", "look"]
+__all__ = ["Looked", "is_there", "look", "seconds_to_look"]
 
 _PIECE = 512
 """Pictures that are decoded, looked at and kept together."""
+
+_SECONDS_A_PICTURE = 0.01
+"""For one of 224 px on two cores, decoded and looked at."""
 
 Result = TypeVar("Result")
 
@@ -90,6 +93,14 @@ def look(data: ImageDataset, *, store: bool = True, device: str = "cpu") -> Gene
             f"{data.name}: no picture can be read", hint=f"The first, {first.file}: {first.reason}."
         )
     return Looked(features if len(rows) == len(data) else features[rows], rows, tuple(skipped))
+
+
+def seconds_to_look(data: ImageDataset) -> float:
+    """About how long `look` takes on two cores: next to nothing for pictures that it has seen before."""
+    preprocess = _as_published(data)
+    kept = Kept(_key(preprocess, weights_file(BACKBONE, published(BACKBONE, 224))), FEATURES)
+    missing = sum(not there for there in kept.holds(data.ids))
+    return missing * _SECONDS_A_PICTURE * (preprocess.size[0] / 224) ** 2
 
 
 def _as_published(data: ImageDataset) -> Preprocess:

@@ -55,6 +55,14 @@ class Kept:
                     os.utime(folder / "index.json")
         return found, there
 
+    def holds(self, ids: Sequence[str]) -> list[bool]:
+        """Which of them are there."""
+        known: set[str] = set()
+        for folder in self._folders():
+            with contextlib.suppress(OSError):
+                known.update(_words(folder))
+        return [word in known for word in ids]
+
     def write(self, ids: Sequence[str], features: Features) -> None:
         """Keep embeddings [N, width] for another time, as float16, if there is room for them."""
         whole = "".join(ids)
@@ -78,10 +86,13 @@ class Kept:
 
     def _open(self, folder: Path) -> tuple[list[str], NDArray[np.float16]]:
         count, width = json.loads((folder / "index.json").read_text(encoding="utf-8"))["features"]
-        known = (folder / "sha256.bin").read_bytes()
-        features = np.fromfile(folder / "features.bin", np.float16)
-        if width != self.width or len(known) != SIZE * count or len(features) != count * width:
+        ids, features = _words(folder), np.fromfile(folder / "features.bin", np.float16)
+        if width != self.width or len(ids) != count or len(features) != count * width:
             raise ValueError
-        words = known.hex()
-        ids = [words[2 * SIZE * at : 2 * SIZE * (at + 1)] for at in range(count)]
         return ids, features.reshape(count, width)
+
+
+def _words(folder: Path) -> list[str]:
+    """The sha256 of the pictures in a folder of the cache."""
+    words = (folder / "sha256.bin").read_bytes().hex()
+    return [words[at : at + 2 * SIZE] for at in range(0, len(words), 2 * SIZE)]

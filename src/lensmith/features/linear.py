@@ -26,12 +26,17 @@ _MANY = 2000
 
 @dataclass(frozen=True)
 class LinearHead:
-    """outputs = features @ weight.T + bias. weight: float32 [outputs, D]; strength: the penalty chosen."""
+    """outputs = features @ weight.T + bias. weight: float32 [outputs, D]; strength: the penalty chosen.
+
+    unseen: float32 [N, outputs], what heads of this penalty said of rows that they were not fitted to; nan for rows
+    that no fold left out.
+    """
 
     weight: Tensor
     bias: Tensor
     strength: float
     reason: str
+    unseen: Tensor
 
 
 def fit_linear(
@@ -53,25 +58,26 @@ def fit_linear(
     mean, spread = x.mean(0), x.std(0).clamp(min=1e-6)
     y = torch.from_numpy(np.ascontiguousarray(targets))
     y = y.long() if task == "classification" else y.float().reshape(len(x), -1)
-    shift, scale = _units(y, task)
+    shift, scale = units(y, task)
     if shift is not None:
         y = (y - shift) / scale
-    rotated, axes = _along_axes((x - mean) / spread)
-    how = "given"
+    rotated, axes = along_axes((x - mean) / spread)
+    how, unseen = "given", torch.full((len(x), outputs), torch.nan)
     if strength is None:
         folds = _folds(torch.from_numpy(pictures), seed)
-        strength = _choose_strength(rotated, y, outputs, task, folds)
+        strength, unseen = _choose_strength(rotated, y, outputs, task, folds)
         how = f"chosen in {len(folds)} folds" if len(folds) > 1 else "chosen on a part"
         how += " of the training pictures"
-    weight, bias = _solve(rotated, y, outputs, task, strength, 1e-7)
+    weight, bias = solve(rotated, y, outputs, task, strength, 1e-7)
     weight = weight @ axes.T
     if shift is not None:
         weight, bias = weight * scale[:, None], bias * scale + shift
+        unseen = unseen * scale + shift
     weight = weight / spread
-    return LinearHead(weight, bias - weight @ mean, strength, f"L2 penalty {strength:g}, {how}")
+    return LinearHead(weight, bias - weight @ mean, strength, f"L2 penalty {strength:g}, {how}", unseen)
 
 
-def _along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
+def along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
     """(x @ axes, axes): [N, R] and [D, R], along the principal axes that the rows span.
 
     A penalised fit lies in that span, so nothing is lost; few rows make a small problem, and along these axes
@@ -84,25 +90,28 @@ def _along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
     return x @ axes, axes
 
 
-def _choose_strength(x: Tensor, y: Tensor, outputs: int, task: Task, folds: list[Tensor]) -> float:
+def _choose_strength(
+    x: Tensor, y: Tensor, outputs: int, task: Task, folds: list[Tensor]
+) -> tuple[float, Tensor]:
     """The penalty with the least loss on pictures that a fit did not see, from the strongest down, each fit
-    starting from the one before, until the loss has risen."""
+    starting from the one before, until the loss has risen; and what those fits said of these pictures."""
     starts: list[Solution | None] = [None] * len(folds)
     parts = [(x[~left_out], y[~left_out], x[left_out], y[left_out]) for left_out in folds]
-    best, least = max(STRENGTHS), float("inf")
+    best, least, unseen = max(STRENGTHS), float("inf"), torch.full((len(x), outputs), torch.nan)
     for strength in sorted(STRENGTHS, reverse=True):
-        loss = 0.0
-        for number, (seen, wanted, unseen, truth) in enumerate(parts):
-            weight, bias = _solve(seen, wanted, outputs, task, strength, 1e-6, starts[number])
+        loss, said = 0.0, torch.full_like(unseen, torch.nan)
+        for number, (seen, wanted, others, truth) in enumerate(parts):
+            weight, bias = solve(seen, wanted, outputs, task, strength, 1e-6, starts[number])
             starts[number] = (weight, bias)
-            loss += float(_loss(unseen @ weight.T + bias, truth, task)) * len(truth)
+            said[folds[number]] = others @ weight.T + bias
+            loss += float(_loss(said[folds[number]], truth, task)) * len(truth)
         if loss >= least:
             break
-        best, least = strength, loss
-    return best
+        best, least, unseen = strength, loss, said
+    return best, unseen
 
 
-def _units(y: Tensor, task: Task) -> tuple[Tensor | None, Tensor]:
+def units(y: Tensor, task: Task) -> tuple[Tensor | None, Tensor]:
     """Numbers are fitted in units of their own spread, so that one row of penalties fits all."""
     if task != "regression":
         return None, torch.ones(1)
@@ -118,7 +127,7 @@ def _folds(pictures: Tensor, seed: int) -> list[Tensor]:
     return [torch.isin(pictures, part) for part in order.tensor_split(min(_FOLDS, len(order)))]
 
 
-def _solve(
+def solve(
     x: Tensor,
     y: Tensor,
     outputs: int,

@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Iterable, Sequence
 
-_EMPTY = ("img",)
+_EMPTY = ("img", "input")
 """Elements without an end."""
 
 
