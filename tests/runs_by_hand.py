@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lensmith.evaluation.baseline import Baseline
 from lensmith.evaluation.intervals import Value, proportion
 from lensmith.evaluation.report import ClassFigures, Report
 from lensmith.runs.directory import RunDirectory
@@ -17,7 +18,9 @@ def report_of(names: list[str], confusion: list[list[int]]) -> dict[str, Any]:
     """A `report.json` with the figures that follow from a confusion matrix."""
     said = [sum(column) for column in zip(*confusion, strict=True)]
     per_class = [
-        ClassFigures(name, sum(row), proportion(row[i], sum(row)), proportion(row[i], said[i]), HALF, AREA)
+        ClassFigures(
+            name, sum(row), proportion(row[i], sum(row)), proportion(row[i], said[i]), HALF, AREA, AREA
+        )
         for i, (name, row) in enumerate(zip(names, confusion, strict=True))
     ]
     right, count = sum(row[i] for i, row in enumerate(confusion)), sum(map(sum, confusion))
@@ -25,7 +28,8 @@ def report_of(names: list[str], confusion: list[list[int]]) -> dict[str, Any]:
         "accuracy": proportion(right, count),
         "log_loss": Value(0.7312, None, None, count, "too few pictures for an interval of a mean"),
     }
-    report = Report("classification", count, values, names, per_class, confusion, 0.4321, "val", True, 3)
+    baseline = Baseline(names[0], Value(0.4321, 0.3, 0.5, count), Value(0.2, 0.1, 0.3, count), 0.01)
+    report = Report("classification", count, values, names, per_class, confusion, baseline, "val", True, 3)
     return report.as_dict()
 
 

@@ -58,7 +58,8 @@ class Prediction:
     For classification `label` is the likeliest class and `probability` its probability; `top` lists
     classes with probabilities, likeliest first. For multilabel `labels` holds every label whose
     probability is at least one half (`label` joins them). For regression `value` is the answer.
-    `sure` is False where the model's probability stays under the bundle's threshold.
+    `sure` is False where the model's probability stays under the bundle's threshold, and where the picture is
+    `unlike` those that the model learned from: then nobody knows what its answer is worth.
     """
 
     label: str
@@ -67,19 +68,26 @@ class Prediction:
     top: tuple[tuple[str, float], ...] = field(default=())
     labels: tuple[str, ...] | None = None
     value: float | None = None
+    unlike: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form: the fields that the task gives a meaning."""
         if self.value is not None:
-            return {"value": self.value}
+            return {"value": self.value, "unlike": self.unlike}
         facts: dict[str, Any] = {"label": self.label, "probability": self.probability, "sure": self.sure}
+        facts["unlike"] = self.unlike
         if self.labels is not None:
             facts["labels"] = list(self.labels)
         facts["top"] = [[name, probability] for name, probability in self.top]
         return facts
 
+    @property
+    def doubt(self) -> str:
+        """Why there is no relying on it, in words; "" where the model is sure."""
+        if self.unlike:
+            return "not sure: unlike the training pictures"
+        return "" if self.sure else "not sure"
+
     def __str__(self) -> str:
-        if self.value is not None:
-            return f"{self.value:.4g}"
-        doubt = "" if self.sure else " (not sure)"
-        return f"{self.label} {self.probability:.1%}{doubt}"
+        said = f"{self.value:.4g}" if self.value is not None else f"{self.label} {self.probability:.1%}"
+        return f"{said} ({self.doubt})" if self.doubt else said

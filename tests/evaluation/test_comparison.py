@@ -7,7 +7,7 @@ import pytest
 
 from lensmith.errors import DataError, UsageError
 from lensmith.evaluation.comparison import Measured, compare
-from lensmith.evaluation.paired import holm, mcnemar, paired_bootstrap, paired_difference
+from lensmith.evaluation.paired import holm, mcnemar, paired_difference, paired_means
 from lensmith.runs.predictions import Predictions
 
 CLASSES = ["ant", "bee"]
@@ -148,7 +148,29 @@ def test_the_interval_holds_the_true_difference(count: int, first: float, second
     assert 0.94 <= covered <= 0.98
 
 
-def test_few_pictures_are_not_resampled() -> None:
-    value, chance = paired_bootstrap(lambda rows: 1.0, lambda rows: 0.0, 12)
+def test_from_few_pictures_nothing_is_told() -> None:
+    value, chance = paired_means(np.arange(12.0), np.zeros(12))
     assert (value.low, chance) == (None, 1.0)
     assert "too few" in value.why
+    shown = np.zeros((60, 2), int)
+    shown[:30, 0], shown[:3, 1] = 1, 1  # three pictures show the second label
+    ids = np.array([str(number) for number in range(60)])
+    draw = np.random.default_rng(0)
+    a, b = (
+        Measured(name, "multilabel", CLASSES, Predictions(ids, shown, draw.normal(size=(60, 2)), ids, ids))
+        for name in "ab"
+    )
+    (found,) = compare([a, b])
+    assert found.better is None and "fewer than 10 pictures" in found.difference.why
+
+
+@pytest.mark.parametrize("count", [50, 153])
+def test_a_difference_of_errors_holds_the_true_one(count: int) -> None:
+    draw, held, false = np.random.default_rng(0), 0, 0
+    for _ in range(500):
+        common, first, second = draw.normal(size=(3, count))
+        value, _ = paired_means(np.abs(common + first), np.abs(common + 2 * second))
+        true = np.sqrt(2 / np.pi) * (np.sqrt(2) - np.sqrt(5))
+        held += (value.low or -9) <= true <= (value.high or 9)
+        false += paired_means(np.abs(common + first), np.abs(common + second))[1] < 0.05
+    assert held > 0.92 * 500 and false < 0.08 * 500

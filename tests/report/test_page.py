@@ -16,6 +16,7 @@ import pytest
 from runs_by_hand import facts_of, make_run
 
 from lensmith.errors import DataError
+from lensmith.evaluation.baseline import Baseline
 from lensmith.evaluation.intervals import Value, proportion
 from lensmith.evaluation.report import ClassFigures, Report
 from lensmith.report.page import write_page
@@ -24,7 +25,7 @@ from lensmith.runs.files import write_json
 
 NAMES = ["ants", "bees", "中文"]
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;$name"
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "img"}
 
 
 class Page(HTMLParser):
@@ -86,23 +87,30 @@ def test_the_verdict_stands_on_top(tmp_path: Path) -> None:
 def test_the_figures_are_those_of_the_report(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", NAMES, [[30, 2, 0], [1, 12, 3], [0, 4, 1]])
     report, page = json.loads(run.report_file.read_text()), page_of(run)
-    figures = [report["baseline"], *numbers_of(report["accuracy"]), *numbers_of(report["log_loss"])]
+    guess, apart = report["baseline"], report["baseline"]["difference"]
+    figures = [*numbers_of(guess), *numbers_of(apart)]
+    figures += [*numbers_of(report["accuracy"]), *numbers_of(report["log_loss"])]
     classes = []
     for c in report["per_class"]:
         shares = [
-            number for name in ("recall", "precision", "f1", "roc_auc") for number in numbers_of(c[name])
+            number
+            for name in ("recall", "precision", "f1", "roc_auc", "average_precision")
+            for number in numbers_of(c[name])
         ]
         classes += [c["count"], *shares]
     told = {
         "Figures": figures,
         "Classes": classes,
-        "Confusion": [n for row in report["confusion"] for n in row],
+        "Confusion": [
+            *[n for row in report["confusion"] for n in row],
+            *[n for pair in report["confused"] for n in (pair["count"], *numbers_of(pair["share"]))],
+        ],
     }
     for title, numbers in told.items():
         shown = [(value, text) for section, value, text in page.figures if section == title]
         assert [value for value, _ in shown] == numbers
         for value, text in shown:
-            assert text in (f"{value:.1%}", f"{value:,.3f}", f"{value:,g}")
+            assert text in (f"{value:.1%}", f"{value:+.1%}", f"{value:,.3f}", f"{value:,g}")
     words = "Measured on 53 pictures of val (held out from training, looks so far: 3). "
     assert any(text.startswith(words) for text in page.text("p"))
 
@@ -117,7 +125,8 @@ def test_other_tasks_show_their_own_figures(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", ["sky", "sea"])
     share, plain = proportion(3, 4), Value(0.25, 0.125, 0.5, 4)
     labels = [
-        ClassFigures(name, 3, share, share, share, plain, ap) for name, ap in (("sky", 0.875), ("sea", None))
+        ClassFigures(name, 3, share, share, share, plain, ap, 0.125)
+        for name, ap in (("sky", Value(0.875, 0.75, 0.9375, 4)), ("sea", None))
     ]
     report = Report(
         "multilabel", 4, {"mean_ap": plain, "exact_match": share}, ["sky", "sea"], labels, [], None
@@ -126,16 +135,13 @@ def test_other_tasks_show_their_own_figures(tmp_path: Path) -> None:
     page = page_of(run)
     assert "Confusion" not in page.sections()
     assert page.text("h3") == ["mean AP", "exact match"]
-    assert [words for section, _, words in page.figures if section == "Figures"][:4] == [
-        "–",
-        "0.250",
-        "0.125",
-        "0.500",
-    ]
+    figures = [words for section, _, words in page.figures if section == "Figures"]
+    assert figures[:3] == ["0.250", "0.125", "0.500"]
     singles = [words for section, _, words in page.figures if section == "Classes"]
     assert [singles[at] for at in (7, 10, 13)] == ["0.750", "0.250", "0.875"]
-    assert singles[-1] == "–"
-    write_json(run.report_file, Report("regression", 4, {"mae": plain}, [], [], [], 1234.5).as_dict())
+    assert singles[-1] == "0.125" and "said from" in page.text("th")
+    guess = Baseline("12", Value(1234.5, 1000, 1500, 4), Value(-9, None, None, 4, "too few"), 1.0)
+    write_json(run.report_file, Report("regression", 4, {"mae": plain}, [], [], [], guess).as_dict())
     page = page_of(run)
     assert page.sections()[:2] == ["Figures", "Data"]
     assert ("Figures", 1234.5, "1,234.500") in page.figures
@@ -205,7 +211,7 @@ def test_each_class_has_a_row_with_its_counts(tmp_path: Path) -> None:
     page = page_of(make_run(tmp_path / "run", NAMES))
     counts = [value for section, value, _ in page.figures if section == "Data"]
     assert counts == [303, 33, 100, 10, 101, 11, 102, 12]  # all, then class by class
-    assert page.text("th").count("中文") == 3  # data, classes, the matrix's row
+    assert page.text("th").count("中文") == 4  # data, classes, the matrix's row, what it is confused with
     assert page.text("span").count("中文") == 1  # the matrix's column
 
 
@@ -230,7 +236,12 @@ def test_many_classes_stay_readable(count: int, tmp_path: Path) -> None:
     assert "matrix" not in [a.get("class") for _, a, _ in page.elements]
     assert "Most confused pairs" in page.text("caption")
     pairs = [value for section, value, _ in page.figures if section == "Confusion"]
-    assert pairs == [4, 4 / 9, 2, 2 / 7]  # the worst first
+    assert [pairs[at] for at in (0, 1, 4, 5)] == [
+        4,
+        4 / 9,
+        2,
+        2 / 7,
+    ]  # the worst first, each share with its ends
 
 
 def test_choices_come_with_their_reasons(tmp_path: Path) -> None:

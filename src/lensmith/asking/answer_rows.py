@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from lensmith.errors import PictureError
 from lensmith.types import Prediction
 
-CELLS = ("file", "label", "probability", "sure", "error")
+CELLS = ("file", "label", "probability", "sure", "unlike", "error")
 _KEPT = (*CELLS, "model", "place")
 
 
@@ -26,10 +26,11 @@ def as_object(name: str, said: Prediction | PictureError) -> dict[str, Any]:
 def as_cells(name: str, said: Prediction | PictureError) -> list[str]:
     """The cells under `CELLS`; a number, where that is the answer, stands under label."""
     if isinstance(said, PictureError):
-        return [name, "", "", "", said.reason]
+        return [name, "", "", "", "", said.reason]
+    unlike = str(said.unlike).lower()
     if said.value is not None:
-        return [name, repr(said.value), "", "", ""]
-    return [name, said.label, repr(said.probability), str(said.sure).lower(), ""]
+        return [name, repr(said.value), "", "", unlike, ""]
+    return [name, said.label, repr(said.probability), str(said.sure).lower(), unlike, ""]
 
 
 def csv_line(cells: list[str] | tuple[str, ...]) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from numpy.typing import NDArray
 
 from lensmith.bundle.engines import Logits
 from lensmith.bundle.facts import BundleFacts
+from lensmith.evaluation.intervals import Floats
 from lensmith.evaluation.metrics import softmax
-from lensmith.evaluation.multilabel import Floats, sigmoid
+from lensmith.evaluation.multilabel import sigmoid
 from lensmith.types import Prediction
 
 TOP = 5
@@ -20,16 +24,22 @@ def scores(logits: Logits, facts: BundleFacts) -> Floats:
     return (sigmoid if facts.task == "multilabel" else softmax)(logits, facts.temperature)
 
 
-def answers(logits: Logits, facts: BundleFacts) -> list[Prediction]:
-    """One `Prediction` per row of logits."""
-    probabilities = scores(logits, facts)
+def answers(logits: Logits, facts: BundleFacts, unlike: NDArray[np.bool_] | None = None) -> list[Prediction]:
+    """One `Prediction` per row of logits. unlike: bool [N], the pictures that are unlike the training ones."""
+    found = _by_scores(scores(logits, facts), facts)
+    for row in [] if unlike is None else np.flatnonzero(unlike):
+        found[row] = replace(found[row], sure=False, unlike=True)
+    return found
+
+
+def _by_scores(given: Floats, facts: BundleFacts) -> list[Prediction]:
     if facts.task == "regression":
-        return [Prediction(f"{value:.4g}", 1.0, True, value=float(value)) for value in probabilities[:, 0]]
+        return [Prediction(f"{value:.4g}", 1.0, True, value=float(value)) for value in given[:, 0]]
     if facts.task == "multilabel":
-        return [_labels(row, facts) for row in probabilities]
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
+        return [_labels(row, facts) for row in given]
+    order = np.argsort(-given, axis=1, kind="stable")[:, :TOP]
     found = []
-    for row, best in zip(probabilities, order, strict=True):
+    for row, best in zip(given, order, strict=True):
         top = tuple((facts.classes[i], float(row[i])) for i in best)
         label, probability = top[0]
         found.append(Prediction(label, probability, probability >= facts.threshold, top))

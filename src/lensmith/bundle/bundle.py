@@ -12,10 +12,12 @@ import numpy as np
 
 from lensmith.bundle.answers import answers, scores
 from lensmith.bundle.engines import Engine, Logits, open_engine, torch_engine
-from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts, digests, fault_of
+from lensmith.bundle.facts import GRAPH, NEIGHBOURS, WEIGHTS, BundleFacts, digests, fault_of
+from lensmith.bundle.neighbour_file import neighbours_bytes, neighbours_from
 from lensmith.bundle.storage import locate, read_bundle, write_bundle
 from lensmith.errors import ModelFileError, UsageError
-from lensmith.evaluation.multilabel import Floats
+from lensmith.evaluation.intervals import Floats
+from lensmith.features.neighbours import Distances, Neighbours
 from lensmith.pictures.decode import Pixels
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.pictures.reading import pixels_of
@@ -59,6 +61,7 @@ class Bundle:
         self.path = path
         self._engine = engine
         self._files = files
+        self.neighbours = neighbours_from(files.get(NEIGHBOURS), facts.unlike_above)
 
     @property
     def classes(self) -> list[str]:
@@ -82,7 +85,7 @@ class Bundle:
 
     @property
     def files(self) -> Mapping[str, bytes]:
-        """The files beside `bundle.json`: weights, and the graph where the network could be traced."""
+        """The files beside `bundle.json`: weights, the graph where the network could be traced, neighbours."""
         return self._files
 
     @property
@@ -114,9 +117,40 @@ class Bundle:
         """Prepared pictures, uint8 [N, H, W, 3] -> probabilities, or numbers of a regression, [N, outputs]."""
         return scores(self.logits(pixels), self.facts)
 
+    def look(self, pixels: Pixels) -> tuple[Logits, Distances | None]:
+        """Prepared pictures, uint8 [N, H, W, 3] -> logits, and each one's distance to the training pictures, float32
+        [N], or None where the bundle keeps no neighbours."""
+        if self.neighbours is None or not len(pixels):
+            none = None if self.neighbours is None else np.empty(0, np.float32)
+            return self.logits(pixels), none
+        logits, features = self._seen(pixels)
+        width = self.neighbours.bank.shape[1]
+        if features is None or features.shape != (len(logits), width):
+            found = "shows none" if features is None else f"gives {features.shape} for {len(logits)} pictures"
+            raise ModelFileError(f"its neighbours have {width} features, and the network {found}")
+        return logits, self.neighbours.distances(features)
+
+    def features(self, pixels: Pixels) -> Logits | None:
+        """Prepared pictures, uint8 [N, H, W, 3] -> what goes into the last linear layer, float32 [N, D], or None of a
+        network that does not end in one."""
+        return self._seen(pixels)[1]
+
+    def _seen(self, pixels: Pixels) -> tuple[Logits, Logits | None]:
+        see, wanted = self.engine.see, max(1, len(self.classes))
+        if see is None:
+            return self.logits(pixels), None
+        parts = [see(part) for part in self.engine.parts(pixels)]
+        logits = [_checked(found, len(found), wanted, self.path) for found, _ in parts]
+        features = [found for _, found in parts if found is not None]
+        empty = np.empty((0, wanted), np.float32)
+        return np.concatenate(logits or [empty]), np.concatenate(features) if features else None
+
     def predict_prepared(self, pixels: Pixels) -> list[Prediction]:
         """Prepared pictures, uint8 [N, H, W, 3] -> one `Prediction` each."""
-        return answers(self.logits(pixels), self.facts)
+        logits, distances = self.look(pixels)
+        if distances is None or self.neighbours is None:
+            return answers(logits, self.facts)
+        return answers(logits, self.facts, self.neighbours.are_unlike(distances))
 
     def predict(self, pictures: Any, *, bgr: bool = False) -> Any:
         """One picture -> `Prediction`; a list or tuple -> a list of them. Raises `PictureError`."""
@@ -137,6 +171,14 @@ class Bundle:
             raise UsageError(fault)
         bundle = Bundle.__new__(Bundle)
         bundle._begin(facts, self._engine, self._files, self.path)
+        return bundle
+
+    def with_neighbours(self, neighbours: Neighbours) -> Bundle:
+        """The same model, which from now on marks pictures that are unlike these."""
+        files = {**self._files, NEIGHBOURS: neighbours_bytes(neighbours)}
+        bundle = Bundle.__new__(Bundle)
+        facts = replace(self.facts, files=digests(files), unlike_above=neighbours.limit)
+        bundle._begin(facts, self._engine, files, self.path)
         return bundle
 
     @property

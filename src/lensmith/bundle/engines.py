@@ -36,12 +36,16 @@ _OF_A_GPU = 64 * 224 * 224
 
 @dataclass(frozen=True)
 class Engine:
-    """Computes logits. `name` and `threads` are for reports; `pixels` is how many it computes best at once."""
+    """Computes logits. `name` and `threads` are for reports; `pixels` is how many it computes best at once.
+
+    see: logits, and what goes into the last linear layer, float32 [N, D], or None of a network without one.
+    """
 
     name: str
     threads: int
     pixels: int
     run: Callable[[Pixels], Logits]
+    see: Callable[[Pixels], tuple[Logits, Logits | None]] | None = None
 
     def __call__(self, pictures: Pixels) -> Logits:
         """uint8 [N, H, W, 3] -> float32 [N, outputs], all of them at once."""
@@ -124,14 +128,25 @@ def onnx_engine(graph: bytes, weights: bytes | None = None) -> Engine:
     except Exception as error:
         raise ModelFileError(f"ONNX Runtime cannot load the graph ({error})") from error
 
-    def run(pixels: Pixels) -> Logits:
+    def outputs(pixels: Pixels, *names: str) -> list[Logits]:
         try:
-            logits: Logits = session.run(["logits"], {"images": pixels})[0]
+            found: list[Logits] = session.run(names, {"images": pixels})
         except Exception as error:
             raise ModelFileError(f"ONNX Runtime cannot run the graph ({error})") from error
-        return logits
+        return found
 
-    return Engine("onnxruntime", threads, threads * _OF_A_THREAD, run)
+    def see(pixels: Pixels) -> tuple[Logits, Logits | None]:
+        logits, features = outputs(pixels, "logits", "features")
+        return logits, features
+
+    sees = any(output.name == "features" for output in session.get_outputs())
+    return Engine(
+        "onnxruntime",
+        threads,
+        threads * _OF_A_THREAD,
+        lambda pixels: outputs(pixels, "logits")[0],
+        see if sees else None,
+    )
 
 
 def torch_engine(model: nn.Module, preprocess: Preprocess) -> Engine:
@@ -139,23 +154,33 @@ def torch_engine(model: nn.Module, preprocess: Preprocess) -> Engine:
     import torch
 
     from lensmith.batches.batches import normalised
+    from lensmith.models.heads import outputs_and_features
 
     def device() -> torch.device:
         return next((p.device for p in model.parameters()), torch.device("cpu"))
 
-    def run(pixels: Pixels) -> Logits:
+    def outputs(pixels: Pixels, compute: Callable[[torch.Tensor], Any]) -> Any:
         model.eval()
         with torch.inference_mode():
             images = torch.from_numpy(np.ascontiguousarray(pixels)).to(device())
             try:
-                outputs: Any = model(normalised(images, preprocess).contiguous())
+                return compute(normalised(images, preprocess).contiguous())
             except Exception as error:
                 size = list(pixels.shape[:3])
                 raise ModelFileError(f"the network fails on pictures of {size} ({error})") from error
-        if not isinstance(outputs, torch.Tensor):
-            raise ModelFileError(f"the network gives a {type(outputs).__name__}, and a tensor is needed")
-        return np.asarray(outputs.float().cpu().numpy(), np.float32)
+
+    def numbers(found: Any) -> Logits:
+        if not isinstance(found, torch.Tensor):
+            raise ModelFileError(f"the network gives a {type(found).__name__}, and a tensor is needed")
+        return np.asarray(found.float().cpu().numpy(), np.float32)
+
+    def run(pixels: Pixels) -> Logits:
+        return numbers(outputs(pixels, model))
+
+    def see(pixels: Pixels) -> tuple[Logits, Logits | None]:
+        logits, features = outputs(pixels, lambda images: outputs_and_features(model, images))
+        return numbers(logits), None if features is None else numbers(features)
 
     threads = torch.get_num_threads()
     at_once = threads * _OF_A_THREAD if device().type == "cpu" else _OF_A_GPU
-    return Engine("torch", threads, at_once, run)
+    return Engine("torch", threads, at_once, run, see)

@@ -19,6 +19,9 @@ FORMAT = 1
 MOST_FACTS = 64 * 2**20
 """Bytes of `bundle.json`: a report on a thousand classes takes 12 million."""
 WEIGHTS, GRAPH, FACTS = "weights.safetensors", "graph.onnx", "bundle.json"
+NEIGHBOURS = "neighbours.safetensors"
+FILES = (WEIGHTS, GRAPH, NEIGHBOURS)
+"""What a bundle may hold beside `bundle.json`."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class BundleFacts:
 
     model: its name for `models.build`; "" where only the graph tells how it computes.
     temperature: what logits are divided by; threshold: an answer below this probability is "not sure".
+    unlike_above: a picture that is farther from its neighbours among the training pictures is unlike them; None where
+    no neighbours are kept.
     files: sha256 of each other file. provenance: where the model comes from.
     """
 
@@ -36,6 +41,7 @@ class BundleFacts:
     model: str = ""
     temperature: float = 1.0
     threshold: float = 0.5
+    unlike_above: float | None = None
     precision: str = "float32"
     report: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -49,8 +55,10 @@ class BundleFacts:
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON form."""
+        """The JSON form. A limit that there is not is left out, so that it changes no identity."""
         facts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if self.unlike_above is None:
+            del facts["unlike_above"]
         return {"format": FORMAT, **facts, "preprocess": self.preprocess.as_dict()}
 
     def as_json(self) -> bytes:
@@ -88,7 +96,10 @@ def facts_from(content: bytes, name: str) -> BundleFacts:
     if fault := fault_of(facts):
         raise ModelFileError(f"{name}: {fault}")
     # As numbers of one kind, so that who wrote 1 and who wrote 1.0 get one identity.
-    return dataclasses.replace(facts, temperature=float(facts.temperature), threshold=float(facts.threshold))
+    limit = None if facts.unlike_above is None else float(facts.unlike_above)
+    return dataclasses.replace(
+        facts, temperature=float(facts.temperature), threshold=float(facts.threshold), unlike_above=limit
+    )
 
 
 def fault_of(facts: BundleFacts) -> str:
@@ -103,6 +114,10 @@ def fault_of(facts: BundleFacts) -> str:
         return f"precision {facts.precision!r}, and format {FORMAT} computes in float32"
     if not (1e-6 <= facts.temperature <= 1e6 and 0 <= facts.threshold <= 1):
         return f"temperature {facts.temperature}, threshold {facts.threshold}"
+    if (facts.unlike_above is None) == (NEIGHBOURS in facts.files):
+        return f"unlike_above and {NEIGHBOURS} are there together, or neither is"
+    if facts.unlike_above is not None and not 0 < facts.unlike_above <= 2:
+        return f"unlike_above {facts.unlike_above}, and a distance is above 0 and at most 2"
     return ""
 
 
@@ -161,8 +176,9 @@ def _refuse_other_types(facts: BundleFacts) -> None:
     words = (facts.task, facts.model, facts.precision, *facts.classes, *facts.files.values())
     if not all(isinstance(word, str) for word in words):
         raise TypeError("a number where a word has to be")
-    if not all(type(number) in (int, float) for number in (facts.temperature, facts.threshold)):
+    numbers = (facts.temperature, facts.threshold, facts.unlike_above or 0)
+    if not all(type(number) in (int, float) for number in numbers):
         raise TypeError("a word where a number has to be")
-    strange = sorted(set(facts.files) - {WEIGHTS, GRAPH})
+    strange = sorted(set(facts.files) - set(FILES))
     if strange:
         raise ValueError(f"{strange[0]!r} is no part of a bundle")

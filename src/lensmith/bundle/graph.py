@@ -1,4 +1,4 @@
-"""A network as an ONNX graph from uint8 pixels to logits, whose weights stay in the safetensors file."""
+"""A network as an ONNX graph from uint8 pixels to logits (and features), whose weights stay in the safetensors file."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 from lensmith.bundle.engines import onnx_engine
 from lensmith.bundle.facts import WEIGHTS
+from lensmith.bundle.last_layer import show_features
 from lensmith.bundle.layers import layer_nodes
 from lensmith.bundle.nodes import Nodes
+from lensmith.models.heads import outputs_and_features
 from lensmith.pictures.preprocess import Preprocess
 
 OPSET = 18
@@ -41,9 +43,17 @@ class Pixels(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 [N, H, W, 3] -> outputs, float32 [N, ...]."""
-        real = images.to(torch.float32).permute(0, 3, 1, 2).contiguous()
-        outputs: Tensor = self.model(real * self.scale + self.offset)
+        outputs: Tensor = self.model(self._normal(images))
         return outputs.to(torch.float32)
+
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The same, and what goes into the last linear layer, [N, D], where there is one."""
+        outputs, features = outputs_and_features(self.model, self._normal(images))
+        return outputs.to(torch.float32), features
+
+    def _normal(self, images: Tensor) -> Tensor:
+        real = images.to(torch.float32).permute(0, 3, 1, 2).contiguous()
+        return real * self.scale + self.offset
 
 
 def trace(model: nn.Module, preprocess: Preprocess, weights: bytes) -> bytes:
@@ -84,6 +94,7 @@ def _written(model: nn.Module, preprocess: Preprocess, weights: bytes) -> bytes 
     )
     opset = onnx.helper.make_opsetid("", OPSET)
     whole = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=_IR, producer_name="lensmith")
+    show_features(whole)
     _point_to(whole, weights)
     content: bytes = whole.SerializeToString()
     return content if _agrees(content, weights, Pixels(model, preprocess), preprocess) else None
@@ -127,6 +138,7 @@ def _exported(model: nn.Module, preprocess: Preprocess, weights: bytes) -> bytes
             verbose=False,
         )
     graph: onnx.ModelProto = program.model_proto
+    show_features(graph)
     _point_to(graph, weights)
     for value in graph.graph.value_info:
         value.ClearField("doc_string")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from lensmith.bundle.engines import Logits
 from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.errors import DataError
 from lensmith.evaluation.metrics import measure
+from lensmith.evaluation.reliability import measure_reliability
 from lensmith.evaluation.report import Report
 from lensmith.pictures.decode import Pixels
 from lensmith.runs.predictions import Predictions
@@ -76,11 +77,19 @@ def measure_bundle(
     used = column.matching(data)
     logits, speed = timed_logits(bundle, column.pixels)
     targets = targets_of(bundle, used)
-    report = measure(logits / np.float32(bundle.facts.temperature), targets, bundle.classes, bundle.task)
+    report = report_on(bundle, logits, targets)
     splits = np.full(len(used), split)
     files = np.array([str(example.source) for example in used.examples])
     predictions = Predictions(np.array(used.ids), targets, logits, splits, files)
     return Measurement(report, speed, predictions, used, column.skipped)
+
+
+def report_on(bundle: Bundle, logits: Logits, targets: NDArray[Any]) -> Report:
+    """The figures of what a bundle says, with its temperature, and how far its probabilities can be believed."""
+    facts = bundle.facts
+    report = measure(logits / np.float32(facts.temperature), targets, facts.classes, facts.task)
+    reliability = measure_reliability(logits, targets, facts.task, facts.temperature, facts.threshold)
+    return replace(report, studies={"reliability": reliability.as_dict()}) if reliability else report
 
 
 def timed_logits(bundle: Bundle, pixels: Pixels) -> tuple[Logits, Speed]:

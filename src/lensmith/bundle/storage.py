@@ -8,7 +8,18 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from lensmith.bundle.facts import FACTS, GRAPH, MOST_FACTS, WEIGHTS, BundleFacts, digests, facts_from
+from lensmith.bundle.facts import (
+    FACTS,
+    FILES,
+    GRAPH,
+    MOST_FACTS,
+    NEIGHBOURS,
+    WEIGHTS,
+    BundleFacts,
+    digests,
+    facts_from,
+)
+from lensmith.bundle.neighbour_file import MOST_NEIGHBOURS, neighbours_from
 from lensmith.bundle.pointers import refuse_pointers
 from lensmith.errors import ModelFileError, UsageError
 from lensmith.runs.directory import LAST, RunDirectory, find_run
@@ -40,7 +51,7 @@ def write_zip(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> Non
 
 
 def _write_folder(path: Path, facts: BundleFacts, files: Mapping[str, bytes]) -> None:
-    others = {file.name for file in path.iterdir()} - {FACTS, GRAPH, WEIGHTS} if path.exists() else set()
+    others = {file.name for file in path.iterdir()} - {FACTS, *FILES} if path.exists() else set()
     if others:
         raise UsageError(
             f"{path} holds {min(others)}, which is no part of a bundle",
@@ -116,6 +127,7 @@ def read_bundle(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
             )
     try:
         refuse_pointers(contents.get(GRAPH, b""), WEIGHTS, len(contents[WEIGHTS]))
+        neighbours_from(contents.get(NEIGHBOURS), facts.unlike_above)
     except ValueError as error:
         raise ModelFileError(
             f"{path}: {error}", hint="It was not written by lensmith: do not use it."
@@ -126,7 +138,10 @@ def read_bundle(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
 def _read_folder(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
     with (path / FACTS).open("rb") as file:
         facts = facts_from(file.read(MOST_FACTS + 1), str(path))
-    return facts, {name: (path / name).read_bytes() for name in facts.files if (path / name).is_file()}
+    files = {name: path / name for name in facts.files if (path / name).is_file()}
+    if NEIGHBOURS in files and files[NEIGHBOURS].stat().st_size > MOST_NEIGHBOURS:
+        raise ValueError(f"{NEIGHBOURS} has more than {MOST_NEIGHBOURS >> 20} MiB")
+    return facts, {name: file.read_bytes() for name, file in files.items()}
 
 
 def _read_zip(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
@@ -149,10 +164,11 @@ def _refuse_members(members: list[zipfile.ZipInfo], size: int) -> None:
             raise ValueError("it is a compressed zip")  # a bundle never is: this bounds what reading takes
         if one.filename in seen:
             raise ValueError(f"it holds {one.filename!r} twice")
-        if one.filename not in (FACTS, WEIGHTS, GRAPH):
+        if one.filename not in (FACTS, *FILES):
             raise ValueError(f"it holds {one.filename!r}, which is no part of a bundle")
         if one.file_size != one.compress_size or one.header_offset + one.file_size > size:
             raise ValueError(f"it is cut off: {one.filename} is said to have {one.file_size:,} bytes")
-        if one.filename == FACTS and one.file_size > MOST_FACTS:
-            raise ValueError(f"{FACTS} has more than {MOST_FACTS >> 20} MiB")
+        most = {FACTS: MOST_FACTS, NEIGHBOURS: MOST_NEIGHBOURS}.get(one.filename)
+        if most is not None and one.file_size > most:
+            raise ValueError(f"{one.filename} has more than {most >> 20} MiB")
         seen.add(one.filename)

@@ -15,6 +15,7 @@ import typer
 
 from lensmith.cli import show
 from lensmith.cli.commands.cache import cache
+from lensmith.cli.commands.calibrate import calibrate
 from lensmith.cli.commands.compare import compare
 from lensmith.cli.commands.doctor import doctor
 from lensmith.cli.commands.evaluate import evaluate
@@ -23,8 +24,10 @@ from lensmith.cli.commands.export import export
 from lensmith.cli.commands.inspect import inspect
 from lensmith.cli.commands.pack import pack
 from lensmith.cli.commands.predict import predict
+from lensmith.cli.commands.report import report
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
+from lensmith.cli.commands.split import split
 from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
 from lensmith.errors import LensmithError
@@ -58,9 +61,12 @@ app = typer.Typer(
 for command in (
     doctor,
     inspect,
+    split,
     train,
     evaluate,
+    calibrate,
     compare,
+    report,
     predict,
     explain,
     pack,

@@ -167,6 +167,11 @@ class ImageDataset:
         found = Counter(indices)
         return {name: found[i] for i, name in enumerate(self.classes)}
 
+    @property
+    def groups(self) -> dict[str, int]:
+        """Pictures of each group; those that are in none are not counted."""
+        return dict(Counter(example.group for example in self.examples if example.group))
+
     def part(self, wanted: Callable[[Example], bool]) -> ImageDataset:
         """The examples that are wanted, with the same classes."""
         return self.with_examples([e for e in self.examples if wanted(e)])
@@ -195,6 +200,8 @@ class ImageDataset:
         if self.splits:
             found = Counter(e.split for e in self.examples)
             parts.append(", ".join(f"{name} {found[name]:,}" for name in self.splits))
+        if groups := self.groups:
+            parts.append(f"{len(groups):,} groups, the largest of {max(groups.values()):,} pictures")
         if self.skipped:
             parts.append(f"{len(self.skipped)} skipped")
         return f"ImageDataset({self.name}: {'; '.join(parts)})"

@@ -135,8 +135,10 @@ def decide(roles: Roles, decisions: Sequence[Decision], file: Path, source: obje
                 examples.append(after)
         begin += len(part)
         changed[name] = part.with_examples(examples)
+    folds = dict(zip(map(id, (e.source for e in roles.train.examples)), roles.folds, strict=False))
     made = replace(
         roles,
+        folds=tuple(folds[id(example.source)] for example in changed["train"].examples) if folds else (),
         train=changed["train"],
         held_out=changed[roles.held_out_name],
         choice=None if roles.choice is None else changed["val"],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.folders import read_folder
+from lensmith.data.grouping import grouped
 from lensmith.data.named import PREFIX, load_named
 from lensmith.data.own import read_examples
 from lensmith.data.tables import read_table
@@ -18,7 +19,11 @@ _TABLE = "labels.csv"
 
 
 def load_data(
-    source: str | Path | ImageDataset | Examples, *, root: str | Path | None = None, task: Task | None = None
+    source: str | Path | ImageDataset | Examples,
+    *,
+    root: str | Path | None = None,
+    task: Task | None = None,
+    group_by: str | None = None,
 ) -> ImageDataset:
     """Labelled pictures from a folder, a CSV, a name, or an own data set.
 
@@ -26,26 +31,51 @@ def load_data(
     path and label (split and group if it likes). `digits` is embedded, `torchvision:CIFAR10` and its like are
     downloaded by torchvision or read from `root`. Anything with `__len__` and `__getitem__(i) -> (picture,
     target)` is taken as it is. task: where the labels leave it open (whole numbers are classes otherwise).
+    group_by: a column, `folder`, or a pattern of names, for pictures that no split may part (`data.grouping`).
     Raises `DataError` where there is nothing to learn from. An existing path wins over a name.
     """
-    if isinstance(source, ImageDataset):
-        return source
+    table = _table(source)
+    if table is not None:
+        _refuse_root(source, root)
+        return read_table(table, task, group_by)
+    data = _load(source, root, task)
+    if group_by is None:
+        return data
+    return grouped(data, group_by, root=Path(source) if isinstance(source, str | Path) else None)
+
+
+def _table(source: object) -> Path | None:
+    """The table that holds the labels, where one does."""
     if not isinstance(source, str | Path):
-        return read_examples(source, load_data, task)
+        return None
     path = Path(source)
+    if not path.is_dir():
+        return path if path.exists() else None
+    with contextlib.suppress(PermissionError):  # read_folder has the words for it
+        if (path / _TABLE).is_file():
+            return path / _TABLE
+    return None
+
+
+def _refuse_root(source: object, root: str | Path | None) -> None:
     if root is not None and not str(source).startswith(PREFIX):
         raise UsageError(
             f"root={root} is where a named data set lies, and {source} is no name",
             hint=f"Write {PREFIX}CIFAR10 and the like, or leave root out.",
         )
+
+
+def _load(
+    source: str | Path | ImageDataset | Examples, root: str | Path | None, task: Task | None
+) -> ImageDataset:
+    if isinstance(source, ImageDataset):
+        return source
+    if not isinstance(source, str | Path):
+        return read_examples(source, load_data, task)
+    path = Path(source)
+    _refuse_root(source, root)
     if path.is_dir():
-        table = path / _TABLE
-        with contextlib.suppress(PermissionError):  # read_folder has the words for it
-            if table.is_file():
-                return read_table(table, task)
         return read_folder(path)
-    if path.exists():
-        return read_table(path, task)
     if str(source) == "digits":
         from lensmith.data.sample import digits
 

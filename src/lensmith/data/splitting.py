@@ -1,20 +1,23 @@
-"""Splits: stratified, never parting equal pictures, and which of them plays which part."""
+"""Splits: stratified, never parting equal pictures or groups, and which of them plays which part."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from lensmith.data.dataset import Example, ImageDataset
-from lensmith.errors import DataError
+from lensmith.data.allotment import Shares, allot, deal
+from lensmith.data.bonds import Rows, bonds
+from lensmith.data.dataset import ImageDataset
+from lensmith.errors import DataError, UsageError
+from lensmith.runs.predictions import OUT_OF_FOLD
 
 
 @dataclass(frozen=True)
 class Roles:
     """What each split is for. `choice` may steer a training; `held_out` is measured once, at the end.
 
-    `made` says how the split came about.
+    `made` says how the split came about. folds: of each picture of train its fold, from 1, or 0 for one that is in
+    none; () where there are no folds. With folds and no split held out, `held_out` is empty.
     """
 
     train: ImageDataset
@@ -22,22 +25,48 @@ class Roles:
     held_out_name: str
     choice: ImageDataset | None
     made: str
+    folds: tuple[int, ...] = ()
 
-    def all(self) -> ImageDataset:
-        """The pictures of every split together."""
+    def as_data(self) -> ImageDataset:
+        """All pictures that are used, each with the split that it is in."""
         parts = [part for part in (self.train, self.choice, self.held_out) if part is not None]
         return self.train.with_examples([example for part in parts for example in part.examples])
 
 
-def assign_roles(data: ImageDataset, fraction: float = 0.2, seed: int = 0) -> Roles:
+def assign_roles(
+    data: ImageDataset, fraction: float = 0.2, seed: int = 0, *, test: float = 0.0, folds: int = 0
+) -> Roles:
     """Of the splits found, the last of (train, val, test) is held out; data without splits are split first.
 
-    Raises `DataError` where there are not two classes, or nothing to train on or to hold out.
+    fraction, test: what part of each class becomes val and test. With folds and no splits, only a test part that
+    is asked for is held out. Raises `DataError` where there are not two classes, or nothing to train on or to
+    hold out.
     """
     made = f"as the data say: {', '.join(data.splits)}"
-    if data.splits in ((), ("train",)):
-        data = make_splits(data, fraction, seed)
-        made = f"drawn here: {fraction:.0%}, stratified, equal pictures kept together, seed {seed}"
+    if data.splits not in ((), ("train",)):
+        if test:
+            raise UsageError(
+                f"test_fraction={test:g}, and the data bring their own splits: {', '.join(data.splits)}",
+                hint="Leave it out, or give all the pictures without splits.",
+            )
+    elif folds and not test:
+        return _all_in_folds(data, folds, seed)
+    else:
+        shares = Shares(0.0 if folds else fraction, test, seed)
+        made = f"drawn here: {_drawn_words(data, shares)}"
+        data = make_splits(data, shares.val, seed, test=test)
+    roles = _held_out(data, made)
+    return replace(roles, folds=_folds_of(roles.train, folds, seed)) if folds else roles
+
+
+def _all_in_folds(data: ImageDataset, folds: int, seed: int) -> Roles:
+    data = data.with_examples([replace(example, split="train") for example in data.examples])
+    refuse_hopeless(data)
+    made = f"{folds} folds, stratified, {_together_words(data)}, seed {seed}"
+    return Roles(data, data.with_examples([]), OUT_OF_FOLD, None, made, _folds_of(data, folds, seed))
+
+
+def _held_out(data: ImageDataset, made: str) -> Roles:
     held_out = data.splits[-1]
     train = data.split("train")
     refuse_hopeless(train)
@@ -50,39 +79,51 @@ def assign_roles(data: ImageDataset, fraction: float = 0.2, seed: int = 0) -> Ro
     return Roles(train, data.split(held_out), held_out, choice, made)
 
 
-def make_splits(data: ImageDataset, fraction: float = 0.2, seed: int = 0) -> ImageDataset:
-    """Hold out about `fraction` of each class as `val`; pictures with equal bytes land on one side.
+def _drawn_words(data: ImageDataset, shares: Shares) -> str:
+    parts = [f"{share:.0%} {name}" for name, share in (("val", shares.val), ("test", shares.test)) if share]
+    share = " and ".join(parts) if len(parts) > 1 else parts[0].split()[0]
+    return f"{share}, stratified, {_together_words(data)}, seed {shares.seed}"
 
-    Which side a picture lands on depends on its bytes and the seed alone, within the share its class allows.
+
+def _together_words(data: ImageDataset) -> str:
+    return f"equal pictures{' and groups' if data.groups else ''} kept together"
+
+
+def make_splits(
+    data: ImageDataset,
+    fraction: float = 0.2,
+    seed: int = 0,
+    *,
+    test: float = 0.0,
+    together: Iterable[Rows] = (),
+) -> ImageDataset:
+    """Hold out about `fraction` of each class as `val`, and `test` of it as `test`; what must not part lands on
+    one side.
+
+    together: rows that must not part, beside equal pictures and groups. Which side a picture lands on depends on
+    its bytes (or its group's name) and the seed alone, but for the corrections of `allotment.allot`.
     """
-    groups: dict[str, list[int]] = defaultdict(list)
-    for index, (identity, example) in enumerate(zip(data.ids, data.examples, strict=True)):
-        groups[example.group or identity].append(index)
-    by_class: dict[str, list[str]] = defaultdict(list)
-    for group, members in groups.items():
-        by_class[min(_stratum(data, member) for member in members)].append(group)
-    held_out: set[int] = set()
-    for members_of_class in by_class.values():
-        ordered = sorted(members_of_class, key=lambda group: _rank(group, seed))
-        wanted = fraction * sum(len(groups[group]) for group in ordered)
-        taken = 0
-        for group in ordered[:-1]:  # at least one stays for training
-            if taken + len(groups[group]) / 2 > wanted and taken > 0:
-                break
-            held_out.update(groups[group])
-            taken += len(groups[group])
-    return data.with_examples(
-        [replace(e, split="val" if i in held_out else "train") for i, e in enumerate(data.examples)]
-    )
+    bound = bonds(data, together)
+    split_of = allot(bound, Shares(fraction, test, seed))
+    found = {row: split_of[bond.key] for bond in bound for row in bond.rows}
+    return data.with_examples([replace(e, split=found[row]) for row, e in enumerate(data.examples)])
 
 
-def _stratum(data: ImageDataset, index: int) -> str:
-    example: Example = data.examples[index]
-    return "" if data.task == "regression" else data.words(example.target)
-
-
-def _rank(group: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed} {group}".encode()).hexdigest()
+def _folds_of(train: ImageDataset, folds: int, seed: int) -> tuple[int, ...]:
+    bound = bonds(train)
+    if len(bound) < folds:
+        raise DataError(
+            f"{train.name}: folds={folds}, and only {len(bound)} different pictures or groups to deal out",
+            hint=f"folds={len(bound)} is the most." if len(bound) > 1 else "Folds need more pictures.",
+        )
+    fold_of = deal(bound, folds, seed)
+    found = {row: fold_of[bond.key] for bond in bound for row in bond.rows}
+    if not set(range(1, folds + 1)) <= set(found.values()):
+        raise DataError(
+            f"{train.name}: folds={folds}, and its classes have too few different pictures for that",
+            hint="Say fewer folds.",
+        )
+    return tuple(found[row] for row in range(len(train)))
 
 
 def refuse_hopeless(train: ImageDataset, found: ImageDataset | None = None) -> None:

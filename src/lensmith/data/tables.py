@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lensmith.data.dataset import SPLITS, Example, ImageDataset, Skipped, Target
+from lensmith.data.grouping import grouped
 from lensmith.errors import DataError
 from lensmith.types import Task
 
@@ -33,11 +34,12 @@ class Columns:
     group: str
 
 
-def read_table(file: Path, task: Task | None = None) -> ImageDataset:
+def read_table(file: Path, task: Task | None = None, group_by: str | None = None) -> ImageDataset:
     """Read a CSV with a header: a column of paths, taken from the CSV's folder, and one of labels.
 
     Several labels in a cell are separated by `;` or `|`; numbers that are not all whole make a regression.
-    Columns called split and group are used where they are there. Raises `DataError`.
+    Columns called split and group are used where they are there; `group_by` names another for the groups.
+    Raises `DataError`.
     """
     rows = _rows(file)
     columns = _columns(file, list(rows[0]))
@@ -69,7 +71,10 @@ def read_table(file: Path, task: Task | None = None) -> ImageDataset:
         skipped=skipped,
     )
     _refuse_unlearnt(data, file)
-    return data
+    if group_by is None:
+        return data
+    cells = {name: [row[name] for row in kept] for name in rows[0]}
+    return grouped(data, group_by, root=file.parent, cells=cells)
 
 
 def _is_there(place: Path) -> bool:

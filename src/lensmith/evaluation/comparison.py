@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.errors import DataError, UsageError
-from lensmith.evaluation.intervals import Value
-from lensmith.evaluation.multilabel import mean_precision
-from lensmith.evaluation.paired import holm, mcnemar, paired_bootstrap, paired_difference
+from lensmith.evaluation.intervals import Floats, Value
+from lensmith.evaluation.paired import holm, mcnemar, paired_difference, paired_means
+from lensmith.evaluation.precision import average_precision, mean_parts, mean_precision
+from lensmith.evaluation.ranking import rank
 from lensmith.evaluation.report import report_from
+from lensmith.evaluation.spread import Spread, beside_spread, spread_from
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json
 from lensmith.runs.predictions import Predictions, read_predictions
@@ -27,12 +29,14 @@ _FIGURES: dict[Task, str] = {"classification": "accuracy", "multilabel": "mean_a
 
 @dataclass(frozen=True)
 class Measured:
-    """What a model said of the pictures that it was measured on, and what its outputs are called."""
+    """What a model said of the pictures that it was measured on, what its outputs are called, and the spread of its
+    training over seeds, where some were tried."""
 
     name: str
     task: Task
     classes: list[str]
     predictions: Predictions
+    spread: Spread | None = None
 
     def words(self, row: int) -> Any:
         """The target of a picture by name."""
@@ -55,7 +59,8 @@ def measured(run: RunDirectory) -> Measured:
     """A run's predictions with their names. Raises `ModelFileError` where it was not measured."""
     predictions = read_predictions(run.predictions_file)
     report = report_from(read_json(run.report_file), str(run.report_file))
-    return Measured(str(run.path), report.task, report.classes, predictions)
+    spread = spread_from(report.studies.get("seeds", {}))
+    return Measured(str(run.path), report.task, report.classes, predictions, spread)
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ class Comparison:
     figure: what is compared; values: of the first and the second; difference: first less second.
     chance: of such a difference, were there none. alone: rows of `pictures` that the first, and the second, alone
     gets right, as (file, what it shows, what the other said). left_out: pictures of the first and the second
-    that the other has not; relabelled: pictures that show something else in each.
+    that the other has not; relabelled: pictures that show something else in each; seeds: what the spread over seeds
+    says of the difference, where one of them has it.
     """
 
     first: str
@@ -77,6 +83,7 @@ class Comparison:
     alone: tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]
     left_out: tuple[int, int]
     relabelled: int
+    seeds: str = ""
 
     @property
     def count(self) -> int:
@@ -101,6 +108,13 @@ class Comparison:
         apart = self._apart(abs(self.difference.value))
         return f"{self.better} is better than {other} by {apart}: {beside}{self._between()}"
 
+    def brief(self) -> str:
+        """What the first is beside the second, in half a sentence."""
+        if self.better is None:
+            return f"not to be told apart from {self.second}"
+        word = "better" if self.better == self.first else "worse"
+        return f"{word} than {self.second} by {self._apart(abs(self.difference.value))}"
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
         named = {"first": self.first, "second": self.second, "better": self.better}
@@ -118,6 +132,7 @@ class Comparison:
             "count": self.count,
             "left_out": list(self.left_out),
             "relabelled": self.relabelled,
+            "seeds": self.seeds,
             "alone": alone,
         }
 
@@ -175,6 +190,7 @@ def _compared(a: Measured, b: Measured) -> Comparison:
         _alone(a, b, both),
         left_out,
         int((~same).sum()),
+        beside_spread((a.name, b.name), (a.spread, b.spread), values),
     )
 
 
@@ -199,10 +215,13 @@ def _told_apart(a: Measured, b: Measured, rows: NDArray[np.intp]) -> tuple[tuple
         first, second = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
         shares = float(right_a.mean()), float(right_b.mean())
         return shares, paired_difference(first, second, len(rows)), mcnemar(first, second)
-    figures = [_figure(one, rows[:, side], a.classes) for side, one in enumerate((a, b))]
-    difference, chance = paired_bootstrap(figures[0], figures[1], len(rows))
-    everything = np.arange(len(rows))
-    return (figures[0](everything), figures[1](everything)), difference, chance
+    (parts_a, why_a), (parts_b, why_b) = (
+        _parts(one, rows[:, side], a.classes) for side, one in enumerate((a, b))
+    )
+    difference, chance = paired_means(parts_a, parts_b)
+    if why := why_a or why_b:
+        difference, chance = replace(difference, low=None, high=None, why=why), 1.0
+    return (float(parts_a.mean()), float(parts_b.mean())), difference, chance
 
 
 def _right(one: Measured, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -215,16 +234,20 @@ def _right(one: Measured, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
     return right
 
 
-def _figure(one: Measured, rows: NDArray[np.intp], classes: list[str]) -> Any:
+def _parts(one: Measured, rows: NDArray[np.intp], classes: list[str]) -> tuple[Floats, str]:
+    """What each picture adds to the figure, [n], their mean being the figure; and why nothing is told of it."""
     logits, targets = one.predictions.logits[rows], one.predictions.targets[rows]
     if one.task == "regression":
-        error = np.abs(logits[:, 0].astype(np.float64) - targets.astype(np.float64))
-        return lambda drawn: float(error[drawn].mean())
+        return np.abs(logits[:, 0].astype(np.float64) - targets.astype(np.float64)), ""
     if set(one.classes) != set(classes):
         other = min(set(one.classes) ^ set(classes))
         raise DataError(f"{one.name}: label '{other}' is known to one of the two models alone")
     order = [one.classes.index(name) for name in classes]
-    return mean_precision(logits[:, order], targets[:, order].astype(bool))
+    shown = targets.astype(bool)
+    ranked = [rank(logits[:, i], shown[:, i]) for i in order]
+    known = [found for found in map(average_precision, ranked) if found is not None]
+    value = mean_precision(known, len(rows))
+    return (value.value + mean_parts(known) if known else np.zeros(len(rows))), value.why
 
 
 def _alone(

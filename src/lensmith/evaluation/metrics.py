@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.errors import DataError
-from lensmith.evaluation.intervals import Z95, Value, f1, proportion
+from lensmith.evaluation.baseline import Baseline
+from lensmith.evaluation.intervals import Floats, Value, f1, mean, mean_of_shares, proportion
 from lensmith.evaluation.multilabel import measure_multilabel
-from lensmith.evaluation.ranking import mean_of, roc_auc
+from lensmith.evaluation.paired import mcnemar, paired_difference
+from lensmith.evaluation.precision import Precision, average_precision, mean_precision
+from lensmith.evaluation.ranking import Area, mean_area, rank, roc_auc
 from lensmith.evaluation.regression import measure_regression
 from lensmith.evaluation.report import ClassFigures, Report
 from lensmith.types import Task
 
-Floats = NDArray[np.floating[Any]]
-
 _TOP = 5
-_RANKED = 20_000_000
+_RANKED = 10_000_000
 """Scores that are ranked in about two seconds."""
 
 
@@ -32,9 +33,14 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
 
 
 def measure(
-    logits: Floats, targets: NDArray[Any], classes: Sequence[str], task: Task = "classification"
+    logits: Floats,
+    targets: NDArray[Any],
+    classes: Sequence[str],
+    task: Task = "classification",
+    thresholds: Floats | None = None,
 ) -> Report:
-    """What a task is measured by. logits: [N, outputs]; targets: [N] indices, [N, L] of 0 and 1, or numbers.
+    """What a task is measured by. logits: [N, outputs]; targets: [N] indices, [N, L] of 0 and 1, or numbers;
+    thresholds: of several labels, the probability from which on each is said, [L], one half if not given.
 
     Raises `DataError` on outputs that are not numbers and on targets that do not fit them.
     """
@@ -47,7 +53,7 @@ def measure(
             hint="Its training diverged; try a lower lr.",
         )
     if task == "multilabel":
-        return measure_multilabel(logits, targets, classes)
+        return measure_multilabel(logits, targets, classes, thresholds)
     if task == "regression":
         return measure_regression(logits, targets)
     return _measure_classification(logits, targets, classes)
@@ -56,9 +62,8 @@ def measure(
 def _measure_classification(
     logits: Floats, targets: NDArray[np.integer[Any]], classes: Sequence[str]
 ) -> Report:
-    """Accuracy, balanced accuracy, top 5, ROC-AUC and log loss, a table per class, the confusion matrix.
-
-    logits: [N, C]; targets: class indices [N].
+    """Accuracy, balanced accuracy, top 5, ROC-AUC, mean average precision and log loss, a table per class, the
+    confusion matrix. logits: [N, C]; targets: class indices [N].
     """
     _refuse_unfit(logits, targets, len(classes))
     count, kinds = len(targets), len(classes)
@@ -66,22 +71,22 @@ def _measure_classification(
     confusion = np.zeros((kinds, kinds), np.int64)
     np.add.at(confusion, (targets, answers), 1)
     probabilities = softmax(logits)
-    areas = _areas(probabilities, targets)
+    areas, precisions = _ranked(probabilities, targets)
     per_class = [
-        _figures(name, i, confusion, area) for i, (name, area) in enumerate(zip(classes, areas, strict=True))
+        _figures(name, i, confusion, area, precision)
+        for i, (name, area, precision) in enumerate(zip(classes, areas, precisions, strict=True))
     ]
-    recalls = [c.recall.value for c in per_class if c.count]
     values = {
         "accuracy": proportion(int(np.trace(confusion)), count),
-        "balanced_accuracy": _balanced(recalls, confusion),
+        "balanced_accuracy": balanced_accuracy(np.diag(confusion), confusion.sum(axis=1)),
     }
     if kinds > _TOP:
         values["top_5_accuracy"] = proportion(_among_first(logits, targets, _TOP), count)
-    if known := [area for area in areas if area is not None]:
-        values["roc_auc"] = mean_of(known)
-    chances = probabilities[np.arange(count), targets]
-    values["log_loss"] = _mean(-np.log(np.maximum(chances, 1e-12)))
-    baseline = float(confusion.sum(axis=1).max() / count)
+    if probabilities.size <= _RANKED:
+        values["roc_auc"] = mean_area([area for area in areas if area is not None], count)
+        values["mean_ap"] = mean_precision([one for one in precisions if one is not None], count)
+    values["log_loss"] = log_loss(probabilities, targets)
+    baseline = _commonest(classes, targets, answers)
     return Report("classification", count, values, list(classes), per_class, confusion.tolist(), baseline)
 
 
@@ -104,12 +109,15 @@ def _refuse_unfit(logits: Floats, targets: NDArray[np.generic], kinds: int) -> N
         )
 
 
-def _areas(probabilities: Floats, targets: NDArray[np.integer[Any]]) -> list[Value | None]:
-    """ROC-AUC of each class against all others; none where it would take seconds."""
+def _ranked(
+    probabilities: Floats, targets: NDArray[np.integer[Any]]
+) -> tuple[list[Area | None], list[Precision | None]]:
+    """ROC-AUC and average precision of each class against all others; none where it would take seconds."""
     kinds = probabilities.shape[1]
     if probabilities.size > _RANKED:
-        return [None] * kinds
-    return [roc_auc(probabilities[:, kind], targets == kind) for kind in range(kinds)]
+        return [None] * kinds, [None] * kinds
+    ranked = [rank(probabilities[:, kind], targets == kind) for kind in range(kinds)]
+    return [roc_auc(one) for one in ranked], [average_precision(one) for one in ranked]
 
 
 def _among_first(logits: Floats, targets: NDArray[np.integer[Any]], first: int) -> int:
@@ -118,27 +126,48 @@ def _among_first(logits: Floats, targets: NDArray[np.integer[Any]], first: int) 
     return int((order == targets[:, None]).any(axis=1).sum())
 
 
-def _figures(name: str, index: int, confusion: NDArray[np.int64], area: Value | None) -> ClassFigures:
+def _figures(
+    name: str, index: int, confusion: NDArray[np.int64], area: Area | None, ranked: Precision | None
+) -> ClassFigures:
     right = int(confusion[index, index])
     shown, said = int(confusion[index].sum()), int(confusion[:, index].sum())
     recall, precision = proportion(right, shown), proportion(right, said)
-    return ClassFigures(name, shown, recall, precision, f1(right, shown, said), area)
+    ranks = None if area is None else area.value, None if ranked is None else ranked.value
+    return ClassFigures(name, shown, recall, precision, f1(right, shown, said), *ranks)
 
 
-def _balanced(recalls: Sequence[float], confusion: NDArray[np.int64]) -> Value:
-    """Mean recall; its interval by the delta method, from each class's own (Agresti-Coull) variance."""
-    shown = confusion.sum(axis=1)
-    shown, right = shown[shown > 0], np.diag(confusion)[shown > 0]
-    smoothed = (right + 2) / (shown + 4)
-    spread = Z95 * float(np.sqrt((smoothed * (1 - smoothed) / (shown + 4)).sum())) / len(shown)
-    mean = float(np.mean(recalls))
-    return Value(mean, max(0.0, mean - spread), min(1.0, mean + spread), int(shown.sum()))
+def balanced_accuracy(right: NDArray[np.integer[Any]], shown: NDArray[np.integer[Any]]) -> Value:
+    """The mean recall of the classes that are shown. right, shown: pictures of each class, [C].
+
+    Its interval is that of a share with its variance, the sum of those of the recalls: each pulled towards one half
+    and towards their mean by a picture, since a class of few pictures that are all right would show none.
+    """
+    right, shown = right[shown > 0], shown[shown > 0]
+    found = float((right / shown).mean())
+    recalls = (right + found + 0.5) / (shown + 2)
+    variance = float((recalls * (1 - recalls) / shown).sum()) / len(shown) ** 2
+    return mean_of_shares(found, variance, float(recalls.mean()), shown)
 
 
-def _mean(losses: Floats) -> Value:
-    """A mean with its normal interval, withheld under 30 pictures."""
-    mean, count = float(losses.mean()), len(losses)
-    if count < 30:
-        return Value(mean, None, None, count, "too few pictures for an interval of a mean")
-    half = Z95 * float(losses.std(ddof=1)) / count**0.5
-    return Value(mean, max(0.0, mean - half), mean + half, count)
+def log_loss(probabilities: Floats, targets: NDArray[np.integer[Any]]) -> Value:
+    """The mean of the negative logarithms of the probabilities of what is shown. Its interval is withheld where no
+    answer is wrong: what a wrong one would cost has not been seen, and that is most of the loss."""
+    chances = probabilities[np.arange(len(targets)), targets]
+    found = mean(-np.log(np.maximum(chances, 1e-12)), least=0.0)
+    if found.low is not None and (probabilities.argmax(axis=1) == targets).all():
+        return Value(found.value, None, None, found.count, "no wrong answer was seen, which would cost most")
+    return found
+
+
+def _commonest(
+    classes: Sequence[str], targets: NDArray[np.integer[Any]], answers: NDArray[np.intp]
+) -> Baseline:
+    """Always saying the commonest class of these pictures."""
+    counts = np.bincount(targets, minlength=len(classes))
+    often = int(counts.argmax())
+    is_common, right = targets == often, answers == targets
+    model, guess = int((right & ~is_common).sum()), int((~right & is_common).sum())
+    difference = paired_difference(model, guess, len(targets))
+    return Baseline(
+        classes[often], proportion(int(counts[often]), len(targets)), difference, mcnemar(model, guess)
+    )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import html
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from lensmith.errors import ModelFileError
-from lensmith.evaluation.intervals import Value
+from lensmith.evaluation.baseline import Baseline, baseline_from
+from lensmith.evaluation.confusions import Confused, most_confused
+from lensmith.evaluation.intervals import Value, value_from
+from lensmith.runs.predictions import OUT_OF_FOLD
 from lensmith.types import Task
 
 
 @dataclass(frozen=True)
 class ClassFigures:
     """One class: pictures that show it, the share of them found, the share of answers for it that hold, both in one,
-    and how well its scores rank pictures."""
+    how well its scores rank pictures, and the probability from which on it is said, where that was chosen."""
 
     name: str
     count: int
@@ -23,7 +25,8 @@ class ClassFigures:
     precision: Value
     f1: Value
     roc_auc: Value | None = None
-    average_precision: float | None = None
+    average_precision: Value | None = None
+    threshold: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -34,7 +37,8 @@ class ClassFigures:
             "precision": self.precision.as_dict(),
             "f1": self.f1.as_dict(),
             "roc_auc": None if self.roc_auc is None else self.roc_auc.as_dict(),
-            "average_precision": self.average_precision,
+            "average_precision": None if self.average_precision is None else self.average_precision.as_dict(),
+            "threshold": self.threshold,
         }
 
 
@@ -43,7 +47,7 @@ class Report:
     """A measurement. `report["accuracy"]` is a figure; `split`, `held_out` and `seen` say on what it stands.
 
     confusion: rows are what pictures show, columns what the model said, in the order of `classes`.
-    baseline: accuracy of always saying the commonest class.
+    baseline: what one answer for all pictures would get. studies: what else was looked into, as JSON by name.
     """
 
     task: Task
@@ -52,10 +56,11 @@ class Report:
     classes: list[str]
     per_class: list[ClassFigures] = field(default_factory=list)
     confusion: list[list[int]] = field(default_factory=list)
-    baseline: float | None = None
+    baseline: Baseline | None = None
     split: str = ""
     held_out: bool = False
     seen: int = 0
+    studies: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Value:
         return self.values[name]
@@ -65,10 +70,17 @@ class Report:
         """The name of the figure that matters first."""
         return next(iter(self.values))
 
+    @property
+    def confused(self) -> list[Confused]:
+        """The pairs of classes that were confused most often, at most 20."""
+        return most_confused(self.classes, self.confusion)
+
     def verdict(self) -> str:
         """One sentence for a person."""
         value = self.values[self.main]
         pictures = f"{self.count:,} {'held-out ' if self.held_out else ''}pictures"
+        if self.split == OUT_OF_FOLD:
+            pictures = f"{self.count:,} pictures ({OUT_OF_FOLD})"
         shown = "{:.1%}" if self.task == "classification" else "{:.3f}"
         between = ""
         if value.low is not None and value.high is not None:
@@ -76,11 +88,19 @@ class Report:
         seen = f"; seen {self.seen} times" if self.seen > 1 else ""
         figure = shown.format(value.value)
         if self.task == "classification":
-            return f"{figure} of {pictures} right{between}{seen}"
+            return f"{figure} of {pictures} right{between}{self._doubt()}{seen}"
         if self.task == "multilabel":
             return f"mean average precision {figure} on {pictures}{between}{seen}"
-        known = f" (always saying the median: {self.baseline:.3f})" if self.baseline is not None else ""
+        known = f" (always saying the median: {self.baseline.value.value:.3f})" if self.baseline else ""
         return f"off by {figure} on average over {pictures}{between}{known}{seen}"
+
+    def _doubt(self) -> str:
+        """Where the model is not clearly better than its baseline, that."""
+        if self.baseline is None or (self.baseline.chance < 0.05 and self.baseline.difference.value > 0):
+            return ""
+        return (
+            f"; always saying {self.baseline.answer} ({self.baseline.value.value:.1%}) is not clearly worse"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form, with each figure under its own name."""
@@ -92,10 +112,12 @@ class Report:
             "count": self.count,
             "verdict": self.verdict(),
             **{name: value.as_dict() for name, value in self.values.items()},
-            "baseline": self.baseline,
+            "baseline": None if self.baseline is None else self.baseline.as_dict(),
             "classes": self.classes,
             "per_class": [figures.as_dict() for figures in self.per_class],
             "confusion": self.confusion,
+            "studies": self.studies,
+            "confused": [pair.as_dict() for pair in self.confused],
         }
 
     def __str__(self) -> str:
@@ -126,26 +148,30 @@ def report_from(facts: dict[str, Any], name: str = "report") -> Report:
 
 
 def _report(facts: dict[str, Any]) -> Report:
-
-    def value(one: dict[str, Any]) -> Value:
-        figure = math.nan if one["value"] is None else one["value"]
-        return Value(figure, one["low"], one["high"], one["count"], one.get("why", ""))
+    def value(one: dict[str, Any] | None) -> Value | None:
+        return None if one is None else value_from(one)
 
     per_class = [
         ClassFigures(
             c["name"],
             c["count"],
-            value(c["recall"]),
-            value(c["precision"]),
-            value(c["f1"]),
-            None if c["roc_auc"] is None else value(c["roc_auc"]),
-            c.get("average_precision"),
+            value_from(c["recall"]),
+            value_from(c["precision"]),
+            value_from(c["f1"]),
+            value(c["roc_auc"]),
+            value(c["average_precision"]),
+            c["threshold"],
         )
         for c in facts["per_class"]
     ]
-    values = {name: value(one) for name, one in facts.items() if isinstance(one, dict) and "value" in one}
-    same = {
-        name: facts[name]
-        for name in ("task", "count", "classes", "confusion", "baseline", "split", "held_out", "seen")
+    values = {
+        name: value_from(one)
+        for name, one in facts.items()
+        if isinstance(one, dict) and "value" in one and name != "baseline"
     }
-    return Report(values=values, per_class=per_class, **same)
+    baseline = None if facts["baseline"] is None else baseline_from(facts["baseline"])
+    same = {
+        name: facts[name] for name in ("task", "count", "classes", "confusion", "split", "held_out", "seen")
+    }
+    studies = dict(facts.get("studies", {}))
+    return Report(values=values, per_class=per_class, baseline=baseline, studies=studies, **same)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.facts import GRAPH, WEIGHTS
 from lensmith.bundle.graph import OPSET
 from lensmith.errors import ModelFileError
+from lensmith.exports.answer_nodes import answer_nodes
 from lensmith.exports.resize import resize_nodes
 
 
@@ -19,7 +19,7 @@ def onnx_file(bundle: Bundle, core: onnx.ModelProto | None = None) -> bytes:
     """One file from pixels of any size to a named answer. core: the network, where it is not that of the bundle."""
     core = network_graph(bundle) if core is None else core
     before, constants = resize_nodes(bundle.preprocess, "images", "prepared")
-    after, more = _answer_nodes(bundle)
+    after, more = answer_nodes(bundle, {output.name for output in core.graph.output})
     nodes = [*before, *_renamed(core.graph, {"images": "prepared"}), *after]
     graph = helper.make_graph(
         nodes,
@@ -84,42 +84,6 @@ def _renamed(graph: onnx.GraphProto, names: dict[str, str]) -> list[onnx.NodePro
         node.input[:] = [names.get(name, name) for name in node.input]
         nodes.append(node)
     return nodes
-
-
-def _answer_nodes(bundle: Bundle) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Logits -> probabilities, the likeliest name, and whether it is sure; for regression, the value."""
-    if bundle.task == "regression":
-        return [helper.make_node("Squeeze", ["logits", "lensmith.last_axis"], ["value"])], [
-            numpy_helper.from_array(np.array([1], np.int64), "lensmith.last_axis")
-        ]
-    constants = [
-        numpy_helper.from_array(np.array(bundle.facts.temperature, np.float32), "lensmith.temperature"),
-        numpy_helper.from_array(np.array(bundle.facts.threshold, np.float32), "lensmith.threshold"),
-        numpy_helper.from_array(np.array([1], np.int64), "lensmith.last_axis"),
-        numpy_helper.from_array(np.array(bundle.classes, dtype=object), "lensmith.names"),
-    ]
-    nodes = [
-        helper.make_node("Div", ["logits", "lensmith.temperature"], ["lensmith.scaled"]),
-        helper.make_node("ArgMax", ["probabilities"], ["lensmith.best"], axis=1, keepdims=0),
-        helper.make_node("Gather", ["lensmith.names", "lensmith.best"], ["label"]),
-        helper.make_node("GreaterOrEqual", ["lensmith.certain", "lensmith.threshold"], ["sure"]),
-    ]
-    if bundle.task == "classification":
-        nodes.insert(1, helper.make_node("Softmax", ["lensmith.scaled"], ["probabilities"], axis=1))
-        nodes.insert(2, _reduce("ReduceMax", "probabilities"))
-        return nodes, constants
-    constants.append(numpy_helper.from_array(np.array(1, np.float32), "lensmith.one"))
-    nodes[1:1] = [
-        helper.make_node("Sigmoid", ["lensmith.scaled"], ["probabilities"]),
-        helper.make_node("Sub", ["lensmith.one", "probabilities"], ["lensmith.opposite"]),
-        helper.make_node("Max", ["probabilities", "lensmith.opposite"], ["lensmith.each"]),
-        _reduce("ReduceMin", "lensmith.each"),
-    ]
-    return nodes, constants
-
-
-def _reduce(kind: str, values: str) -> onnx.NodeProto:
-    return helper.make_node(kind, [values, "lensmith.last_axis"], ["lensmith.certain"], keepdims=0)
 
 
 def _outputs(bundle: Bundle) -> list[onnx.ValueInfoProto]:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.measure import targets_of
+from lensmith.data.by_recipe import load_by_recipe
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.sources import load_data
-from lensmith.data.splitting import assign_roles
 from lensmith.errors import DataError, LensmithError, UsageError
 from lensmith.pictures.decode import Pixels
 from lensmith.runs.directory import RunDirectory, find_run
@@ -44,13 +43,13 @@ def calibration_of_run(bundle: Bundle, word: str | Path) -> Generator[Event, Non
     try:
         run: RunDirectory = find_run(word)
         source, recipe = run.facts()["data"]["source"], run.recipe()
-        data = load_data(source, root=recipe.root, task=recipe.task)
+        _, roles = load_by_recipe(source, recipe)
     except (LensmithError, KeyError) as error:
         raise UsageError(
             f"8 bits are fitted to training pictures, and {word} leads to none", hint=hint
         ) from error
-    roles = assign_roles(data, recipe.val_fraction, recipe.seed)
-    held_out = frozenset(read_predictions(run.predictions_file).ids.tolist())
+    measured = read_predictions(run.predictions_file)
+    held_out = frozenset() if measured.out_of_fold else frozenset(measured.ids.tolist())
     return (yield from calibration_from(bundle, roles.train, roles.choice, held_out))
 
 

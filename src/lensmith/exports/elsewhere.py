@@ -37,7 +37,8 @@ class Elsewhere:
             self._process.stdin.write(np.ascontiguousarray(pixels).data)
 
     def answers(self) -> NDArray[np.float32]:
-        """What the file says of the pictures, float32 [pictures, outputs]. Raises `AnswerIsNo` if it cannot."""
+        """What the file says of the pictures, float32 [pictures, outputs + 1]: the last says whether it is sure.
+        Raises `AnswerIsNo` if it cannot."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()

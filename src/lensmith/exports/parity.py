@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmith.bundle.answers import scores
+from lensmith.bundle.answers import answers, scores
 from lensmith.bundle.bundle import Bundle
 from lensmith.errors import AnswerIsNo
 from lensmith.exports.elsewhere import elsewhere
@@ -21,10 +21,19 @@ from lensmith.pictures.reading import pixels_of
 PROBABILITY = 0.005
 """The largest difference of a probability that passes."""
 CLOSE = 0.01
-"""Where the source's own top two are nearer than this, another label is no difference, once in `SOME`."""
+"""Where the source's own top two are nearer than this, another label is no difference, once in `SOME`; so near to the
+threshold, or to the limit of what is like the training pictures, it is none whether a picture counts as sure."""
 SOME = 1000
 
 Row = NDArray[np.floating[Any]]
+
+
+class Source(NamedTuple):
+    """What the source says of a picture: scores [outputs], whether it is sure, and whether that was close."""
+
+    row: Row
+    sure: bool
+    is_close: bool
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,8 @@ class Parity:
     """A comparison: pictures, the largest difference of a probability and where, labels that differ.
 
     answers: what the exported file and what the source said of the worst. other_labels: pictures of which the
-    file says something else; close_labels: how many more, where the source was undecided. drawn: no real
-    pictures were at hand.
+    file says something else; close_labels: how many more, where the source was undecided. other_sure: those that
+    one is sure of and the other is not. drawn: no real pictures were at hand.
     """
 
     count: int
@@ -42,6 +51,7 @@ class Parity:
     other_labels: tuple[str, ...]
     answers: tuple[str, str] = ("", "")
     close_labels: int = 0
+    other_sure: tuple[str, ...] = ()
     drawn: bool = field(default=False)
 
     def insist(self, probability: float = PROBABILITY, others: float = 0.0) -> None:
@@ -55,6 +65,7 @@ class Parity:
             and far <= others * self.count
             and self.close_labels <= max(1, self.count // SOME)
         ):
+            self._insist_on_sure(others)
             return
         labels = (
             f"; another label for {far + self.close_labels} of {self.count}"
@@ -67,6 +78,14 @@ class Parity:
             hint=f"At most {probability} is let through. Nothing was written.",
         )
 
+    def _insist_on_sure(self, others: float) -> None:
+        if len(self.other_sure) > others * self.count:
+            raise AnswerIsNo(
+                f"the exported model is sure of {self.other_sure[0]} and its source is not, or the other way round; "
+                f"that is so of {len(self.other_sure)} of {self.count} pictures",
+                hint="Nothing was written.",
+            )
+
 
 def compare(bundle: Bundle, kind: str, file: Path, pictures: Sequence[Any]) -> Parity:
     """Run an exported file in a process of its own, and its source here, on the same decoded pictures.
@@ -75,20 +94,39 @@ def compare(bundle: Bundle, kind: str, file: Path, pictures: Sequence[Any]) -> P
     """
     shown = pictures if len(pictures) else drawn_pictures(bundle.preprocess.size)
     names: list[str] = []
-    sources: list[Row] = []
+    sources: list[Source] = []
     with elsewhere(kind, file) as stranger:
         for number, picture in enumerate(shown, 1):
             pixels = pixels_of(picture, first_frame=True)
             stranger.show(pixels)
             names.append(str(picture) if isinstance(picture, str | Path) else f"picture {number}")
-            sources.append(scores(bundle.logits(bundle.preprocess(pixels)[None]), bundle.facts)[0])
+            sources.append(_source(bundle, bundle.preprocess(pixels)))
         exported = stranger.answers()
-    return _compared(bundle, names, np.stack(sources), exported, drawn=not len(pictures))
+    return _compared(bundle, names, sources, exported, drawn=not len(pictures))
 
 
-def _compared(bundle: Bundle, names: list[str], source: Row, exported: Row, *, drawn: bool) -> Parity:
-    if exported.shape != source.shape:
+def _source(bundle: Bundle, pixels: Pixels) -> Source:
+    logits, distances = bundle.look(pixels[None])
+    row = scores(logits, bundle.facts)[0]
+    if bundle.task == "regression":
+        return Source(row, True, False)
+    said = answers(logits, bundle.facts)[0]
+    sure, near = said.sure, abs(said.probability - bundle.facts.threshold) <= CLOSE
+    if distances is not None and bundle.neighbours is not None:
+        sure = sure and not bundle.neighbours.are_unlike(distances)[0]
+        near = near or bool(abs(distances[0] - bundle.neighbours.limit) <= CLOSE)
+    return Source(row, sure, near)
+
+
+def _compared(
+    bundle: Bundle, names: list[str], sources: list[Source], exported: Row, *, drawn: bool
+) -> Parity:
+    source = np.stack([one.row for one in sources])
+    if exported.shape != (len(source), source.shape[1] + 1):
         raise AnswerIsNo(f"the exported file gives {exported.shape} for {source.shape}")
+    exported, sure = exported[:, :-1], exported[:, -1] > 0
+    pairs = zip(names, sources, sure.tolist(), strict=True)
+    other_sure = tuple(name for name, one, found in pairs if one.sure != found and not one.is_close)
     difference = np.abs(source - exported).max(1)
     if bundle.task == "regression":  # a number is compared in its own size, a probability as it is
         difference = difference / np.maximum(1.0, np.abs(source).max(1))
@@ -103,9 +141,9 @@ def _compared(bundle: Bundle, names: list[str], source: Row, exported: Row, *, d
             else:
                 close += 1
     worst = int(difference.argmax())
-    answers = _words(bundle, exported[worst], source[worst]), _words(bundle, source[worst], source[worst])
+    words = _words(bundle, exported[worst], source[worst]), _words(bundle, source[worst], source[worst])
     largest = float(np.round(difference[worst], 9))
-    return Parity(len(names), largest, names[worst], tuple(other), answers, close, drawn)
+    return Parity(len(names), largest, names[worst], tuple(other), words, close, other_sure, drawn)
 
 
 def _words(bundle: Bundle, row: Row, source: Row) -> str:

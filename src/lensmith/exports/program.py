@@ -15,6 +15,7 @@ from lensmith.bundle.engines import torch_network
 from lensmith.bundle.graph import Pixels, silence
 from lensmith.errors import ModelFileError
 from lensmith.exports.resize import require_exportable
+from lensmith.features.neighbours import TINY
 from lensmith.pictures.decode import MIN_SIDE
 from lensmith.pictures.preprocess import Preprocess
 
@@ -32,15 +33,39 @@ class Whole(nn.Module):
         super().__init__()
         self.network = Pixels(model, bundle.preprocess)
         self.preprocess, self.task = bundle.preprocess, bundle.task
-        self.temperature = bundle.facts.temperature
+        self.temperature, self.threshold = bundle.facts.temperature, bundle.facts.threshold
+        self.neighbours = bundle.neighbours
+        if self.neighbours is not None:
+            self.register_buffer("bank", torch.from_numpy(self.neighbours.bank.T.copy()))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """uint8 [N, H, W, 3] -> probabilities, float32 [N, outputs]; for regression the values, [N]."""
-        logits: Tensor = self.network(prepared(images, self.preprocess))
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """uint8 [N, H, W, 3] -> probabilities, float32 [N, outputs], and whether it is sure, bool [N]; for regression
+        the values, [N]."""
+        logits, features = self.network.look(prepared(images, self.preprocess))
         if self.task == "regression":
             return torch.squeeze(logits, 1)
         scaled = logits / self.temperature
-        return torch.sigmoid(scaled) if self.task == "multilabel" else torch.softmax(scaled, 1)
+        if self.task == "multilabel":
+            chances = torch.sigmoid(scaled)
+            certain = torch.maximum(chances, 1 - chances).amin(1)
+        else:
+            chances = torch.softmax(scaled, 1)
+            certain = chances.amax(1)
+        sure = certain >= self.threshold
+        if self.neighbours is None:
+            return chances, sure
+        if features is None:
+            raise ModelFileError(
+                "the network does not end in a linear layer, whose features its neighbours need"
+            )
+        return chances, sure & (self._distance(features, self.neighbours.rank) <= self.neighbours.limit)
+
+    def _distance(self, features: Tensor, rank: int) -> Tensor:
+        """As `Neighbours.distances`."""
+        size = features.abs()
+        length = size.sum(1, keepdim=True).sqrt().clamp(min=TINY)
+        cosines = (features.sign() * size.sqrt() / length) @ self.bank.to(torch.float32)
+        return 1 - cosines.topk(rank, dim=1).values.amin(1)
 
 
 def program_file(bundle: Bundle) -> bytes:

@@ -26,12 +26,17 @@ _MANY = 2000
 
 @dataclass(frozen=True)
 class LinearHead:
-    """outputs = features @ weight.T + bias. weight: float32 [outputs, D]; strength: the penalty chosen."""
+    """outputs = features @ weight.T + bias. weight: float32 [outputs, D]; strength: the penalty chosen.
+
+    unseen: float32 [N, outputs], what heads of this penalty said of rows that they were not fitted to; nan for rows
+    that no fold left out.
+    """
 
     weight: Tensor
     bias: Tensor
     strength: float
     reason: str
+    unseen: Tensor
 
 
 def fit_linear(
@@ -41,11 +46,13 @@ def fit_linear(
     task: Task,
     pictures: NDArray[np.integer[Any]],
     seed: int = 0,
+    strength: float | None = None,
 ) -> LinearHead:
     """Fit a head, choosing its penalty on pictures that each fit did not see, then on all of them.
 
     features: [N, D]; targets: class indices [N], 0/1 [N, outputs] or numbers [N]; pictures: [N], which
-    picture each row is a view of (views of one are never on both sides of a fold).
+    picture each row is a view of (views of one are never on both sides of a fold). strength: a penalty that was
+    chosen elsewhere.
     """
     x = torch.from_numpy(features).to(torch.float32)
     mean, spread = x.mean(0), x.std(0).clamp(min=1e-6)
@@ -55,16 +62,19 @@ def fit_linear(
     if shift is not None:
         y = (y - shift) / scale
     rotated, axes = along_axes((x - mean) / spread)
-    folds = _folds(torch.from_numpy(pictures), seed)
-    strength = _choose_strength(rotated, y, outputs, task, folds)
+    how, unseen = "given", torch.full((len(x), outputs), torch.nan)
+    if strength is None:
+        folds = _folds(torch.from_numpy(pictures), seed)
+        strength, unseen = _choose_strength(rotated, y, outputs, task, folds)
+        how = f"chosen in {len(folds)} folds" if len(folds) > 1 else "chosen on a part"
+        how += " of the training pictures"
     weight, bias = solve(rotated, y, outputs, task, strength, 1e-7)
     weight = weight @ axes.T
     if shift is not None:
         weight, bias = weight * scale[:, None], bias * scale + shift
+        unseen = unseen * scale + shift
     weight = weight / spread
-    how = f"in {len(folds)} folds" if len(folds) > 1 else "on a part"
-    how += " of the training pictures"
-    return LinearHead(weight, bias - weight @ mean, strength, f"L2 penalty {strength:g}, chosen {how}")
+    return LinearHead(weight, bias - weight @ mean, strength, f"L2 penalty {strength:g}, {how}", unseen)
 
 
 def along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,22 +90,25 @@ def along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
     return x @ axes, axes
 
 
-def _choose_strength(x: Tensor, y: Tensor, outputs: int, task: Task, folds: list[Tensor]) -> float:
+def _choose_strength(
+    x: Tensor, y: Tensor, outputs: int, task: Task, folds: list[Tensor]
+) -> tuple[float, Tensor]:
     """The penalty with the least loss on pictures that a fit did not see, from the strongest down, each fit
-    starting from the one before, until the loss has risen."""
+    starting from the one before, until the loss has risen; and what those fits said of these pictures."""
     starts: list[Solution | None] = [None] * len(folds)
     parts = [(x[~left_out], y[~left_out], x[left_out], y[left_out]) for left_out in folds]
-    best, least = max(STRENGTHS), float("inf")
+    best, least, unseen = max(STRENGTHS), float("inf"), torch.full((len(x), outputs), torch.nan)
     for strength in sorted(STRENGTHS, reverse=True):
-        loss = 0.0
-        for number, (seen, wanted, unseen, truth) in enumerate(parts):
+        loss, said = 0.0, torch.full_like(unseen, torch.nan)
+        for number, (seen, wanted, others, truth) in enumerate(parts):
             weight, bias = solve(seen, wanted, outputs, task, strength, 1e-6, starts[number])
             starts[number] = (weight, bias)
-            loss += float(_loss(unseen @ weight.T + bias, truth, task)) * len(truth)
+            said[folds[number]] = others @ weight.T + bias
+            loss += float(_loss(said[folds[number]], truth, task)) * len(truth)
         if loss >= least:
             break
-        best, least = strength, loss
-    return best
+        best, least, unseen = strength, loss, said
+    return best, unseen
 
 
 def units(y: Tensor, task: Task) -> tuple[Tensor | None, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeGuard
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from lensmith.errors import UsageError
@@ -66,6 +66,25 @@ def find_head(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
         f"{type(model).__name__} has no Linear or 1x1 convolution that could be its last layer",
         hint="Put one behind it: nn.Sequential(net, nn.Flatten(), nn.LazyLinear(outputs)).",
     )
+
+
+def outputs_and_features(model: nn.Module, images: Tensor) -> tuple[Any, Tensor | None]:
+    """What a network gives for float images [N, 3, H, W], and what its last layer makes that of, [N, D].
+
+    The features are None where the outputs are not those of one `Linear` on rows.
+    """
+    try:
+        _, head = find_head(model)
+    except UsageError:
+        return model(images), None
+    seen: list[tuple[Tensor, Tensor]] = []
+    hook = head.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
+    try:
+        outputs = model(images)
+    finally:
+        hook.remove()
+    is_last = bool(seen) and isinstance(head, nn.Linear) and seen[-1][1] is outputs
+    return outputs, seen[-1][0] if is_last and seen[-1][0].ndim == 2 else None
 
 
 def _gives_outputs(layer: nn.Module) -> TypeGuard[nn.Linear | nn.Conv2d]:

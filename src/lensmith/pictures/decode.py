@@ -84,9 +84,16 @@ def decode(
 
 def decode_image(content: bytes, name: str = "picture") -> Image.Image:
     """What `decode` makes of these bytes, as a Pillow image: for who goes on with Pillow."""
+    return decode_with_mode(content, name)[0]
+
+
+def decode_with_mode(content: bytes, name: str = "picture") -> tuple[Image.Image, str]:
+    """The same, and Pillow's mode of what the file holds: RGB, L, P, CMYK, I;16, ..."""
     opener = _opener(content, False, name)
     with _reading(name):
-        return _upright(opener(io.BytesIO(content)), name)
+        image = opener(io.BytesIO(content))
+        mode = image.mode
+        return _upright(image, name), mode
 
 
 def rgb_pixels(image: Image.Image, name: str = "picture") -> Pixels:

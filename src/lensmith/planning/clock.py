@@ -27,3 +27,7 @@ class Clock:
     def spent(self) -> float:
         """Seconds since the beginning."""
         return time.time() - self.began
+
+    def told(self) -> dict[str, float]:
+        """Seconds of each stage so far, and of all."""
+        return {**self.stages, "total": round(self.spent(), 3)}

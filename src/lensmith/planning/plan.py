@@ -13,6 +13,7 @@ from lensmith.machine.runtime import Runtime
 from lensmith.models.packaged import BACKBONE, ENLARGED, is_there
 from lensmith.runs.fields import OWN, seconds_of
 from lensmith.runs.recipe import OF_A_BATCH, OF_A_PICTURE, Recipe
+from lensmith.runs.user_code import is_in_file
 
 _PHOTO_SIZE = 128
 _LARGE, _SMALLEST = 96, 32
@@ -32,11 +33,14 @@ _MUON_RATE, _MUON_RATES = 0.25, {"convnet_medium": 0.14, "convnet_large": 0.14}
 """Chosen on a tenth of CIFAR-10's training pictures."""
 _ANY_SIZE = ("convnet", "convnext", "efficientnet", "mobilenet", "regnet", "resnet", "resnext")
 """How the names begin of networks that see pictures of any size."""
+_SMALL = ("tutorial_net",)
 SMALL_ALREADY = "convnet_tiny"
 """A network whose first layer has left of small pictures what there should be."""
 DRAWN = (*OF_A_PICTURE, *OF_A_BATCH, "small_first")
 _FEWEST = 400
 """Pictures from which on a tenth of them can tell whether fine-tuning a trained network pays."""
+_MANY_TO_SPARE, _SPARED, _MOST_SPARED = 4_000, 1_000, 0.05
+"""Training pictures from which on some are left out of a training from scratch; how many, and which share at most."""
 _PASSES, _SECONDS_A_PICTURE = 6, 0.011
 """What fine-tuning takes about: passes, and seconds of a pass for a picture of 224 px on two cores; measuring a
 picture takes half of that."""
@@ -110,7 +114,7 @@ def _is_fast(plan: Plan) -> bool:
 
 
 def _choose_optimizer(plan: Plan) -> Plan:
-    if _is_fast(plan):
+    if _is_fast(plan) and plan.recipe.from_run is None:
         plan = plan.choosing("the fastest for filters that start untrained", optimizer="muon")
     plan = plan.choosing("needs little tuning", optimizer="adamw")
     name, batch = plan.recipe.optimizer or "", plan.recipe.batch_size or 1
@@ -131,6 +135,8 @@ def muon_rate(model: str) -> float:
 def _choose_network(plan: Plan, train: ImageDataset, held_out: int) -> Plan:
     """Small pictures that are alike: a network of ours from scratch; photos: the packaged backbone."""
     recipe = plan.recipe
+    if recipe.from_run is not None:
+        return _choose_going_on(plan, train)
     size, kind = native_size(train)
     if recipe.image_size is not None and recipe.image_size <= SMALL_SIDE:
         size, kind = recipe.image_size, f"{recipe.image_size} px were asked for"
@@ -155,10 +161,22 @@ def _choose_network(plan: Plan, train: ImageDataset, held_out: int) -> Plan:
         raise UsageError(
             "freeze=true keeps trained weights as they are, and there are none", hint="Add pretrained=true."
         )
-    plan = plan.choosing("every weight is new", freeze=False, choice_fraction=0.0)
+    plan = plan.choosing("every weight is new", freeze=False)
+    plan = _choose_spared(plan, train)
     plan = plan.choosing("-1 to 1", normalize="half")
     plan = plan.choosing("the centre of the picture, nothing distorted", fit="crop")
     return plan.choosing(kind, image_size=size or _PHOTO_SIZE)
+
+
+def _choose_going_on(plan: Plan, train: ImageDataset) -> Plan:
+    """What there is goes on; a network of thousands of photos as any other that comes trained."""
+    name = plan.recipe.model or ""
+    plan = plan.choosing(f"the weights of {plan.recipe.from_run} are gone on from", pretrained=True)
+    if _is_fast(plan) or name in _SMALL or name == OWN or is_in_file(name):
+        return _choose_spared(
+            plan.choosing("a network of this size learns with all its layers", freeze=False), train
+        )
+    return _choose_fine_tuning(plan, len(train))
 
 
 def _untrained(plan: Plan, count: int, photos: bool, kind: str) -> tuple[str, str]:
@@ -173,6 +191,17 @@ def _untrained(plan: Plan, count: int, photos: bool, kind: str) -> tuple[str, st
     if plan.recipe.budget is not None and seconds_of(plan.recipe.budget) < needed:
         return small, f"{why}, and {plan.recipe.budget} are too short for {_LARGER}"
     return _LARGER, f"{why}, and {count:,} are enough for a larger network to learn from"
+
+
+def _choose_spared(plan: Plan, train: ImageDataset) -> Plan:
+    """Pictures to learn from them how sure an answer is, where that is little of all."""
+    if train.task == "regression":
+        return plan.choosing("a number has no probability", choice_fraction=0.0)
+    count = len(train)
+    if count < _MANY_TO_SPARE:
+        return plan.choosing(f"{count:,} training pictures are too few to spare any", choice_fraction=0.0)
+    share = round(min(_MOST_SPARED, _SPARED / count), 4)
+    return plan.choosing("to tell how sure an answer is", choice_fraction=share)
 
 
 def _choose_fine_tuning(plan: Plan, count: int) -> Plan:

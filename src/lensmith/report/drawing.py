@@ -41,6 +41,50 @@ def draw_curve(points: Sequence[tuple[float, float]], x_name: str, label: str) -
     return tag("figure", y_axis, drawing, x_axis, class_="curve", role="img", aria_label=label)
 
 
+def draw_reliability(bins: Sequence[tuple[float, float, float, float]], label: str) -> Html:
+    """Points `(stated, true, low, high)`, each from 0 to 1, beside the line on which they would lie, were what is
+    stated always so; `label` says it in words."""
+    ranges = "".join(
+        f"M{100 * x:.2f} {100 - 100 * high:.2f}V{100 - 100 * low:.2f}" for x, _, low, high in bins
+    )
+    dots = "".join(f"M{100 * x:.2f} {100 - 100 * y:.2f}h0" for x, y, _, _ in bins)
+    drawing = tag(
+        "svg",
+        tag("path", class_="grid", d="M0 0h100M0 25h100M0 50h100M0 75h100M0 100h100"),
+        tag("path", class_="same", d="M0 100L100 0"),
+        tag("path", class_="spread", d=ranges),
+        tag("path", class_="end", d=dots),  # of no length: their round caps are the dots
+        viewBox="0 0 100 100",
+        preserveAspectRatio="none",
+    )
+    y_axis = tag("div", *[tag("span", f"{tick}%") for tick in (100, 75, 50, 25, 0)], class_="y")
+    x_axis = tag("div", *[tag("span", word) for word in ("0%", "stated", "100%")], class_="x")
+    return tag("figure", y_axis, drawing, x_axis, class_="curve square", role="img", aria_label=label)
+
+
+def draw_points(points: Sequence[tuple[float, float]], x_name: str, label: str) -> Html:
+    """Dots at `(x, y)` in a square whose sides have one scale, with the line on which both are the same; `label` says
+    it in words."""
+    ticks = round_ticks(min(map(min, points)), max(map(max, points)))
+    wide = ticks[-1] - ticks[0]
+    placed = [(100 * (x - ticks[0]) / wide, 100 * (ticks[-1] - y) / wide) for x, y in points]
+    dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in placed)  # of no length: their round caps are the dots
+    grid = "".join(f"M0 {100 * i / (len(ticks) - 1):.2f}h100" for i in range(len(ticks)))
+    drawing = tag(
+        "svg",
+        tag("path", class_="grid", d=grid),
+        tag("path", class_="same", d="M0 100L100 0"),
+        tag("path", class_="dots", d=dots),
+        viewBox="0 0 100 100",
+        preserveAspectRatio="none",
+    )
+    y_axis = tag("div", *[tag("span", f"{tick:g}") for tick in reversed(ticks)], class_="y")
+    x_axis = tag(
+        "div", *[tag("span", word) for word in (f"{ticks[0]:g}", x_name, f"{ticks[-1]:g}")], class_="x"
+    )
+    return tag("figure", y_axis, drawing, x_axis, class_="curve square", role="img", aria_label=label)
+
+
 def round_ticks(low: float, high: float) -> list[float]:
     """Two to six evenly spaced round numbers, from `low` or less to `high` or more."""
     span = (high - low) or abs(high) or 1.0

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import tomllib
-from importlib import resources
-from string import Template
+from typing import Any
 
 from lensmith.evaluation.report import Report, report_from
 from lensmith.report import sections
-from lensmith.report.markup import Html, join, tag
+from lensmith.report.certainty import certainty
+from lensmith.report.document import write_document
+from lensmith.report.explanations import explanations
+from lensmith.report.findings import decisions, findings, suspects
+from lensmith.report.folds import folds
+from lensmith.report.learning_curve import learning_curve
+from lensmith.report.markup import Html, join
+from lensmith.report.mistakes import mistakes
+from lensmith.report.neighbours import neighbours
+from lensmith.report.repeats import repetition, seeds
+from lensmith.report.residuals import residuals
+from lensmith.report.robustness import robustness
 from lensmith.runs.directory import RunDirectory
-from lensmith.runs.files import read_json, read_json_lines, write_text
+from lensmith.runs.files import read_json, read_json_lines
 
 
 def write_page(run: RunDirectory) -> None:
@@ -29,25 +39,52 @@ def write_page(run: RunDirectory) -> None:
         "Figures": sections.figures(report),
         "Classes": sections.classes(report),
         "Confusion": sections.confusion(report),
+        **_studies(report, facts),
         "Data": sections.data(data) if data else Html(),
+        "Findings": _findings(report, facts),
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
         "Choices": sections.choices(recipe, facts.get("choices", {})),
         "Machine": sections.machine(facts),
-        "Repeat": sections.repeat(data.get("source", "DATA"), run.recipe_file),
+        "Left out": sections.left_out(report.studies.get("left_out", {}), run.path),
+        "Repeat": join(
+            repetition(facts.get("repeats", {})),
+            sections.repeat(data.get("source", "DATA"), run.recipe_file),
+        ),
     }
-    page = Template(_packaged("page.html")).substitute(
-        name=join(name),
-        style=_packaged("page.css"),
-        about=join(*[tag("span", word) for word in about if word]),
-        verdict=join(said.get("verdict", "Not measured: this run has no report.json")),
-        sections="\n".join(_section(title, part) for title, part in parts.items() if part),
-    )
-    write_text(run.page_file, page)
+    foot = "The same figures, as data: report.json, facts.json, recipe.toml, metrics.jsonl."
+    write_document(run.page_file, name, _verdict(said), parts, about, foot)
 
 
-def _section(title: str, content: Html) -> Html:
-    return tag("section", tag("h2", title, id=title), content, aria_labelledby=title)
+def _studies(report: Report, facts: dict[str, Any]) -> dict[str, Html]:
+    """What was looked into beside the figures, as far as it was."""
+    found = report.studies
+    shown = {
+        "Residuals": (residuals, "residuals"),
+        "Mistakes": (mistakes, "mistakes"),
+        "Explanations": (explanations, "explanations"),
+        "More pictures": (learning_curve, "learning_curve"),
+        "Robustness": (robustness, "robustness"),
+        "Neighbours": (neighbours, "neighbours"),
+        "Decisions": (decisions, "decisions"),
+        "Seeds": (seeds, "seeds"),
+        "Folds": (folds, "folds"),
+    }
+    return {
+        "Certainty": certainty(found.get("reliability", {}), facts.get("calibration", {})),
+        **{title: show(found[name]) for title, (show, name) in shown.items() if found.get(name)},
+    }
 
 
-def _packaged(file: str) -> str:
-    return resources.files("lensmith.report").joinpath(file).read_text(encoding="utf-8")
+def _findings(report: Report, facts: dict[str, Any]) -> Html:
+    """Those from the pixels, where they were looked for, and label suspects."""
+    issues = report.studies.get("inspection", facts).get("issues")
+    found = Html() if issues is None else findings(issues)
+    return join(found, suspects(report.studies.get("suspects", {})))
+
+
+def _verdict(said: dict[str, Any]) -> str:
+    """The sentence at the top, with what the run is beside the one before."""
+    if not said:
+        return "Not measured: this run has no report.json"
+    beside = said.get("studies", {}).get("beside", {}).get("brief")
+    return f"{said['verdict']}; {beside}" if beside else str(said["verdict"])

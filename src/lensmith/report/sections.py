@@ -10,6 +10,7 @@ from lensmith.evaluation.intervals import Value
 from lensmith.evaluation.report import Report
 from lensmith.report.drawing import draw_bar, draw_curve
 from lensmith.report.markup import Html, frame, join, number, table, tag
+from lensmith.runs.predictions import OUT_OF_FOLD
 from lensmith.runs.recipe import field_help
 
 _SHARE, _PLAIN = ".1%", ",.3f"
@@ -17,7 +18,11 @@ _SHARES = ("accuracy", "balanced_accuracy", "top_5_accuracy", "exact_match")
 """Figures shown in percent, on a line from 0 to 1."""
 _CALLED = {"roc_auc": "ROC-AUC", "mean_ap": "mean AP", "f1": "F1", "r2": "R²"}
 """Figures whose names are not their words."""
-_GUESSES = {"classification": "the commonest class", "multilabel": "chance", "regression": "the median"}
+_GUESSES = {
+    "classification": "always saying {}, the commonest class",
+    "multilabel": "{}",
+    "regression": "always saying the median, {}",
+}
 """What a report's baseline answers, instead of a model."""
 _MATRIX, _SKIPPED = 20, 200
 """Of more classes no matrix can be read, and the most confused pairs stand for it; files listed by name."""
@@ -33,9 +38,32 @@ def figures(report: Report) -> Html:
     ]
     held_out = f"held out from training, looks so far: {report.seen}" if report.held_out else "not held out"
     words = f"Measured on {report.count:,} pictures of {report.split} ({held_out}). Ranges are 95% intervals."
-    form, main = _SHARE if report.main in _SHARES else _PLAIN, _called(report.main)
-    guess = join(f" For comparison, {_GUESSES[report.task]}: {main} ", number(report.baseline, form), ".")
-    return join(tag("p", words, guess), tag("div", *cards, class_="cards"))
+    if report.split == OUT_OF_FOLD:
+        words = words.replace(
+            " of out of fold (held out from training, ", " out of fold (not seen by the model asked, "
+        )
+    return join(tag("p", words, _beside(report)), tag("div", *cards, class_="cards"))
+
+
+def _beside(report: Report) -> Html:
+    """What no model would get, and by how much the model is better."""
+    if report.baseline is None:
+        return Html()
+    guess, form = report.baseline, _SHARE if report.main in _SHARES else _PLAIN
+    value, apart = guess.value, guess.difference
+    of_guess = _ends(value, form) if value.low is not None else Html()
+    told = f" For comparison, {_GUESSES[report.task].format(guess.answer)}: {_called(report.main)} "
+    luck = "p < 0.001" if guess.chance < 0.001 else f"p = {guess.chance:.2g}"
+    if apart.low is None:
+        return join(told, number(value.value, form), of_guess, ".")
+    model = join(
+        " The model differs by ", number(apart.value, f"+{form}"), _ends(apart, f"+{form}"), f"; {luck}."
+    )
+    return join(told, number(value.value, form), of_guess, ".", model)
+
+
+def _ends(value: Value, form: str) -> Html:
+    return join(" (", number(value.low, form), " to ", number(value.high, form), ")")
 
 
 def _called(name: str) -> str:
@@ -52,17 +80,29 @@ def _ranged(value: Value, is_share: bool = True) -> Html:
 
 def classes(report: Report) -> Html:
     """Recall and precision per class, with intervals."""
-    end = 7 if report.task == "multilabel" else 6
     rows = []
+    chosen = any(c.threshold is not None for c in report.per_class)
     for c in report.per_class:
         shares = _ranged(c.recall), _ranged(c.precision), _between(c.f1)
-        area = join("–") if c.roc_auc is None else _between(c.roc_auc)
-        rows.append([c.name, number(c.count), *shares, area, number(c.average_precision, _PLAIN)][:end])
+        ranks = [join("–") if one is None else _between(one) for one in (c.roc_auc, c.average_precision)]
+        row = [c.name, number(c.count), *shares, *ranks]
+        rows.append([*row, number(c.threshold, _PLAIN)] if chosen else row)
     caption = (
         "Recall: share of a class that was found. Precision: share of its answers that were right. F1: both in one. "
-        "ROC-AUC: the chance that its score is higher for a picture that shows it than for one that does not."
+        "ROC-AUC: the chance that its score is higher for a picture that shows it than for one that does not. "
+        "AP: the mean of the precisions down to each picture that shows it, by score."
     )
-    return table(("class", "pictures", "recall", "precision", "F1", "ROC-AUC", "AP")[:end], rows, caption)
+    head = (
+        "class",
+        "pictures",
+        "recall",
+        "precision",
+        "F1",
+        "ROC-AUC",
+        "AP",
+        *(("said from",) if chosen else ()),
+    )
+    return table(head, rows, caption)
 
 
 def _between(value: Value) -> Html:
@@ -77,7 +117,7 @@ def confusion(report: Report) -> Html:
     """What was taken for what: the whole matrix, or of many classes the most confused pairs."""
     names, counts = report.classes, report.confusion
     if not counts or len(names) > _MATRIX:
-        return _pairs(names, counts)
+        return _pairs(report)
     lines = [
         tag("tr", tag("th", names[i], scope="row"), *[_cell(n, sum(row), i == j) for j, n in enumerate(row)])
         for i, row in enumerate(counts)
@@ -85,13 +125,12 @@ def confusion(report: Report) -> Html:
     top = tag("tr", tag("td"), *[tag("th", tag("span", name), scope="col") for name in names])
     caption = "Rows: what pictures show. Columns: what the model said. Shaded by share of the row."
     kind = "matrix upright" if max(map(len, names)) > 3 else "matrix"
-    return frame(caption, tag("thead", top), tag("tbody", *lines), class_=kind)
+    matrix = frame(caption, tag("thead", top), tag("tbody", *lines), class_=kind)
+    return join(matrix, _pairs(report)) if len(names) > 2 else matrix
 
 
-def _pairs(names: list[str], counts: list[list[int]]) -> Html:
-    pairs = [(n, i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if n and i != j]
-    worst = sorted(pairs, key=lambda pair: -pair[0])[:_MATRIX]
-    rows = [(names[i], names[j], number(n), number(n / sum(counts[i]), _SHARE)) for n, i, j in worst]
+def _pairs(report: Report) -> Html:
+    rows = [(pair.shows, pair.said, number(pair.count), _ranged(pair.share)) for pair in report.confused]
     return table(("picture shows", "model said", "pictures", "of the class"), rows, "Most confused pairs")
 
 
@@ -157,6 +196,15 @@ def speed(facts: dict[str, Any]) -> Html:
     latency, rate = number(said["latency"] * 1e3, ".3g"), number(said["rate"], ",.0f")
     words = join("Answering, decoding not counted: one picture takes ", latency, " ms; of many, ", rate)
     return tag("p", words, f" a second are computed ({said['engine']}, threads: {said['threads']}).")
+
+
+def left_out(studies: dict[str, str], run: Path) -> Html:
+    """What was not looked into, and the command that does."""
+    if not studies:
+        return Html()
+    rows = [(name.replace("_", " "), why) for name, why in studies.items()]
+    line = shlex.join(("lensmith", "report", str(run), "--full"))
+    return join(table(("study", "why"), rows, "To be added by"), tag("pre", tag("code", line), tabindex=0))
 
 
 def repeat(source: str, recipe_file: Path) -> Html:

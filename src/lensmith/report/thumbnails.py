@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PIL import Image
@@ -21,14 +21,16 @@ _TINY = 64
 """Pictures up to this side are shown enlarged, pixel by pixel."""
 
 
-def thumbnail(file: str, sha256: str = "", words: str = "") -> Html:
+def thumbnail(
+    file: str, sha256: str = "", words: str = "", change: Callable[[Pixels], Pixels] = lambda pixels: pixels
+) -> Html:
     """A picture by its file, or in its place the file's name and why it cannot be shown.
 
     sha256: of the file when it was measured; another one that lies there now is not shown for it. words: said to who
-    cannot see it, instead of the file's name.
+    cannot see it, instead of the file's name. change: what is done to the picture, uint8 [H, W, 3], before.
     """
     try:
-        return thumbnail_of(picture_of(Path(file), sha256), words or Path(file).name)
+        return thumbnail_of(change(picture_of(Path(file), sha256)), words or Path(file).name)
     except PictureError as error:
         gone = (tag("span", Path(file).name), tag("small", error.reason))
         return tag("div", *gone, class_="gone", role="img", aria_label=words or Path(file).name)

@@ -1,8 +1,9 @@
-"""In what two runs differ: their recipes, their data, their versions."""
+"""In what two runs differ: their recipes, their data, their machines, their versions."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from lensmith.errors import LensmithError
@@ -10,11 +11,16 @@ from lensmith.runs.directory import RunDirectory
 
 _OF_NO_ACCOUNT = ("changes",)
 """Recipe fields that say how a run went, not how it was meant."""
+_SHOWN = 12
+"""Digits of a sha256 that are shown."""
+
+Traits = dict[str, dict[str, Any]]
+"""What may set runs apart, by its part: recipe, data, machine, versions. JSON."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """Something that is not the same in all runs: of the recipe, the data or the versions. values: in their order."""
+    """Something that is not the same in all runs: of a part of their traits. values: in their order."""
 
     part: str
     name: str
@@ -25,20 +31,36 @@ class Difference:
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
-        return f"{self.name}: {', '.join('-' if value is None else _words(value) for value in self.values)}"
+        return f"{self.name}: {', '.join(shown(value) for value in self.values)}"
 
 
 def differences(runs: list[RunDirectory]) -> list[Difference]:
     """What is not the same in all runs. What a run does not say, since its files are gone, is None."""
-    parts = {"recipe": _recipe, "data": _data, "versions": _versions}
+    return apart([traits(run) for run in runs])
+
+
+def apart(told: Sequence[Traits]) -> list[Difference]:
+    """What is not the same in all of them."""
     found = []
-    for part, read in parts.items():
-        tables = [read(run) for run in runs]
+    for part in dict.fromkeys(part for one in told for part in one):
+        tables = [one.get(part, {}) for one in told]
         for name in dict.fromkeys(name for table in tables for name in table):
             values = tuple(table.get(name) for table in tables)
             if any(value != values[0] for value in values):
                 found.append(Difference(part, name, values))
     return found
+
+
+def traits(run: RunDirectory) -> Traits:
+    """What a run's files say of it; a part is empty where they do not."""
+    facts = _facts(run)
+    return {
+        "recipe": _recipe(run),
+        "data": _data(facts.get("data", {})),
+        "files": facts.get("files", {}),
+        "machine": facts.get("machine", {}),
+        "versions": facts.get("versions", {}),
+    }
 
 
 def _recipe(run: RunDirectory) -> dict[str, Any]:
@@ -49,19 +71,14 @@ def _recipe(run: RunDirectory) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in _OF_NO_ACCOUNT}
 
 
-def _data(run: RunDirectory) -> dict[str, Any]:
-    data = _facts(run).get("data", {})
+def _data(data: dict[str, Any]) -> dict[str, Any]:
     counts = {
         f"{name} pictures": part["count"]
         for name, part in data.items()
         if isinstance(part, dict) and "count" in part
     }
-    return {name: data[name] for name in ("source", "split", "classes") if name in data} | counts
-
-
-def _versions(run: RunDirectory) -> dict[str, Any]:
-    versions: dict[str, Any] = _facts(run).get("versions", {})
-    return versions
+    prints = {f"{name} fingerprint": value for name, value in data.get("fingerprints", {}).items()}
+    return {name: data[name] for name in ("source", "split", "classes") if name in data} | counts | prints
 
 
 def _facts(run: RunDirectory) -> dict[str, Any]:
@@ -71,9 +88,14 @@ def _facts(run: RunDirectory) -> dict[str, Any]:
         return {}
 
 
-def _words(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value in words; of a sha256 its beginning."""
+    if value is None:
+        return "-"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, str) and len(value) == 64 and value.isalnum():
+        return value[:_SHOWN]
     return f"{value:g}" if isinstance(value, float) else str(value)

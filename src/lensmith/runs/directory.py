@@ -49,6 +49,11 @@ class RunDirectory:
         return self.path / "predictions.npz"
 
     @property
+    def splits_file(self) -> Path:
+        """`splits.csv`: which picture was in which split; `splits=FILE` gives it again."""
+        return self.path / "splits.csv"
+
+    @property
     def report_file(self) -> Path:
         """`report.json`: the measured figures; its presence means that the run was measured."""
         return self.path / "report.json"

@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 from lensmith.errors import ModelFileError
 from lensmith.runs.files import write_bytes
 
+OUT_OF_FOLD = "out of fold"
+"""The split of a report on all pictures, each measured by a model that had not seen it."""
+FOLD = "fold "
+"""How the splits are called of pictures that were measured out of fold, with a number after it."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -27,6 +32,11 @@ class Predictions:
     logits: NDArray[np.float32]
     splits: NDArray[np.str_]
     files: NDArray[np.str_]
+
+    @property
+    def out_of_fold(self) -> bool:
+        """Whether each picture was answered by a model of its fold, and the run's own has learned from all."""
+        return len(self.splits) > 0 and bool(np.char.startswith(self.splits, FOLD).all())
 
     def write(self, path: Path) -> None:
         """Write the arrays, whole or not at all."""

@@ -16,8 +16,14 @@ from lensmith.runs.fields import AUTO, read_value, require_field, require_value,
 from lensmith.runs.files import write_text
 from lensmith.types import Task
 
-OPTIONAL = ("root", "decisions", "budget", "weights", "preprocess", "augment", "changes")
+OPTIONAL = (
+    *("root", "group_by", "splits", "decisions", "budget", "max_error", "from_run", "weights"),
+    *("preprocess", "augment", "changes"),
+)
 """Fields that may stay without a value."""
+
+SHELL_WORDS = {"from": "from_run"}
+"""Fields whose word in the shell is none that Python allows."""
 
 OF_A_PICTURE = ("crop", "colour", "cutout")
 OF_A_BATCH = ("mixup", "cutmix")
@@ -36,6 +42,12 @@ class Recipe:
     """A name of ours (convnet), of torchvision or timm, or file.py:function"""
     root: str | None = None
     """Folder of your own copy of a named data set, such as torchvision:CIFAR10"""
+    group_by: str | None = None
+    """What pictures share that no split may part: a column, folder, or a pattern of names such as {}_frame*"""
+    splits: str | None = None
+    """A file of splits, as RUN/splits.csv, that says where each picture goes"""
+    drop_leaks: bool = False
+    """Leave pictures out of the training that are, or whose group is, in a later split too"""
     decisions: str | None = None
     """A file of decisions, as the page of lensmith inspect --html saves it: pictures to drop or relabel"""
     task: Task | None = None
@@ -47,7 +59,11 @@ class Recipe:
     freeze: bool | None = None
     """Leave the trained part as it is and fit a linear head to its features"""
     choice_fraction: float | None = None
-    """Share of the training pictures held back to choose on whether fine-tuning a trained network pays"""
+    """Share of the training pictures held back for choices: whether fine-tuning pays, how sure an answer is"""
+    max_error: float | None = None
+    """Share of the answers given that may be wrong; of the others the model says that it is not sure"""
+    from_run: str | None = None
+    """Written from=RUN: a run, its model/ or a .lens to go on from, its classes matched by name"""
     weights: str | None = None
     """A file of weights to start from, in the place of the published ones"""
     loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "l1"] | str | None = None
@@ -98,6 +114,10 @@ class Recipe:
     """Share of the run in which pictures are smaller, growing to their full size"""
     val_fraction: float = 0.2
     """Share held out where the data bring no split of their own"""
+    test_fraction: float = 0.0
+    """Share held out as test beside it; choices are then made on val"""
+    folds: int = 0
+    """Models that are trained besides, each measured on the part of the pictures that it did not see; 0 for none"""
     store: bool = True
     """Keep decoded pictures in the cache folder"""
     threads: int | None = None
@@ -116,6 +136,8 @@ class Recipe:
     """Steps between two histograms of the weights in TensorBoard; 0 for none"""
     seed: int = 0
     """Decides order, augmentation, first weights and split"""
+    seeds: int = 1
+    """Trainings by this and the following seeds, same split; the first is kept, all tell the spread of the figure"""
     device: str | None = None
     """cpu, cuda, cuda:1 or mps"""
 
@@ -128,6 +150,15 @@ class Recipe:
                 raise UsageError(f"{name}={value} is outside {low} to {high}")
         if self.budget is not None:
             seconds_of(self.budget)
+        if self.folds == 1:
+            raise UsageError(
+                "folds=1: a model needs other pictures to learn from", hint="Say folds=5, or leave it."
+            )
+        if not self.folds and self.val_fraction + self.test_fraction > _MOST_HELD_OUT:
+            raise UsageError(
+                f"val_fraction={self.val_fraction:g} and test_fraction={self.test_fraction:g} leave too few to learn "
+                f"from: {_MOST_HELD_OUT:g} together is the most"
+            )
 
     def changed(self, **fields: Any) -> Recipe:
         """The same recipe with some fields set, `"auto"` to choose; an unknown name suggests the nearest."""
@@ -137,6 +168,15 @@ class Recipe:
             name: None if isinstance(v, str) and v == AUTO else v for name, v in fields.items()
         }
         return dataclasses.replace(self, **said)
+
+    def varied(self, **fields: Any) -> Recipe:
+        """As `changed`, for a person who varies a run's recipe: what its clock made of it does not outlive the time
+        or the steps that it was made for."""
+        if self.changes is not None and any(fields.get(name) is not None for name in _COURSE):
+            fields.setdefault("changes", None)
+            if fields.get("budget") is not None:
+                fields.setdefault("epochs", None)
+        return self.changed(**fields)
 
     def unset(self) -> list[str]:
         """Names of the fields that are still to be chosen (a budget need not be)."""
@@ -166,6 +206,9 @@ class Recipe:
         write_text(path, self.as_toml())
 
 
+_MOST_HELD_OUT = 0.9
+_COURSE = ("budget", "epochs", "batch_size", "threads", "device")
+"""What decides how many steps there are and how they are made."""
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("epochs", 0, 1_000_000),
     ("batch_size", 1, 1_000_000),
@@ -186,8 +229,12 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("cutmix", 0, 100),
     ("small_first", 0, 0.9),
     ("val_fraction", 0.01, 0.9),
+    ("test_fraction", 0, 0.9),
+    ("folds", 0, 100),
     ("choice_fraction", 0, 0.5),
+    ("max_error", 0.0001, 0.5),
     ("seed", 0, 2**63 - 1),
+    ("seeds", 1, 30),
 )
 
 
@@ -207,6 +254,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "label_smoothing": 0.0,
         "flip": False,
         "shift": 0.0,
+        "choice_fraction": 0.0,
     },
     "scratch": {"pretrained": False},
     "transfer": {"model": "efficientnet_lite0", "pretrained": True},
@@ -242,6 +290,7 @@ def parse_words(words: list[str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
+        name = SHELL_WORDS.get(name, name)
         if not equals:
             raise UsageError(
                 f"'{word}' is not a recipe field", hint="Fields are written name=value, such as lr=0.01."
@@ -257,8 +306,10 @@ def data_words(words: list[str] | None) -> dict[str, Any]:
     """The fields that say how data are read, for commands that do nothing else with a recipe."""
     fields = parse_words(words or [])
     for name in fields:
-        if name not in ("root", "task"):
-            raise UsageError(f"{name}={fields[name]} is for train", hint="Here root= and task= are known.")
+        if name not in ("root", "task", "group_by"):
+            raise UsageError(
+                f"{name}={fields[name]} is for train", hint="Here root=, task= and group_by= are known."
+            )
     return fields
 
 

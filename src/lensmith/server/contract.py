@@ -10,12 +10,14 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 class Prediction(TypedDict, total=False):
     """What the model says about one picture; which fields there are depends on its task.
 
-    classification: label, probability, sure, top. multilabel: labels too. regression: value alone.
+    classification: label, probability, sure, top. multilabel: labels too. regression: value. All: unlike, whether the
+    picture is unlike those that the model learned from.
     """
 
     label: str
     probability: float
     sure: bool
+    unlike: bool
     labels: list[str]
     top: list[tuple[str, float]]
     value: float
@@ -57,6 +59,7 @@ class ModelFacts(TypedDict, total=False):
     preprocess: dict[str, Any]
     temperature: float
     threshold: float
+    unlike_above: float
     precision: str
     licence: str
     report: dict[str, Any]

@@ -19,7 +19,7 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from lensmith.bundle.occlusion import explanation, overlay
+from lensmith.explaining.occlusion import explanation, overlay
 from lensmith.server.batcher import ModelFailedError
 from lensmith.server.contract import ONE_PICTURE
 from lensmith.server.priority import step_back

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from lensmith.bundle.measure import Measurement
+from lensmith.data.target_array import target_array
 from lensmith.evaluation.comparison import Comparison, Measured, compare
 from lensmith.features.linear import LinearHead
 from lensmith.models.heads import find_head
 from lensmith.store.store import decode_column, open_column
 from lensmith.training.epochs import outputs_on
-from lensmith.training.prepare import Prepared, target_array
+from lensmith.training.prepare import Prepared
 from lensmith.training.transfer import Seen, put_head, see
 from lensmith.types import Event
 

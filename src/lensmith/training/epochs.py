@@ -15,19 +15,20 @@ from torch import Tensor
 
 from lensmith.batches.batches import laid_out, normalised
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.target_array import target_array
 from lensmith.errors import DataError
 from lensmith.evaluation.evaluate import gather
 from lensmith.evaluation.metrics import measure
 from lensmith.fitting.fit import Epoch, Pass, fit
 from lensmith.models.weights import weights_bytes
-from lensmith.planning.changes import Change, Course, Recorded, Watcher
+from lensmith.planning.changes import Change, Course, Recorded, Watcher, written
 from lensmith.planning.deadline import Deadline
 from lensmith.planning.pace import Pace
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
 from lensmith.store.store import Column
 from lensmith.training.log import RunLog
-from lensmith.training.prepare import Prepared, target_array
+from lensmith.training.prepare import Prepared
 from lensmith.types import Batch, Event
 
 _TOLD = 8
@@ -41,10 +42,18 @@ _LOWER_IS_BETTER = {"mae"}
 
 @dataclass(frozen=True)
 class Trained:
-    """kept: which weights the network ended with, in words; changes: what was changed on the way."""
+    """kept: which weights the network ended with, in words; changes: what was changed on the way; untried: there
+    was no time for passes after the last layer."""
 
     kept: str
     changes: list[Change]
+    untried: bool = False
+
+    def as_it_went(self) -> dict[str, Any]:
+        """The recipe's fields by which a repeat goes the same way, whatever its clock says."""
+        if self.untried:
+            return {"freeze": True, "epochs": 0.0, "choice_fraction": 0.0}
+        return {"changes": written(self.changes)}
 
 
 def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Trained]:
@@ -86,7 +95,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
 def _watchers(prepared: Prepared) -> list[Watcher]:
     """What may change the run on its way. A repeat follows the changes of the run that it repeats."""
     recipe = prepared.plan.recipe
-    if recipe.changes:
+    if recipe.changes is not None:
         return [Recorded(recipe.changes).step]
     watchers: list[Watcher] = [Pace(prepared.batches.work).step]
     if prepared.ends is not None and recipe.epochs is not None:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import platform
-import sys
 import time
 import traceback
-from collections.abc import Generator
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +13,34 @@ import torch
 
 from lensmith.audit.inspect import inspect
 from lensmith.bundle.bundle import Bundle, load_model
-from lensmith.bundle.measure import Measurement, measure_bundle
 from lensmith.bundle.storage import update_facts
-from lensmith.data.dataset import ImageDataset
+from lensmith.data.dataset import ImageDataset, Skipped
+from lensmith.data.split_file import write_split_file
 from lensmith.errors import LensmithError, UsageError
-from lensmith.evaluation.report import Report
-from lensmith.features.linear import LinearHead
-from lensmith.planning.changes import written
+from lensmith.evaluation.calibration import Calibration, Unseen, calibrate
 from lensmith.planning.clock import Clock
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
 from lensmith.runs.fields import OWN
-from lensmith.runs.files import read_json, write_json, write_text
-from lensmith.runs.looks import record_look
+from lensmith.runs.files import write_text
 from lensmith.runs.recipe import Recipe
-from lensmith.training.decided import compare_without, head_without
-from lensmith.training.epochs import train_epochs
-from lensmith.training.finetune import can_fine_tune, fine_tune
+from lensmith.runs.repetition import compare_with, remember
+from lensmith.training.folds import OutOfFold, measure_folds
+from lensmith.training.learn import learn
+from lensmith.training.learned import Learned
+from lensmith.training.looking import measure_by_seeds, measure_model, study_model, tell_gain
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
+from lensmith.training.record import add_measured, facts_of, provenance, unreadable
+from lensmith.training.repeats import Again
 from lensmith.training.run import Run
+from lensmith.training.several import untrained
 from lensmith.training.start import prepare_job
-from lensmith.training.transfer import put_head, see
+from lensmith.training.starting_point import crossings
 from lensmith.types import Event
+
+_TOLD = ("thin class", "imbalance", "leak")
+"""Findings about the data that are told where they are no errors, too."""
 
 
 def run_job(
@@ -50,8 +50,9 @@ def run_job(
     parts: Parts | None = None,
     out: Path | None = None,
     began: float | None = None,
+    repeats: RunDirectory | None = None,
 ) -> Generator[Event, None, Run]:
-    """Train, measure, report. Yields what is worth telling; returns the run.
+    """Train, measure, report. Yields what is worth telling; returns the run. repeats: the run whose recipe this is.
 
     Stopped from outside (Ctrl-C, SIGTERM), it keeps the weights so far as a bundle that was not measured.
     """
@@ -61,47 +62,77 @@ def run_job(
         _keep_out_of(Path(source), out or RUNS, RUNS)
     threads = torch.get_num_threads()
     try:
-        run = yield from _run(source, recipe, parts, out, clock)
+        before = None if repeats is None else remember(repeats)
+        unspent = untrained(parts, recipe)
+        prepared = yield from prepare_job(source, recipe, clock, parts)
+        run = new_run(prepared.data.name, out)
+        facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
+        yield from _run(source, prepared, run, unspent, facts, clock)
     finally:
         torch.set_num_threads(threads)
     return Run(run)
 
 
 def _run(
-    source: Any, recipe: Recipe, parts: Parts | None, out: Path | None, clock: Clock
-) -> Generator[Event, None, RunDirectory]:
-    prepared = yield from prepare_job(source, recipe, clock, parts)
-    run = new_run(prepared.data.name, out)
-    facts = _facts(source, prepared)
+    source: Any,
+    prepared: Prepared,
+    run: RunDirectory,
+    unspent: Parts | None,
+    facts: dict[str, Any],
+    clock: Clock,
+) -> Generator[Event, None, None]:
+    """unspent: the user's own parts as they were before the training."""
     try:
         prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
         with clock.stage("train"):
-            without = yield from _train(prepared, run, facts)
+            learned = yield from _learn(prepared, run)
+            facts["choices"] |= learned.choices
         with clock.stage("save"):
-            bundle = save_bundle(prepared, run)
+            bundle = yield from _save(prepared, run, learned.unseen, facts)
+        folded = None
+        if prepared.roles.folds:
+            with clock.stage("folds"), _keeping(run):
+                folded = yield from measure_folds(prepared, unspent, run, learned)
+                bundle = yield from _by_folds(run, bundle, learned, folded, facts)
         with clock.stage("measure"):
-            measured = yield from _measure(run, bundle, prepared)
+            measured = yield from measure_model(run, bundle, prepared, folded)
             if prepared.decided is not None:
-                yield from _tell_gain(prepared, without, measured, run)
+                measured = yield from tell_gain(run, prepared, learned.without, measured)
         with clock.stage("inspect"):
-            issues = inspect(prepared.roles.all())
-        facts["issues"] = [issue.as_dict() for issue in issues]
-        for issue in issues:
-            if issue.severity == "error" or issue.name in ("thin class", "imbalance"):
-                yield Event("warning", f"{issue.name}: {issue.detail}")
-        facts["speed"] = measured.speed.as_dict()
-        facts["seconds"] = {**clock.stages, "total": round(clock.spent(), 3)}
-        facts["data"][measured.report.split] = _counts(measured.data)
-        facts["data"]["skipped"] += [vars(s) for s in measured.skipped]
-        run.write_facts(facts)
+            used = prepared.roles.as_data()
+            write_split_file(run.splits_file, used, source)
+            facts["issues"] = yield from _inspect(prepared, used, measured.skipped)
+        add_measured(facts, prepared, measured)
+        run.write_facts(facts | {"seconds": clock.told()})
+        if "repeats" in facts:
+            facts["repeats"] |= compare_with(facts["repeats"], run)
+            yield Event("repeat", facts["repeats"]["verdict"])
+        if prepared.plan.recipe.seeds > 1:
+            with clock.stage("seeds"):
+                again = Again(prepared, unspent, run, learned.seen)
+                measured = yield from measure_by_seeds(again, measured, clock)
+        with clock.stage("studies"):
+            yield from study_model(run, bundle, prepared, measured, clock)
+        run.write_facts(facts | {"seconds": clock.told()})
         write_page(run)
     except LensmithError:
         raise
     except Exception:
         write_text(run.crash_file, traceback.format_exc())
         raise
-    return run
+
+
+def _inspect(
+    prepared: Prepared, used: ImageDataset, skipped: Sequence[Skipped]
+) -> Generator[Event, None, list[dict[str, Any]]]:
+    """What is found in the data at no cost; the gravest of it is told. skipped: by measuring."""
+    issues = inspect(used, (*unreadable(prepared), *skipped))
+    issues += crossings(prepared.start, prepared.roles) if prepared.start else []
+    for issue in issues:
+        if issue.severity == "error" or issue.name in _TOLD:
+            yield Event("warning", f"{issue.name}: {issue.detail}")
+    return [issue.as_dict() for issue in issues]
 
 
 def _keep_out_of(data: Path, *places: Path) -> None:
@@ -114,45 +145,45 @@ def _keep_out_of(data: Path, *places: Path) -> None:
             )
 
 
-def _train(
-    prepared: Prepared, run: RunDirectory, facts: dict[str, Any]
-) -> Generator[Event, None, LinearHead | None]:
-    """Fit the head or train the network; interrupted, keep what was learned so far, unmeasured. Returns the head
-    that knows of no decisions, where it costs next to nothing."""
+def _learn(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Learned]:
+    """Train the network; interrupted, keep what was learned so far, unmeasured."""
     recipe = prepared.plan.recipe
     torch.manual_seed(recipe.seed)  # sizing a budget has drawn from it
     try:
-        if recipe.freeze:
-            seen, without = (yield from see(prepared)), None
-            if prepared.undecided is not None:
-                without = yield from head_without(prepared, seen)
-            head = put_head(prepared, seen)
-            facts["choices"]["weight_decay"] = head.reason
-            yield Event(
-                "train",
-                f"a linear last layer on {head.weight.shape[1]:,} features of each picture; {head.reason}",
-            )
-            facts["choices"]["fine-tuning"] = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
-            yield Event("", f"fine-tuning: {facts['choices']['fine-tuning']}")
-            return without
-        if can_fine_tune(prepared):
-            tuned = yield from fine_tune(prepared, run)
-            trained, facts["choices"]["fine-tuning"] = tuned.trained, tuned.why
-        else:
-            trained = yield from train_epochs(prepared, run)
-        facts["choices"]["keep"] = trained.kept
-        if trained.changes:
-            recipe.changed(changes=written(trained.changes)).write(run.recipe_file)
-        return None
+        learned = yield from learn(prepared, run)
+        if not recipe.freeze:
+            recipe.changed(**learned.trained.as_it_went()).write(run.recipe_file)
+        return learned
     except Exception:
         raise
     except BaseException as stop:
-        save_bundle(prepared, run)
+        save_bundle(prepared, run, Calibration())
         stop.add_note(f"the weights so far, not measured: {run.model}")
         raise
 
 
-def save_bundle(prepared: Prepared, run: RunDirectory) -> Bundle:
+@contextlib.contextmanager
+def _keeping(run: RunDirectory) -> Iterator[None]:
+    """Whoever stops the folds keeps the model that stands already."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as stop:
+        stop.add_note(f"the model on all training pictures, not measured: {run.model}")
+        raise
+
+
+def _save(
+    prepared: Prepared, run: RunDirectory, unseen: Unseen | None, facts: dict[str, Any]
+) -> Generator[Event, None, Bundle]:
+    calibration = calibrate(unseen, prepared.data.task, prepared.plan.recipe.max_error)
+    facts["calibration"] = calibration.as_dict()
+    yield Event("calibrate", calibration.why)
+    return save_bundle(prepared, run, calibration)
+
+
+def save_bundle(prepared: Prepared, run: RunDirectory, calibration: Calibration) -> Bundle:
     """Write `RUN/model/` and open it again: what is measured is what lies on disk."""
     recipe = prepared.plan.recipe
     bundle = Bundle(
@@ -161,112 +192,24 @@ def save_bundle(prepared: Prepared, run: RunDirectory) -> Bundle:
         classes=prepared.roles.train.classes,
         task=prepared.data.task,
         name="" if recipe.model == OWN else recipe.model or "",
-        provenance=_provenance(prepared, run),
+        provenance=provenance(prepared, run),
     )
-    bundle.save(run.model)
+    calibrated = bundle.with_facts(temperature=calibration.temperature, threshold=calibration.threshold)
+    calibrated.save(run.model)
     return load_model(run.model)
 
 
-def _provenance(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
-    """Where the model comes from: its first weights with their licence, its pictures by number, what made it."""
-    roles, weights = prepared.roles, prepared.weights
-    kept = ("source", "version", "url", "licence")
-    return {
-        "made_by": "train",
-        "run": run.path.name,
-        "network": prepared.plan.recipe.model,
-        "weights": {name: weights[name] for name in kept} if weights else {"source": "trained from scratch"},
-        "data": {
-            "name": roles.train.name,
-            "train": _counts(prepared.column.matching(roles.train)),
-        },
-        "packages": _versions(),
-    }
-
-
-def _measure(run: RunDirectory, bundle: Bundle, prepared: Prepared) -> Generator[Event, None, Measurement]:
-    roles = prepared.roles
-    measured = yield from measure_bundle(
-        bundle, roles.held_out, roles.held_out_name, store=prepared.plan.recipe.store
-    )
-    seen = record_look(
-        run.looks_file, fingerprint=measured.data.fingerprint, run=run.path.name, split=roles.held_out_name
-    )
-    report = dataclasses.replace(measured.report, split=roles.held_out_name, held_out=True, seen=seen)
-    measured.predictions.write(run.predictions_file)
-    held_out = {"split": roles.held_out_name, "count": len(measured.data)}
-    made = bundle.facts.provenance
-    made = {**made, "data": {**made["data"], "held_out": held_out}}
-    update_facts(run.model, bundle.with_facts(report=report.as_dict(), provenance=made).facts)
-    write_json(run.report_file, report.as_dict())
-    yield Event("measure", report.verdict())
-    yield Event("", _beside(report))
-    return dataclasses.replace(measured, report=report)
-
-
-def _tell_gain(
-    prepared: Prepared, without: LinearHead | None, measured: Measurement, run: RunDirectory
-) -> Generator[Event, None, None]:
-    """Whether the decisions were good for the model."""
-    if without is None:
-        words = f"what they changed: lensmith compare {run.path} RUN, where RUN is one without decisions"
-        yield Event("decisions", words)
-        return
-    comparison = yield from compare_without(prepared, without, measured)
-    write_json(run.report_file, read_json(run.report_file) | {"decisions": comparison.as_dict()})
-    yield Event("decisions", comparison.verdict())
-
-
-def _beside(report: Report) -> str:
-    """What a figure means: its interval, what no model at all would reach, how often these pictures served."""
-    words = ["the range is a 95% confidence interval"]
-    if report.task == "classification" and report.baseline is not None:
-        words.append(f"always saying the commonest class would get {report.baseline:.1%}")
-    if report.seen > 1:
-        words.append(f"{report.seen} models have been measured on these pictures")
-    return "; ".join(words)
-
-
-def _facts(source: Any, prepared: Prepared) -> dict[str, Any]:
-    data, roles, choice = prepared.data, prepared.roles, prepared.choice
-    skipped = (*data.skipped, *prepared.column.skipped, *(choice.skipped if choice else ()))
-    return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        "versions": _versions(),
-        "machine": {
-            "platform": platform.platform(),
-            "python": platform.python_version(),
-            "allocator": prepared.allocator,
-        },
-        "data": {
-            "source": str(source) if isinstance(source, str | Path) else type(source).__name__,
-            "name": data.name,
-            "task": data.task,
-            "classes": data.classes,
-            "split": roles.made,
-            "train": _counts(prepared.column.matching(roles.train)),
-            **(
-                {"val": _counts(choice.matching(roles.choice) if choice else roles.choice)}
-                if roles.choice
-                else {}
-            ),
-            roles.held_out_name: _counts(roles.held_out),
-            "skipped": [vars(s) for s in skipped],
-            "notes": list(data.notes),
-            **({"decisions": prepared.decided.as_dict()} if prepared.decided else {}),
-        },
-        "choices": prepared.plan.reasons,
-    }
-
-
-def _counts(part: ImageDataset) -> dict[str, Any]:
-    return {"count": len(part), "classes": part.counts()}
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("lensmith", "torch", "torchvision", "numpy", "pillow", "onnx", "onnxruntime"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+def _by_folds(
+    run: RunDirectory, bundle: Bundle, learned: Learned, folded: OutOfFold, facts: dict[str, Any]
+) -> Generator[Event, None, Bundle]:
+    """Where nothing else was left out of the training, the folds say how sure an answer is."""
+    if learned.unseen is not None:
+        return bundle
+    said = folded.predictions
+    unseen = Unseen(said.logits, said.targets, "pictures, each by a model that had not seen it")
+    calibration = calibrate(unseen, bundle.task, facts["calibration"]["max_error"])
+    facts["calibration"] = calibration.as_dict()
+    yield Event("calibrate", calibration.why)
+    bundle = bundle.with_facts(temperature=calibration.temperature, threshold=calibration.threshold)
+    update_facts(run.model, bundle.facts)
+    return bundle

@@ -69,7 +69,8 @@ class RunLog:
         """The network as a graph, where torch can trace it."""
         modes = [(part, part.training) for part in model.modules()]
         try:
-            with warnings.catch_warnings(), torch.no_grad():
+            # Whether there is time to trace must not move what the training draws.
+            with warnings.catch_warnings(), torch.no_grad(), torch.random.fork_rng(devices=[]):
                 warnings.simplefilter("ignore")  # tracing warns of every shape that Python looks at
                 self.writer.add_graph(model.eval(), images[:1])
         except Exception as error:

@@ -19,6 +19,7 @@ from lensmith.pictures.transforms import Augmentation, augmentation_of, preproce
 from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import OF_A_PICTURE, Recipe
 from lensmith.runs.user_code import is_in_file, naming_faults, read_object
+from lensmith.training.starting_point import StartingPoint, read_starting_point
 from lensmith.types import Schedule
 
 NORMALS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
@@ -34,7 +35,8 @@ class Parts:
     """What is None is made as the recipe says.
 
     model: trained in place. loss: as `fit` takes it. optimizer: built on the model's parameters, or a function
-    of parameters. schedule: progress in [0, 1] -> what the rate is multiplied by.
+    of parameters. schedule: progress in [0, 1] -> what the rate is multiplied by. from_run: what a training goes
+    on from, opened.
     """
 
     model: nn.Module | None = None
@@ -43,15 +45,18 @@ class Parts:
     schedule: Schedule | None = None
     preprocess: Preprocess | None = None
     augment: Augmentation | None = None
+    from_run: StartingPoint | None = None
 
 
-_NAMES = [field.name for field in dataclasses.fields(Parts)]
+_NAMES = [field.name for field in dataclasses.fields(Parts) if field.name != "from_run"]
 
 
 def take_parts(recipe: Recipe, fields: dict[str, Any]) -> tuple[Recipe, Parts]:
     """The keywords of `train`: words go into the recipe, objects become parts, and the recipe says `own`."""
     given = {n: v for n, v in fields.items() if n in _NAMES and v is not None and not isinstance(v, str)}
     words = fields | dict.fromkeys(given, OWN)
+    if (start := fields.get("from_run")) is not None:
+        words["from_run"] = str(getattr(start, "path", start))  # a Run, a path or a word
     if isinstance(given.get("optimizer"), torch.optim.Optimizer):
         if "model" not in given:
             raise UsageError(
@@ -60,7 +65,7 @@ def take_parts(recipe: Recipe, fields: dict[str, Any]) -> tuple[Recipe, Parts]:
             )
         if recipe.schedule is None:
             words.setdefault("schedule", "constant")  # as it would be in a loop of one's own
-    return recipe.changed(**words), Parts(**{name: _part(name, value) for name, value in given.items()})
+    return recipe.varied(**words), Parts(**{name: _part(name, value) for name, value in given.items()})
 
 
 def settle(recipe: Recipe, parts: Parts) -> tuple[Recipe, Parts]:
@@ -78,11 +83,24 @@ def settle(recipe: Recipe, parts: Parts) -> tuple[Recipe, Parts]:
                     f"{name}={word} names no object",
                     hint=f"Give it in Python, {name}=..., or name it in a file: {name}=mine.py:NAME.",
                 )
+    if recipe.from_run is not None:
+        return _going_on(recipe, parts)
     if recipe.model == OWN and (recipe.weights or recipe.pretrained):
         raise UsageError(
             "weights and pretrained are for networks by name, and this one was given",
             hint="Load its weights into it before: net.load_state_dict(...).",
         )
+    return _sized(recipe, parts), parts
+
+
+def _going_on(recipe: Recipe, parts: Parts) -> tuple[Recipe, Parts]:
+    """Network and preprocessing come from the run that is gone on from."""
+    assert recipe.from_run is not None
+    start = parts.from_run or read_starting_point(recipe.from_run)
+    if parts.preprocess is not None:
+        raise UsageError(f"preprocess= and from={recipe.from_run} both say how pictures are seen")
+    recipe = start.settled(recipe)
+    parts = dataclasses.replace(parts, from_run=start, preprocess=start.facts.preprocess)
     return _sized(recipe, parts), parts
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from lensmith.batches.mixing import Mixing
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.decisions import Decided
 from lensmith.data.splitting import Roles, refuse_hopeless
+from lensmith.data.target_array import target_array
 from lensmith.errors import PictureError, UsageError
 from lensmith.fitting.losses import make_loss, require_soft_targets
 from lensmith.fitting.muon import Muon
@@ -31,6 +31,7 @@ from lensmith.models.heads import find_head
 from lensmith.models.pretrained import load_pretrained
 from lensmith.models.probe import place_of, takes_channels_last
 from lensmith.models.still import hold_still
+from lensmith.models.taking_over import Taken
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.planning.clock import Clock
 from lensmith.planning.plan import Plan, choose, head_alone
@@ -48,7 +49,8 @@ from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 from lensmith.store.store import Column, open_column
 from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes
-from lensmith.types import Event, Schedule
+from lensmith.training.starting_point import StartingPoint
+from lensmith.types import Event, Schedule, Task
 
 _SPARE = 1.15
 """Training pictures are stored this much larger than the input, so that windows can move in them."""
@@ -63,8 +65,9 @@ class Prepared:
 
     seconds: that it will take about; ends: by when (time.perf_counter) it should be over, where a budget says.
     weights: where the network's first weights come from, as facts; choice: the pictures that choices are made
-    on, where the data have a split for that and there is something to choose. allocator: how it was set.
-    undecided: the training pictures before somebody's decisions on them; decided: what those did.
+    on, where the data have a split for that and there is something to choose. allocator: how it was set. start:
+    the model that this training goes on from; taken: which of the classes it knew. undecided: the training
+    pictures before somebody's decisions on them; decided: what those did.
     """
 
     data: ImageDataset
@@ -82,6 +85,8 @@ class Prepared:
     weights: dict[str, Any] = field(default_factory=dict)
     choice: Column | None = None
     allocator: str = ""
+    start: StartingPoint | None = None
+    taken: Taken | None = None
     undecided: ImageDataset | None = None
     decided: Decided | None = None
 
@@ -93,8 +98,10 @@ def prepare(
     clock: Clock,
     parts: Parts,
     reasons: dict[str, str] | None = None,
+    column: Column | None = None,
 ) -> Generator[Event, None, Prepared]:
-    """Choose what is open, decode the training column, build the network. reasons: of what was chosen before."""
+    """Choose what is open, decode the training column, build the network. reasons: of what was chosen before;
+    column: of the training pictures, where it is there."""
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     runtime = find_runtime(recipe.device)
@@ -103,22 +110,22 @@ def prepare(
     torch.manual_seed(recipe.seed)
     classes = roles.train.classes
     model, weights = _network(recipe, max(1, len(classes)), parts.model)
+    taken = None
+    if parts.from_run is not None:
+        taken, weights = parts.from_run.put_into(model, classes)
     preprocess = parts.preprocess or _preprocess(recipe, weights)
     plan = _choose_layout(plan, model, preprocess, len(classes))
     recipe = plan.recipe
-    column, choice, rest = yield from _decoded(recipe, roles, preprocess)
+    column, choice, rest = yield from _decoded(recipe, roles, preprocess, column)
     train = column.matching(roles.train)
     refuse_hopeless(train, roles.train)
     targets = _on(target_array(train), recipe)
-    if train.task == "regression" and parts.model is None:
-        _start_from_mean(model, targets)
+    if parts.model is None and parts.from_run is None:
+        _start_from_mean(model, targets, train.task)
     batches = _batches(column, targets, preprocess, recipe, parts, len(classes))
 
     def made(plan: Plan) -> Trial:
-        torch.manual_seed(plan.recipe.seed)
-        sized = _network(plan.recipe, max(1, len(classes)), None)[0].to(memory_format=torch.channels_last)
-        smaller = replace(batches, batch_size=plan.recipe.batch_size or 1)
-        return _trial(sized, plan, smaller, parts, targets)
+        return _made_anew(plan, batches, parts, targets, train)
 
     trial = _trial(model, plan, batches, parts, targets)
     plan = plan.choosing("the optimizer's own", lr=trial.optimizer.param_groups[0]["lr"])
@@ -142,16 +149,29 @@ def prepare(
         ends=sized.ends,
         weights=weights,
         choice=choice,
+        start=parts.from_run,
+        taken=taken,
     )
 
 
+def _made_anew(plan: Plan, batches: Batches, parts: Parts, targets: Tensor, train: ImageDataset) -> Trial:
+    """The trial of a plan that has another network than the one before."""
+    torch.manual_seed(plan.recipe.seed)
+    sized, _ = _network(plan.recipe, max(1, len(train.classes)), None)
+    if plan.recipe.layout == "channels_last":
+        sized.to(memory_format=torch.channels_last)
+    _start_from_mean(sized, targets, train.task)
+    return _trial(sized, plan, replace(batches, batch_size=plan.recipe.batch_size or 1), parts, targets)
+
+
 def _decoded(
-    recipe: Recipe, roles: Roles, preprocess: Preprocess
+    recipe: Recipe, roles: Roles, preprocess: Preprocess, column: Column | None
 ) -> Generator[Event, None, tuple[Column, Column | None, float]]:
     """The training pictures, those for choices, and the seconds that the held-out ones will take about."""
     began = time.perf_counter()
-    spare = _stored_as(recipe, roles.train, preprocess)
-    column = yield from open_column(roles.train, spare, store=recipe.store)
+    if column is None:
+        spare = _stored_as(recipe, roles.train, preprocess)
+        column = yield from open_column(roles.train, spare, store=recipe.store)
     rest = (time.perf_counter() - began) * len(roles.held_out) / len(roles.train)
     if roles.choice is None or recipe.freeze:
         return column, None, rest
@@ -170,11 +190,14 @@ def _sized(
     """What is chosen by timing; the trial is made anew where another network is chosen."""
     if plan.recipe.freeze:
         return size_features(plan, trial), trial
+    threads = torch.get_num_threads()
     plan = choose_arithmetic(plan, trial)
     before = plan.recipe.model
-    if before == "convnet":
+    if before == "convnet" and plan.recipe.from_run is None:
         plan = choose_size(plan, trial, spending)
-    if plan.recipe.model != before:
+    # A first layer that is computed from pictures has other bits with other threads, and a repeat has these.
+    is_computed = isinstance(trial.model, ConvNet) and plan.recipe.from_run is None
+    if plan.recipe.model != before or (is_computed and threads != torch.get_num_threads()):
         trial = made(plan)
     try:
         return size_training(plan, trial, spending), trial
@@ -184,7 +207,7 @@ def _sized(
 
 def _trial(model: nn.Module, plan: Plan, batches: Batches, parts: Parts, targets: Tensor) -> Trial:
     """What a step is made of; the first layer of our own network is computed from pictures."""
-    if isinstance(model, ConvNet):
+    if isinstance(model, ConvNet) and plan.recipe.from_run is None:  # what goes on has one
         model.whiten(_some(batches, plan.recipe.seed))
     if plan.recipe.small_first:
         require_sizes(model, batches.preprocess.size)
@@ -219,7 +242,7 @@ def _network(recipe: Recipe, outputs: int, own: nn.Module | None) -> tuple[nn.Mo
     assert recipe.model and recipe.image_size
     if own is not None:
         model, weights = own, dict[str, Any]()
-    elif recipe.pretrained:
+    elif recipe.pretrained and recipe.from_run is None:
         model, weights = load_pretrained(recipe.model, outputs, recipe.image_size, recipe.weights)
     else:
         model, weights = build(recipe.model, outputs, recipe.image_size), {}
@@ -255,25 +278,14 @@ def _preprocess(recipe: Recipe, weights: dict[str, Any]) -> Preprocess:
     return Preprocess(size, recipe.fit, resize, weights["interpolation"], weights["mean"], weights["std"])
 
 
-def target_array(data: ImageDataset) -> NDArray[Any]:
-    """Targets as arrays: indices [N], 0 and 1 [N, L], or numbers [N, 1]."""
-    if data.task == "classification":
-        return np.array(data.targets, np.int64)
-    if data.task == "regression":
-        return np.array(data.targets, np.float32).reshape(-1, 1)
-    shown = np.zeros((len(data), len(data.classes)), np.float32)
-    for row, labels in zip(shown, data.targets, strict=True):
-        assert isinstance(labels, tuple)
-        row[list(labels)] = 1
-    return shown
-
-
 def _on(targets: NDArray[Any], recipe: Recipe) -> Tensor:
     return torch.from_numpy(targets).to(recipe.device)
 
 
-def _start_from_mean(model: nn.Module, targets: Tensor) -> None:
+def _start_from_mean(model: nn.Module, targets: Tensor, task: Task) -> None:
     """A network of numbers starts at the mean, its first guesses as far apart as the targets are."""
+    if task != "regression":
+        return
     with contextlib.suppress(UsageError):  # a network without such a layer finds its way from zero
         _, head = find_head(model)
         spread = targets.std() if len(targets) > 1 else torch.tensor(1.0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lensmith.runs.recipe import Recipe, named_recipe
+from lensmith.runs.repetition import run_of_recipe
 from lensmith.training.job import run_job
 from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
@@ -30,10 +31,11 @@ def train(
     those for training.
     out: the run's directory; `./runs/NAME-001` and on, if not given. Words on progress go to stderr.
     """
+    repeats = None if recipe is None or isinstance(recipe, Recipe) else run_of_recipe(recipe)
     if not isinstance(recipe, Recipe):
         recipe = Recipe() if recipe is None else named_recipe(recipe)
     recipe, parts = take_parts(recipe, fields)
-    job = run_job(data, recipe, parts=parts, out=None if out is None else Path(out))
+    job = run_job(data, recipe, parts=parts, out=None if out is None else Path(out), repeats=repeats)
     while True:
         try:
             event = next(job)

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from lensmith.batches.batches import laid_out
 from lensmith.errors import UsageError
+from lensmith.evaluation.calibration import Unseen
 from lensmith.features.embed import Features, embed
 from lensmith.features.linear import LinearHead, fit_linear
 from lensmith.models.heads import find_head
 from lensmith.planning.pace import Pace
-from lensmith.runs.recipe import Recipe
 from lensmith.training.prepare import Prepared
 from lensmith.types import Event
 
@@ -34,19 +34,20 @@ class Seen:
     pictures: NDArray[np.int64]
 
 
-def fit_head(prepared: Prepared) -> Generator[Event, None, LinearHead]:
-    """Features of every training picture once (mirrored too, where that keeps its meaning), then the head."""
+def fit_head(prepared: Prepared) -> Generator[Event, None, tuple[LinearHead, Unseen]]:
+    """Features of every training picture once (mirrored too, where that keeps its meaning), then the head; and what
+    is said of pictures out of fold."""
     seen = yield from see(prepared)
-    return put_head(prepared, seen)
+    head = put_head(prepared, seen)
+    return head, out_of_fold(head, seen)
 
 
 def see(prepared: Prepared) -> Generator[Event, None, Seen]:
     """Features of every training picture, and of its mirror image where that means the same."""
-    recipe, model, head = prepared.plan.recipe, prepared.model, _head(prepared)
+    recipe = prepared.plan.recipe
     assert recipe.device
     pixels, targets = prepared.column.pixels, prepared.batches.targets.cpu().numpy()
-    model.eval()
-    below = _below(model, head, recipe)
+    below = features_below(prepared)
     found = yield from _paced(embed(below, pixels, prepared.preprocess, device=recipe.device))
     pictures = np.arange(len(found))
     if not recipe.flip:
@@ -80,10 +81,19 @@ def _paced(looking: Generator[Event, None, Features]) -> Generator[Event, None, 
 
 def put_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None = None) -> LinearHead:
     """Fit the head and put it into the network. left_out: bool [N], pictures that it must not know."""
+    head, fitted = _head(prepared), fitted_head(prepared, seen, left_out)
+    with torch.no_grad():
+        head.weight.copy_(fitted.weight)
+        head.bias.copy_(fitted.bias)
+    return fitted
+
+
+def fitted_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None = None) -> LinearHead:
+    """The head alone; the network stays as it is. left_out: as for `put_head`."""
     recipe, head = prepared.plan.recipe, _head(prepared)
     assert recipe.task
     rows = slice(None) if left_out is None else ~left_out[seen.pictures]
-    fitted = fit_linear(
+    return fit_linear(
         seen.features[rows],
         seen.targets[rows],
         head.out_features,
@@ -91,10 +101,17 @@ def put_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | None 
         seen.pictures[rows],
         recipe.seed,
     )
-    with torch.no_grad():
-        head.weight.copy_(fitted.weight)
-        head.bias.copy_(fitted.bias)
-    return fitted
+
+
+def out_of_fold(head: LinearHead, seen: Seen) -> Unseen:
+    """What the heads that were fitted to choose a penalty said of the pictures that each had not seen.
+
+    head: fitted to all that was seen.
+    """
+    count = int(seen.pictures.max()) + 1  # the first view of each picture is how measuring sees it
+    said, targets = head.unseen[:count].numpy(), seen.targets[:count]
+    left_out = np.isfinite(said).all(axis=1)
+    return Unseen(said[left_out], targets[left_out], "training pictures, each by a head that had not seen it")
 
 
 def _head(prepared: Prepared) -> nn.Linear:
@@ -107,8 +124,9 @@ def _head(prepared: Prepared) -> nn.Linear:
     return head
 
 
-def _below(model: nn.Module, head: nn.Linear, recipe: Recipe) -> Callable[[Tensor], Tensor]:
-    """What goes into the head, for whatever network it is the last layer of."""
+def features_below(prepared: Prepared) -> Callable[[Tensor], Tensor]:
+    """What goes into the head, for whatever network it is the last layer of; puts the network in eval mode."""
+    model, head, recipe = prepared.model.eval(), _head(prepared), prepared.plan.recipe
     low = recipe.precision == "bfloat16"
 
     def features(images: Tensor) -> Tensor:

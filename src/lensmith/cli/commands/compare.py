@@ -141,7 +141,7 @@ def _told(
 
 def _beside(comparison: Comparison) -> list[str]:
     """What the sentence leaves out."""
-    words = []
+    words = [comparison.seeds] if comparison.seeds else []
     alone = [len(part) for part in comparison.alone]
     if any(alone):
         words.append(f"right alone: {comparison.first} {alone[0]:,}, {comparison.second} {alone[1]:,}")

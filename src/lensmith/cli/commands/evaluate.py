@@ -22,7 +22,7 @@ def evaluate(
         str | None, typer.Argument(help="Labelled pictures [what the run held out].", metavar="[DATA]")
     ] = None,
     words: Annotated[
-        list[str] | None, typer.Argument(help="root=FOLDER, task=NAME.", metavar="KEY=VALUE")
+        list[str] | None, typer.Argument(help="root=FOLDER, task=NAME, group_by=WORD.", metavar="KEY=VALUE")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Of DATA: train, val or test [all of it].")] = None,
     out: Annotated[

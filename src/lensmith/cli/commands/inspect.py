@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lensmith.cli import doubting, show
+from lensmith.cli import doubting, findings, show
+from lensmith.cli.progress import follow
 from lensmith.runs.recipe import data_words
 
-_SHOWN = 3
+if TYPE_CHECKING:
+    from lensmith.audit.inspect import Issue
 
 
 def inspect(
     data: Annotated[str, typer.Argument(help="Labelled pictures.", metavar="DATA")],
     words: Annotated[
-        list[str] | None, typer.Argument(help="root=FOLDER, task=NAME.", metavar="KEY=VALUE")
+        list[str] | None, typer.Argument(help="root=FOLDER, task=NAME, group_by=WORD.", metavar="KEY=VALUE")
+    ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option("--fail-on", metavar="NAMES", help="Exit 1 for these issues alone, as leak,unreadable."),
     ] = None,
     suspects: Annotated[
         bool | None,
@@ -31,43 +37,38 @@ def inspect(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
-    """What is in the data and what is wrong with it. Exits 1 for leaks and contradicting labels.
+    """What is in the data and what is wrong with it. Exits 1 for errors, or for what --fail-on names.
+
+    Every picture is decoded. Found are copies, also cropped, turned, resized or encoded anew, within a split
+    and across splits; contradicting labels; what cannot be read; and pictures unlike the others.
 
     Examples:
 
     \b
       lensmith inspect photos/
-      lensmith inspect photos/ --json
       lensmith inspect photos/ --html findings.html
+      lensmith inspect photos/ --fail-on leak,unreadable --json
     """
-    from lensmith.audit.inspect import inspect as find_issues
+    from lensmith.audit.inspect import NAMES
+    from lensmith.audit.look import look
     from lensmith.data.sources import load_data
 
+    wanted = findings.names(fail_on, NAMES) if fail_on is not None else None
     if html is not None:
         doubting.refuse_place(html, data)
-    pictures = load_data(data, **data_words(words))
-    issues = find_issues(pictures)
-    doubted, why = doubting.doubt(pictures, suspects)
+    found = follow(look(load_data(data, **data_words(words))))
+    doubted, why = doubting.doubt(found.data, suspects)
     if as_json:
-        facts = {
-            "name": pictures.name,
-            "task": pictures.task,
-            "count": len(pictures),
-            "classes": pictures.counts(),
-        }
-        facts |= {"splits": list(pictures.splits), "issues": [issue.as_dict() for issue in issues]}
-        show.data(facts | {"suspects": {"left_out": why} if doubted is None else doubted.as_dict()})
+        doubts = {"left_out": why} if doubted is None else doubted.as_dict()
+        show.data(found.as_dict() | {"suspects": doubts})
     else:
-        show.line(repr(pictures))
-        for issue in issues:
-            show.line(f"{issue.severity:<8} {issue.name}: {issue.detail}")
-            for files in issue.files[:_SHOWN]:
-                show.line(f"{'':<10}{' = '.join(files)}")
-            if len(issue.files) > _SHOWN:
-                show.line(f"{'':<10}and {len(issue.files) - _SHOWN:,} more (--json lists them)")
+        for line in findings.lines(found.as_dict(), data):
+            show.line(line)
         doubting.tell(doubted, why)
-        if not issues and not (doubted and doubted.listed):
-            show.line("nothing found against it")
     if html is not None:
-        doubting.write_findings(html, pictures, issues, doubted, data)
-    return 1 if any(issue.severity == "error" for issue in issues) else 0
+        doubting.write_findings(html, found.data, found.issues, doubted, data)
+    return int(any(_counts(issue, wanted) for issue in found.issues))
+
+
+def _counts(issue: Issue, wanted: list[str] | None) -> bool:
+    return issue.severity == "error" if wanted is None else issue.name in wanted

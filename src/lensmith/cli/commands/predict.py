@@ -139,6 +139,6 @@ def _words_line(top: int) -> Write:
             show.line(f"{name}  {answer}")
         else:
             names = ", ".join(f"{label} {probability:.1%}" for label, probability in answer.top[:top])
-            show.line(f"{name}  {names}{'' if answer.sure else ' (not sure)'}")
+            show.line(f"{name}  {names}{f' ({answer.doubt})' if answer.doubt else ''}")
 
     return write

@@ -61,12 +61,13 @@ def train(
     }
     chosen = _merged(parse_words(words or []), {k: v for k, v in options.items() if v is not None})
     base = named_recipe(recipe) if recipe is not None else Recipe()
-    wanted = base.changed(**chosen)
+    wanted = base.varied(**chosen)
     from lensmith.cli.torch import require_torch, spare_the_compiler
 
     require_torch("train")
     spare_the_compiler()
     from lensmith.planning.clock import Clock
+    from lensmith.runs.repetition import run_of_recipe
     from lensmith.training.job import run_job
     from lensmith.training.start import prepare_job
 
@@ -74,7 +75,7 @@ def train(
         prepared = follow(prepare_job(data, wanted, Clock(BEGAN)))
         _show_plan(prepared.plan.recipe, prepared.plan.reasons, as_json)
         return
-    run = follow(run_job(data, wanted, out=out, began=BEGAN))
+    run = follow(run_job(data, wanted, out=out, began=BEGAN, repeats=run_of_recipe(recipe or "")))
     facts = run.directory.facts()
     if as_json:
         show.data(_summary(run, facts))

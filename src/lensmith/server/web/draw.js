@@ -18,14 +18,19 @@ export function make(name, properties = {}, ...children) {
 export function answerOf({ answer }) {
   if (answer.value !== undefined) return say("answer_number", { value: number(answer.value) });
   if (!answer.sure) return say("unsure");
-  if (answer.labels) return answer.labels.length ? answer.label : say("none");
-  return say("answer", { label: answer.label, share: share(answer.probability) });
+  return likeliest(answer);
 }
 
 export function whyOf({ answer }, { threshold }) {
+  if (answer.unlike) return answer.value !== undefined ? say("unlike_number") : say("unlike", { label: likeliest(answer) });
   if (answer.value !== undefined || answer.sure) return "";
   const values = { label: answer.label, share: share(answer.probability), threshold: share(threshold) };
   return say(answer.labels ? "unsure_labels" : "unsure_why", values);
+}
+
+function likeliest({ labels, label, probability }) {
+  if (labels) return labels.length ? label : say("none");
+  return say("answer", { label, share: share(probability) });
 }
 
 export function drawAnswer(entry, facts, lookFor) {
@@ -36,7 +41,7 @@ export function drawAnswer(entry, facts, lookFor) {
   const split = words === say("answer", { label, share: share(probability ?? 0) });
   const lighter = () => make("span", { className: "share" }, share(probability));
   heading.replaceChildren(...(split ? [label, " ", lighter()] : [words]));
-  heading.classList.toggle("unsure", entry.answer.sure === false);
+  heading.classList.toggle("unsure", entry.answer.sure === false || entry.answer.unlike === true);
   at("#why").textContent = whyOf(entry, facts);
   const bars = at("#bars");
   const drawn = `${entry.url} ${document.documentElement.lang}`;

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from small_nets import Pixels, scene, smooth_net
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.occlusion import LARGE, SMALL, occlusion, overlay
+from lensmith.explaining.occlusion import LARGE, SMALL, occlusion, overlay
 from lensmith.pictures.preprocess import Preprocess
 
 BOX = (slice(28, 44), slice(4, 20))

@@ -1,0 +1,89 @@
+"""Pictures that are one picture, cropped, turned, brightened, resized or encoded anew."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+
+import numpy as np
+
+from lensmith.audit.alignment import align
+from lensmith.audit.candidates import find_candidates
+from lensmith.audit.confirming import READ_AGAIN, confirmed
+from lensmith.audit.likeness import MAYBE, SMALL_COPY, Bounds, likeness
+from lensmith.audit.pairs import Pairs, joined, squares
+from lensmith.audit.signatures import SMALL, Signatures
+from lensmith.data.dataset import ImageDataset
+from lensmith.machine.workers import in_parallel
+from lensmith.pictures.decode import Pixels
+from lensmith.types import Event
+
+_COARSE, _LEAST = 16, 0.9
+"""The side at which pairs are laid over each other first, and the correlation under which they are given up."""
+_SIDES = (16, 24, 32, 48, 64)
+"""Sides at which thumbnails are judged: no more than the smaller picture has pixels."""
+_STEPS = 3
+_BLOCK = 128
+
+
+def find_near(data: ImageDataset, signatures: Signatures) -> Generator[Event, None, list[tuple[int, int]]]:
+    """Pairs of pictures that are one, as places in the signatures; only as many as link all that belong together.
+
+    Pairs are found by their codes, laid over each other as thumbnails, and judged. Photos are then read once
+    more to be judged at a larger size.
+    """
+    thumbs = signatures.thumbs
+    if len(thumbs) < 2:
+        return []
+    yield Event("look", f"for copies among {len(thumbs):,} pictures", 0, 1)
+    pairs = _refined(thumbs, find_candidates(thumbs))
+    sides = [side for side in _SIDES if side <= thumbs.shape[1]]
+    smaller = pairs.smaller_side(signatures.sizes)
+    level = np.maximum(np.searchsorted(sides, smaller, "right") - 1, 0)
+    again = (smaller >= READ_AGAIN) & (thumbs.shape[1] > SMALL)
+    parts = [(level == at) & ~again for at in range(len(sides))]
+    kept = []
+    for side, chosen, bounds in [
+        *((s, c, SMALL_COPY) for s, c in zip(sides, parts, strict=True)),
+        (sides[-1], again, MAYBE),
+    ]:
+        some = _judged(thumbs, pairs[chosen], side, bounds)
+        kept.append(some[some.evenly_resized(signatures.sizes, bounds.squeezed)])
+    pairs = joined(kept)
+    return (yield from confirmed(data, signatures, pairs))
+
+
+def _refined(thumbs: Pixels, pairs: Pairs) -> Pairs:
+    """The pairs that agree when they are small, with better windows."""
+    kept: dict[int, Pairs] = {}
+
+    def refine(part: range, left: threading.Event) -> None:
+        if not left.is_set():
+            some = pairs[part.start : part.stop]
+            first = squares(thumbs, some.first, some.turns[:, 0], _COARSE).mean(-1)
+            second = squares(thumbs, some.second, some.turns[:, 1], _COARSE).mean(-1)
+            windows, correlation = align(first, second, some.windows, _STEPS)
+            better = Pairs(some.first, some.second, some.turns, windows)
+            kept[part.start] = better[correlation >= _LEAST]
+
+    for _ in in_parallel(refine, len(pairs), _BLOCK):
+        pass
+    return joined([kept[start] for start in sorted(kept)] or [pairs])
+
+
+def _judged(thumbs: Pixels, pairs: Pairs, side: int, bounds: Bounds) -> Pairs:
+    """The pairs that are within bounds at this side."""
+    kept: dict[int, Pairs] = {}
+
+    def judge(part: range, left: threading.Event) -> None:
+        if not left.is_set():
+            some = pairs[part.start : part.stop]
+            first = squares(thumbs, some.first, some.turns[:, 0], side)
+            second = squares(thumbs, some.second, some.turns[:, 1], side)
+            windows, _ = align(first.mean(-1), second.mean(-1), some.windows, _STEPS)
+            better = Pairs(some.first, some.second, some.turns, windows)
+            kept[part.start] = better[bounds.hold(likeness(first, second, windows))]
+
+    for _ in in_parallel(judge, len(pairs), _BLOCK):
+        pass
+    return joined([kept[start] for start in sorted(kept)] or [pairs])

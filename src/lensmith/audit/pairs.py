@@ -1,0 +1,69 @@
+"""Pairs of pictures with how each is laid and where one lies in the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lensmith.audit.alignment import Windows
+from lensmith.audit.resampling import TURNS, Floats, averaging, resampled, turned
+from lensmith.pictures.decode import Pixels
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The second picture of each pair, laid by its turn, is the window of the first one laid by its.
+
+    first, second: int64 [P]; turns: uint8 [P, 2].
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    turns: NDArray[np.uint8]
+    windows: Windows
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __getitem__(self, chosen: slice | NDArray[np.generic]) -> Pairs:
+        windows = Windows(self.windows.start[chosen], self.windows.length[chosen])
+        return Pairs(self.first[chosen], self.second[chosen], self.turns[chosen], windows)
+
+    def smaller_side(self, sizes: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The shortest side of either picture, int32 [P]. sizes: int32 [N, 2]."""
+        return np.minimum(sizes[self.first].min(1), sizes[self.second].min(1))
+
+    def evenly_resized(self, sizes: NDArray[np.int32], by: float) -> NDArray[np.bool_]:
+        """Where one axis was resized as much as the other, but for a factor `by`. sizes: int32 [N, 2]."""
+        first, second = (
+            np.where(turns[:, None] & 4, sizes[rows][:, ::-1], sizes[rows])
+            for rows, turns in ((self.first, self.turns[:, 0]), (self.second, self.turns[:, 1]))
+        )
+        scale = self.windows.length * first / second
+        return np.asarray((scale.max(1) / scale.min(1)) <= by)
+
+
+def joined(parts: list[Pairs]) -> Pairs:
+    """One after the other; at least one."""
+    start, length = (
+        np.concatenate([getattr(part.windows, name) for part in parts]) for name in ("start", "length")
+    )
+    first, second, turns = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("first", "second", "turns")
+    )
+    return Pairs(first, second, turns, Windows(start, length))
+
+
+def squares(thumbs: Pixels, rows: NDArray[np.int64], turns: NDArray[np.uint8], side: int) -> Floats:
+    """Thumbnails brought to a side and laid: float32 [P, side, side, 3], levels of 0 to 255."""
+    matrix = averaging(thumbs.shape[1], side)
+    found = np.empty((len(rows), side, side, 3), np.float32)
+    for turn in range(TURNS):
+        chosen = np.flatnonzero(turns == turn)
+        if len(chosen):
+            pictures = thumbs[rows[chosen]].astype(np.float32)
+            small = pictures if thumbs.shape[1] == side else resampled(pictures, matrix, matrix)
+            found[chosen] = turned(small, turn)
+    return found

@@ -1,0 +1,49 @@
+"""Data and what each split of them is for, as a recipe says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lensmith.data.dataset import ImageDataset
+from lensmith.data.leaks import without_leaks
+from lensmith.data.sources import load_data
+from lensmith.data.split_file import give_splits, read_split_file
+from lensmith.data.splitting import Roles, assign_roles
+from lensmith.errors import DataError
+from lensmith.runs.recipe import Recipe
+
+
+def load_by_recipe(source: Any, recipe: Recipe) -> tuple[ImageDataset, Roles]:
+    """The pictures that can be used, and their roles."""
+    data = load_data(source, root=recipe.root, task=recipe.task, group_by=recipe.group_by)
+    made = ""
+    if recipe.splits is not None:
+        given = give_splits(data, read_split_file(Path(recipe.splits)), source, recipe.seed)
+        data, made = given.data, given.words(recipe.splits)
+    roles = assign_roles(
+        data, recipe.val_fraction, recipe.seed, test=recipe.test_fraction, folds=recipe.folds
+    )
+    return _without_leaks(data, roles, recipe, made or roles.made)
+
+
+def _without_leaks(data: ImageDataset, roles: Roles, recipe: Recipe, made: str) -> tuple[ImageDataset, Roles]:
+    if recipe.drop_leaks and len(data.splits) > 1:
+        before = len(data)
+        data = without_leaks(data)
+        roles = assign_roles(data, seed=recipe.seed, folds=recipe.folds)
+        made += f"; {before - len(data):,} left out that a later split holds too"
+    _refuse_unlearnt(roles)
+    return data, replace(roles, made=made)
+
+
+def _refuse_unlearnt(roles: Roles) -> None:
+    """A class that is measured has to be learnt."""
+    learnt = roles.train.counts()
+    for name, count in roles.held_out.counts().items():
+        if count and not learnt[name]:
+            raise DataError(
+                f"{roles.train.name}: class '{name}' is in {roles.held_out_name} but not in train",
+                hint=f"Train has {', '.join(c for c, n in learnt.items() if n) or 'none'}.",
+            )

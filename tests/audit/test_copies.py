@@ -1,0 +1,117 @@
+"""Copies that went through what copies go through are found, and pictures that are only alike are not.
+
+The small version of bench/planted.py, whose pictures are photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from altered import ALTERATIONS, LOSSLESS, burst, product, saved, scene
+from PIL import Image
+
+from lensmith.audit.look import Inspection, look, near_groups
+from lensmith.data.sources import load_data
+from lensmith.types import Event
+
+EACH = 2
+
+
+def result(going: Iterable[Event]) -> Inspection:
+    steps = iter(going)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Inspection = end.value
+            return found
+
+
+def write(folder: Path, name: str, content: bytes) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / name
+    file.write_bytes(content)
+    return str(file)
+
+
+def groups(found: Inspection) -> set[frozenset[str]]:
+    return {frozenset(str(found.data.examples[row].source) for row in group) for group in found.groups}
+
+
+@pytest.mark.parametrize("size", [(160, 120), (32, 32)], ids=["photos", "small"])
+def test_altered_copies_are_found_and_nothing_else_is(size: tuple[int, int], tmp_path: Path) -> None:
+    draw, true, seed = np.random.default_rng(3), set(), 0
+    for kind, alter in ALTERATIONS.items():
+        for number in range(EACH):
+            seed += 1
+            one = write(tmp_path / "a", f"{kind} {number}", saved(scene(seed, size), "PNG"))
+            copy = write(tmp_path / "a", f"{kind} {number} copy", alter(scene(seed, size), draw))
+            true.add(frozenset((one, copy)))
+    for number in range(3 * EACH):
+        first, second = burst(scene(1000 + number, size), draw)
+        write(tmp_path / "b", f"burst {number} a", saved(first, "PNG"))
+        write(tmp_path / "b", f"burst {number} b", saved(second, "PNG"))
+    found = result(look(load_data(tmp_path)))
+    assert groups(found) == true
+    assert {issue.name for issue in found.issues} == {"near duplicate"}
+
+
+def test_things_of_one_kind_before_a_white_wall_are_no_copies(tmp_path: Path) -> None:
+    for number in range(40):
+        write(tmp_path / "ab"[number % 2], f"{number}.png", saved(product(number), "PNG"))
+    assert groups(result(look(load_data(tmp_path)))) == set()
+
+
+def test_copies_saved_without_loss_are_equal(tmp_path: Path) -> None:
+    picture = Image.open(write(tmp_path, "first.jpg", saved(scene(1)))).convert("RGB")
+    (tmp_path / "first.jpg").rename(tmp_path / "picture.jpg")
+    names = {write(tmp_path / "a", f"one.{kind}", save(picture)) for kind, save in LOSSLESS.items()}
+    names.add(write(tmp_path / "a", "one.jpg", (tmp_path / "picture.jpg").read_bytes()))
+    (tmp_path / "picture.jpg").unlink()
+    write(tmp_path / "b", "other.jpg", saved(scene(2)))
+    found = result(look(load_data(tmp_path)))
+    assert groups(found) == {frozenset(names)}
+    (issue,) = [issue for issue in found.issues if issue.name != "thin class"]
+    assert issue.name == "duplicate" and {file for group in issue.files for file in group} == names
+
+
+def test_a_near_copy_in_another_split_is_a_leak_and_with_another_label_a_conflict(tmp_path: Path) -> None:
+    for number, name in enumerate(("train/a", "train/b", "val/a", "val/b")):
+        write(tmp_path / name, "own.png", saved(scene(number), "PNG"))
+    kept = write(tmp_path / "train/a", "kept.png", saved(scene(10), "PNG"))
+    leaked = write(
+        tmp_path / "val/a", "leaked.jpg", ALTERATIONS["mirrored"](scene(10), np.random.default_rng(0))
+    )
+    one = write(tmp_path / "train/a", "one.png", saved(scene(11), "PNG"))
+    other = write(
+        tmp_path / "train/b", "other.jpg", ALTERATIONS["half as large"](scene(11), np.random.default_rng(0))
+    )
+    found = result(look(load_data(tmp_path)))
+    issues = {issue.name: issue for issue in found.issues if issue.name != "thin class"}
+    assert set(issues) == {"leak", "conflict"}
+    assert issues["leak"].files == [[kept, leaked]] and issues["leak"].severity == "error"
+    assert "1 of 3 pictures in val" in issues["leak"].detail
+    assert issues["conflict"].files == [[one, other]]
+    assert all(issue.hint for issue in found.issues)
+
+
+def test_groups_of_near_copies_are_rows_of_the_data(tmp_path: Path) -> None:
+    files = [
+        write(tmp_path / "a", "1.png", saved(scene(1), "PNG")),
+        write(tmp_path / "a", "2.png", saved(scene(2), "PNG")),
+    ]
+    files += [
+        write(tmp_path / "b", "3.jpg", saved(scene(1), quality=60)),
+        write(tmp_path / "b", "4.png", b"broken"),
+    ]
+    data = load_data(tmp_path)
+    steps = near_groups(data)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(steps)
+    assert [[str(data.examples[row].source) for row in rows] for rows in end.value.value] == [
+        [files[0], files[2]]
+    ]
