@@ -64,7 +64,7 @@ class Suspects:
         words = [worth if self.count else "no label was judged"]
         if self.wrong.low is not None and self.wrong.high is not None:
             words.append(
-                f"about {self.wrong.value:,.0f} are wrong, between {self.wrong.low:,.0f} and {self.wrong.high:,.0f}, "
+                f"about {self.wrong.value:,.0f} are wrong, {self.wrong.high:,.0f} at most, "
                 "if slips are as frequent among easy pictures as among others"
             )
         return "; ".join([*words, *self.notes])

@@ -18,7 +18,7 @@ class OutOfFold:
     """Heads on embeddings [N, D], each fitted without a fold of the pictures.
 
     targets: class indices [N], 0 or 1 [N, outputs], or numbers [N, 1]; together: int [N], rows with the same number
-    are always left out together. The penalty is chosen once, as for a head that learns from all; least: the least one.
+    are always left out together. The penalty is chosen once, as for a head that learns from all; least: its bound.
     """
 
     def __init__(
