@@ -23,7 +23,7 @@ EACH: list[dict[str, float]] = [
     {"cutout": 0.25},
     {"crop": 0.6},
     {"mixup": 0.3},
-    {"cutmix": 1.0},
+    {"cutmix": 0.3},
     {"small_first": 0.5},
     {"colour": 0.2, "cutout": 0.2, "crop": 0.7, "mixup": 0.2, "cutmix": 0.5, "small_first": 0.4},
 ]
