@@ -64,8 +64,11 @@ class Planting:
         for number in range(self.each):
             self.copies(number)
             self.spoiled(number)
-            first, second = burst(self.photo(), self.draw)
-            self.write(f"burst-{number}-1", saved(first)), self.write(f"burst-{number}-2", saved(second))
+            photo = self.photo()
+            large = photo if min(photo.size) > 32 else photo.resize((128, 128), Image.Resampling.BICUBIC)
+            for moment, one in enumerate(burst(large, self.draw)):
+                shot = one if large is photo else one.resize(photo.size, Image.Resampling.BOX)
+                self.write(f"burst-{number}-{moment}", saved(shot))
 
     def copies(self, number: int) -> None:
         for kind, alter in ALTERATIONS.items():
@@ -150,7 +153,8 @@ def score(planting: Planting, facts: dict[str, Any]) -> dict[str, Any]:
         missed = pairs - told
         table[fault] = {"planted": len(pairs), "found": len(pairs - missed)}
         if fault not in ALTERATIONS:
-            table[fault]["wrong"] = len(told - pairs)
+            # The digits have 8 x 8 pixels: they are rightly told to be enlarged.
+            table[fault]["wrong"] = sum("digit-" not in str(pair) for pair in told - pairs)
         if missed:
             table[fault]["missed"] = sorted(Path(sorted(pair)[0]).stem for pair in missed)[:5]
     wrong = near - true

@@ -18,6 +18,8 @@ _TILES = 8
 """Tiles along each side, in which the difference is judged."""
 _DARKEST, _BRIGHTEST = 4.0, 251.0
 """Levels beyond which a pixel may have been anything."""
+_TOUCHED = 0.05
+"""How much of a smoothed pixel may come from such ones."""
 _DISPLACED = 0.35
 """Pixels: what lies over its like no nearer than this differs by so much of its slopes."""
 _NOISE = 4.0
@@ -30,7 +32,8 @@ class Likeness:
     """Of P pairs, float32 [P] each.
 
     whole: the correlation of the two; detail: that of their fine detail; apart: how much the tile that fits
-    worst differs, where 1 is what a copy may; colour: by how much of its colour; contrast: levels.
+    worst but one differs, where 1 is what a copy may; colour: by how much of its colour; contrast: levels;
+    busy: the part of the tiles that show anything.
     """
 
     whole: Floats
@@ -38,11 +41,12 @@ class Likeness:
     apart: Floats
     colour: Floats
     contrast: Floats
+    busy: Floats
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a pair has to show. See `Likeness`; `squeezed` is by how much more one axis may have been resized."""
+    """What a pair has to show. See `Likeness`; one axis may be resized by `squeezed` times more than the other."""
 
     whole: float
     detail: float
@@ -50,17 +54,21 @@ class Bounds:
     colour: float
     contrast: float = 6.0
     squeezed: float = 1.06
+    busy: float = 0.0
 
     def hold(self, found: Likeness) -> NDArray[np.bool_]:
         """Which pairs do."""
         like = (found.whole >= self.whole) & (found.detail >= self.detail) & (found.contrast >= self.contrast)
-        return np.asarray(like & (found.apart <= self.apart) & (found.colour <= self.colour))
+        like &= (found.busy >= self.busy) & (found.colour <= self.colour)
+        return np.asarray(like & (found.apart <= self.apart))
 
 
 COPY = Bounds(whole=0.95, detail=0.85, apart=1.3, colour=0.35, squeezed=1.06)
 """For photos at 96 x 96 and more."""
-SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.75, colour=0.6, squeezed=1.5)
-"""For smaller ones, which are often squeezed into squares."""
+SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.75, colour=0.6)
+"""For smaller ones."""
+SQUEEZED_COPY = Bounds(whole=0.95, detail=0.85, apart=1.75, colour=0.6, squeezed=1.5, busy=0.6)
+"""For smaller ones that were squeezed into squares. So much freedom makes things before a plain wall alike."""
 MAYBE = Bounds(whole=0.9, detail=0.5, apart=3.0, colour=0.6, squeezed=1.06)
 """For thumbnails of photos, which are then read once more."""
 
@@ -68,37 +76,50 @@ MAYBE = Bounds(whole=0.9, detail=0.5, apart=3.0, colour=0.6, squeezed=1.06)
 def likeness(first: Floats, second: Floats, windows: Windows) -> Likeness:
     """How well the first of each pair, in its window, gives the second. [P, n, n, 3], levels of 0 to 255."""
     laid, inside = lay(first, windows)
+    cut = [smoothed(part) > _TOUCHED for part in (*_cut_off(first, windows), *_cut_off(second))]
     laid, second = smoothed(laid), smoothed(second)
-    gain, offset = _light(laid.mean(-1), second.mean(-1), inside)
-    given = (gain[..., None] * laid + offset[..., None]).clip(0, 255)
-    left = second - given
-    grey, wanted, there = left.mean(-1), second.mean(-1), laid.mean(-1)
-    unknown = ((there >= _BRIGHTEST) | (wanted <= _DARKEST)) & (grey > 0)
-    unknown |= ((there <= _DARKEST) | (wanted >= _BRIGHTEST)) & (grey < 0)
+    gain, offset = _light(laid.mean(-1), second.mean(-1), inside * ~np.any(cut, axis=(0, -1)), inside)
+    left = second - (gain[..., None] * laid + offset[..., None]).clip(0, 255)
+    bright, dark, wanted_bright, wanted_dark = cut
+    unknown = np.where(left > 0, bright | wanted_dark, dark | wanted_bright)
+    missed = np.where(unknown, 0, left).mean(-1)
+    there, wanted = laid.mean(-1), second.mean(-1)
     area = np.maximum(_tiles(inside), 1e-6)
-    missed = _tiles(np.where(unknown, 0, grey) ** 2 * inside) / area
     slopes = _tiles(_steepness(wanted) * inside) / area
-    apart = missed / (_DISPLACED**2 * slopes + _NOISE**2)
-    tint, own = left - grey[..., None], second - wanted[..., None]
+    apart: Floats = _tiles(missed**2 * inside) / area / (_DISPLACED**2 * slopes + _NOISE**2)
+    tint, own = left - left.mean(-1, keepdims=True), second - wanted[..., None]
     return Likeness(
         correlation(there, wanted, inside),
         correlation(_detail(there), _detail(wanted), inside),
-        np.sqrt(np.where(area > 0.5, apart, 0).max((1, 2))),
+        np.sqrt(_second_worst(np.where(area > 0.5, apart, 0))),
         _spread(tint, inside) / (_spread(own, inside) + _GREYISH),
         _spread(wanted[..., None], inside),
+        (slopes > _NOISE**2).mean((1, 2)),
     )
 
 
-def _light(first: Floats, second: Floats, inside: Floats) -> tuple[Floats, Floats]:
-    """The gain and the offset that take the first to the second, [P, 1, 1], from pixels that are not cut off."""
-    known = inside * (first > _DARKEST) * (first < _BRIGHTEST) * (second > _DARKEST) * (second < _BRIGHTEST)
-    enough = known.mean((1, 2), keepdims=True) > 0.05
-    known = np.where(enough, known, inside)
+def _cut_off(pictures: Floats, windows: Windows | None = None) -> tuple[Floats, Floats]:
+    """Where levels are so high, and so low, that they may have been anything beyond: 1 there, else 0."""
+    masks = [mask.astype(np.float32) for mask in (pictures >= _BRIGHTEST, pictures <= _DARKEST)]
+    bright, dark = masks if windows is None else (lay(mask, windows)[0] for mask in masks)
+    return bright, dark
+
+
+def _light(first: Floats, second: Floats, known: Floats, inside: Floats) -> tuple[Floats, Floats]:
+    """The gain and the offset that take the first to the second, [P, 1, 1], by what is known of them, if that is
+    anything."""
+    known = np.where(known.mean((1, 2), keepdims=True) > 0.05, known, inside)
     area = np.maximum(known.sum((1, 2), keepdims=True), 1)
     mean, aim = ((part * known).sum((1, 2), keepdims=True) / area for part in (first, second))
     together = ((first - mean) * (second - aim) * known).sum((1, 2), keepdims=True)
     gain = together / np.maximum(((first - mean) ** 2 * known).sum((1, 2), keepdims=True), 1e-6)
     return gain, aim - gain * mean
+
+
+def _second_worst(tiles: Floats) -> Floats:
+    """One tile may be off: a mark in a corner, or a highlight that was cut off."""
+    found: Floats = np.partition(tiles.reshape(len(tiles), -1), -2, axis=1)[:, -2]
+    return found
 
 
 def _steepness(grey: Floats) -> Floats:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import numpy as np
 
 from lensmith.audit.alignment import align
 from lensmith.audit.candidates import find_candidates
 from lensmith.audit.confirming import READ_AGAIN, confirmed
-from lensmith.audit.likeness import MAYBE, SMALL_COPY, Bounds, likeness
+from lensmith.audit.likeness import MAYBE, SMALL_COPY, SQUEEZED_COPY, Bounds, likeness
 from lensmith.audit.pairs import Pairs, joined, squares
 from lensmith.audit.signatures import SMALL, Signatures
 from lensmith.data.dataset import ImageDataset
@@ -41,14 +41,9 @@ def find_near(data: ImageDataset, signatures: Signatures) -> Generator[Event, No
     smaller = pairs.smaller_side(signatures.sizes)
     level = np.maximum(np.searchsorted(sides, smaller, "right") - 1, 0)
     again = (smaller >= READ_AGAIN) & (thumbs.shape[1] > SMALL)
-    parts = [(level == at) & ~again for at in range(len(sides))]
-    kept = []
-    for side, chosen, bounds in [
-        *((s, c, SMALL_COPY) for s, c in zip(sides, parts, strict=True)),
-        (sides[-1], again, MAYBE),
-    ]:
-        some = _judged(thumbs, pairs[chosen], side, bounds)
-        kept.append(some[some.evenly_resized(signatures.sizes, bounds.squeezed)])
+    kept = [_judged(signatures, pairs[again], sides[-1], (MAYBE,))]
+    for at, side in enumerate(sides):
+        kept.append(_judged(signatures, pairs[(level == at) & ~again], side, (SMALL_COPY, SQUEEZED_COPY)))
     pairs = joined(kept)
     return (yield from confirmed(data, signatures, pairs))
 
@@ -71,8 +66,9 @@ def _refined(thumbs: Pixels, pairs: Pairs) -> Pairs:
     return joined([kept[start] for start in sorted(kept)] or [pairs])
 
 
-def _judged(thumbs: Pixels, pairs: Pairs, side: int, bounds: Bounds) -> Pairs:
-    """The pairs that are within bounds at this side."""
+def _judged(signatures: Signatures, pairs: Pairs, side: int, bounds: Sequence[Bounds]) -> Pairs:
+    """The pairs that are within some of these bounds at this side."""
+    thumbs, sizes = signatures.thumbs, signatures.sizes
     kept: dict[int, Pairs] = {}
 
     def judge(part: range, left: threading.Event) -> None:
@@ -81,8 +77,10 @@ def _judged(thumbs: Pixels, pairs: Pairs, side: int, bounds: Bounds) -> Pairs:
             first = squares(thumbs, some.first, some.turns[:, 0], side)
             second = squares(thumbs, some.second, some.turns[:, 1], side)
             windows, _ = align(first.mean(-1), second.mean(-1), some.windows, _STEPS)
-            better = Pairs(some.first, some.second, some.turns, windows)
-            kept[part.start] = better[bounds.hold(likeness(first, second, windows))]
+            some = Pairs(some.first, some.second, some.turns, windows)
+            found = likeness(first, second, windows)
+            held = [bound.hold(found) & some.evenly_resized(sizes, bound.squeezed) for bound in bounds]
+            kept[part.start] = some[np.any(held, axis=0)]
 
     for _ in in_parallel(judge, len(pairs), _BLOCK):
         pass

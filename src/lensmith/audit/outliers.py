@@ -10,8 +10,8 @@ from lensmith.audit.measures import MEASURES
 from lensmith.audit.signatures import Signatures
 from lensmith.data.dataset import ImageDataset
 
-_BLANK = 3.0
-"""Levels of contrast."""
+_BLANK, _NOTHING = 3.0, 1.0
+"""Levels of contrast of a blank picture at most; a dark one may have as little as the second."""
 _DARK, _DARKEST = 80.0, 45.0
 """Levels that 98 % of a dark picture's pixels, and their mean, stay below."""
 _BLURRED, _BLURRED_BESIDE = 0.14, 0.4
@@ -27,8 +27,8 @@ _FEW = 10
 def outliers(data: ImageDataset, signatures: Signatures) -> list[Issue]:
     """Blank, dark, blurred and odd-sized pictures. A picture is one of the first three at most."""
     mean, spread, high, sharpness = (signatures.measures[:, at] for at in range(len(MEASURES)))
-    blank = spread < _BLANK
-    dark = ~blank & (high < _DARK) & (mean < _DARKEST)
+    dark = (spread >= _NOTHING) & (high < _DARK) & (mean < _DARKEST)
+    blank = (spread < _BLANK) & ~dark
     typical = float(np.median(sharpness[~blank])) if (~blank).any() else 0.0
     blurred = ~blank & ~dark & (sharpness < min(_BLURRED, _BLURRED_BESIDE * typical))
     found: list[tuple[Name, NDArray[np.bool_], str, str]] = [

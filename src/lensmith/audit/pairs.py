@@ -33,7 +33,8 @@ class Pairs:
 
     def smaller_side(self, sizes: NDArray[np.int32]) -> NDArray[np.int32]:
         """The shortest side of either picture, int32 [P]. sizes: int32 [N, 2]."""
-        return np.minimum(sizes[self.first].min(1), sizes[self.second].min(1))
+        smaller: NDArray[np.int32] = np.minimum(sizes[self.first].min(1), sizes[self.second].min(1))
+        return smaller
 
     def evenly_resized(self, sizes: NDArray[np.int32], by: float) -> NDArray[np.bool_]:
         """Where one axis was resized as much as the other, but for a factor `by`. sizes: int32 [N, 2]."""

@@ -104,8 +104,11 @@ def _files(files: list[list[str]], source: str) -> Iterator[str]:
     for group in files[:_SHOWN]:
         short = [name.removeprefix(inner) for name in group]
         one_line = f"{'':<{_LABEL}}{' = '.join(short)}"
-        if len(one_line) <= _COLUMNS or len(short) == 1:
+        if len(one_line) <= _COLUMNS:
             yield one_line
+            continue
+        if len(short) == 1:
+            yield from _row("", short[0])
             continue
         yield f"{'':<{_LABEL}}{short[0]}"
         yield from (f"{'':<{_LABEL}}  = {name}" for name in short[1 : _SHOWN + 1])

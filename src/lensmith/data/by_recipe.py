@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lensmith.data.dataset import ImageDataset
+from lensmith.data.decisions import decide, read_decisions
 from lensmith.data.leaks import without_leaks
 from lensmith.data.sources import load_data
 from lensmith.data.split_file import give_splits, read_split_file
@@ -26,6 +27,15 @@ def load_by_recipe(source: Any, recipe: Recipe) -> tuple[ImageDataset, Roles]:
         data, recipe.val_fraction, recipe.seed, test=recipe.test_fraction, folds=recipe.folds
     )
     return _without_leaks(data, roles, recipe, made or roles.made)
+
+
+def roles_of(source: Any, recipe: Recipe) -> Roles:
+    """The pictures of a run as it used them: with the decisions on them, too, that its recipe names."""
+    _, roles = load_by_recipe(source, recipe)
+    if recipe.decisions:
+        file = Path(recipe.decisions)
+        roles, _ = decide(roles, read_decisions(file), file, source)
+    return roles
 
 
 def _without_leaks(data: ImageDataset, roles: Roles, recipe: Recipe, made: str) -> tuple[ImageDataset, Roles]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lensmith.data.by_recipe import roles_of
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.sources import load_data
-from lensmith.data.splitting import assign_roles
 from lensmith.errors import LensmithError
 from lensmith.runs.directory import RunDirectory
 
@@ -19,8 +19,7 @@ def training_pictures(run: RunDirectory) -> tuple[ImageDataset | None, str]:
     except (LensmithError, OSError, KeyError, TypeError) as error:
         return None, f"the run does not say what it learned from ({error})"
     try:
-        data = load_data(source, root=recipe.root, task=recipe.task)
-        return assign_roles(data, recipe.val_fraction, recipe.seed).train, ""
+        return roles_of(source, recipe).train, ""
     except LensmithError as error:
         return None, f"what it learned from, {source}, is not there any more ({error.message})"
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lensmith.bundle.bundle import Bundle, load_model
-from lensmith.data.by_recipe import load_by_recipe
+from lensmith.data.by_recipe import roles_of
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.decisions import decide, read_decisions
 from lensmith.errors import DataError
 from lensmith.evaluation.comparison import Measured
 from lensmith.evaluation.report import Report, report_from
@@ -73,9 +72,7 @@ def find_subject(run: RunDirectory) -> Subject:
             f"{run.path}: its pictures came from {source or 'nowhere that is known'}, which cannot be opened again",
             hint="Studies of data given in Python are made by train itself.",
         )
-    _, roles = load_by_recipe(source, recipe)
-    if recipe.decisions:
-        roles, _ = decide(roles, read_decisions(Path(recipe.decisions)), Path(recipe.decisions), source)
+    roles = roles_of(source, recipe)
     return Subject(
         run,
         load_model(run.model),
