@@ -50,7 +50,7 @@ def test_mistakes_and_sure_hits_with_their_trust_and_their_like(run: RunDirector
     assert shown.count("<img") == 4 * 4 and shown.count("draws") >= 4
     write_explanations(tmp_path / "why.html", "why", facts)
     page = (tmp_path / "why.html").read_text()
-    assert "http" not in page and len(page) < 400_000
+    assert "http:" not in page and "https:" not in page and len(page) < 400_000
 
 
 def test_pictures_that_went_are_named_on_the_page(run: RunDirectory) -> None:

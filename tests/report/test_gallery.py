@@ -189,7 +189,7 @@ def test_a_label_that_is_none_is_not_saved(browser: Browser, tmp_path: Path) -> 
             file = download(page, tmp_path / "decisions.csv")
         roles, facts = decide(assign_roles(data, 0.5), read_decisions(file), file, table)
         assert sum(facts.relabelled.values()) == (data.task == "regression")
-        assert roles.all().examples
+        assert roles.as_data().examples
 
 
 def test_the_page_is_bounded_and_says_so(tmp_path: Path) -> None:

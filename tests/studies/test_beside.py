@@ -17,7 +17,8 @@ from lensmith.runs.files import read_json
 from lensmith.runs.looks import record_look
 from lensmith.runs.predictions import Predictions
 from lensmith.studies.beside import beside
-from lensmith.studies.studied import study
+from lensmith.studies.schedule import Studied
+from lensmith.studies.studied import write_studies
 from lensmith.studies.subject import Subject
 
 CLASSES = ["ant", "bee"]
@@ -74,8 +75,9 @@ def test_the_first_run_stands_alone(tmp_path: Path) -> None:
 def test_the_page_says_it_in_its_first_sentence(tmp_path: Path) -> None:
     run(tmp_path, "photos-001", wrong=10)
     later = run(tmp_path, "photos-002", wrong=50)
-    report = ended(study(later))
-    assert report.studies["beside"]["better"] == "photos-001"
+    found = ended(beside(later))
+    assert found["better"] == "photos-001"
+    write_studies(later.run, later.report, Studied({"beside": found}))
     write_page(RunDirectory(tmp_path / "photos-002"))
     page = (tmp_path / "photos-002/report.html").read_text(encoding="utf-8")
     assert "; worse than photos-001 by 20.0 points</h1>" in page

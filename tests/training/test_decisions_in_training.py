@@ -56,7 +56,7 @@ def test_a_head_is_compared_with_the_one_that_knew_no_decisions(place: Path) -> 
     facts = run.directory.facts()["data"]
     assert facts["train"] == {"count": 34, "classes": {"ant": 22, "bee": 12}}
     assert facts["decisions"]["dropped"] == {"train": 2} and facts["decisions"]["relabelled"] == {"train": 10}
-    gain = read_json(run.directory.report_file)["decisions"]
+    gain = read_json(run.directory.report_file)["studies"]["decisions"]
     assert (gain["first"], gain["second"], gain["count"]) == ("with the decisions", "without them", 24)
     assert gain["verdict"] in said
     # The model that was kept is the one that knows them, and the other has learned less.

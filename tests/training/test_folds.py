@@ -51,13 +51,16 @@ def test_all_pictures_are_measured_once(run: lm.Run) -> None:
     right = int((measured.logits.argmax(axis=1) == measured.targets).sum())
     assert run.report["accuracy"].value == right / 44 and run.report["accuracy"].count == 44
     facts = read_json(run.path / "report.json")
-    assert [one["count"] for one in facts["folds"]["by_fold"]] == [
+    assert [one["count"] for one in facts["studies"]["folds"]["by_fold"]] == [
         int((measured.splits == f"fold {n}").sum()) for n in (1, 2, 3)
     ]
-    assert "out of fold: 3 models, each measured on pictures it did not see" in facts["folds"]["verdict"]
+    assert (
+        "out of fold: 3 models, each measured on pictures it did not see"
+        in facts["studies"]["folds"]["verdict"]
+    )
     assert "(out of fold)" in facts["verdict"]
     page = (run.path / "report.html").read_text(encoding="utf-8")
-    assert facts["folds"]["verdict"] in page and "44 pictures out of fold" in page
+    assert facts["studies"]["folds"]["verdict"] in page and "44 pictures out of fold" in page
     assert run.directory.facts()["data"]["train"]["count"] == 44
 
 
@@ -80,7 +83,7 @@ def test_the_model_that_is_kept_is_that_of_a_run_without_folds(run: lm.Run, plac
 def test_a_held_out_split_stays_the_figure(place: Path, tmp_path: Path) -> None:
     run = lm.train(place / "all", out=tmp_path / "run", quiet=True, test_fraction=0.25, **QUICK)
     facts = read_json(run.path / "report.json")
-    assert facts["split"] == "test" and facts["count"] + facts["folds"]["all"]["count"] == 44
+    assert facts["split"] == "test" and facts["count"] + facts["studies"]["folds"]["all"]["count"] == 44
     measured = read_predictions(run.path / "predictions.npz")
     assert not measured.out_of_fold and set(measured.splits) == {"test"}
 
@@ -101,7 +104,7 @@ def test_own_parts_begin_anew_in_each_fold(tmp_path: Path) -> None:
     measured = read_predictions(run.path / "predictions.npz")
     assert len(set(measured.ids)) == 24
     made = torch.optim.SGD(net.parameters(), lr=0.1)
-    with pytest.raises(UsageError, match="trains 4 networks, and an optimizer belongs to the one"):
+    with pytest.raises(UsageError, match="trains several networks, and an optimizer belongs to the one"):
         lm.train(Worded(), out=tmp_path / "b", quiet=True, **QUICK | {"model": net, "optimizer": made})
 
 
@@ -140,7 +143,7 @@ def test_splits_of_a_run_are_given_again(place: Path) -> None:
     command("train", "all", *fields, "seed=4", "splits=first/splits.csv", "--out", "second", cwd=place)
     assert (place / "second/splits.csv").read_bytes() == (place / "first/splits.csv").read_bytes()
     done = command("split", "all", "splits=first/splits.csv", "-o", "new.csv", cwd=place)
-    assert "as first/splits.csv says of 45 pictures" in done.stdout
+    assert "as first/splits.csv says of 45 pictures" in done.out
     assert sorted((place / "new.csv").read_text().splitlines()) == sorted(
         (place / "first/splits.csv").read_text().splitlines()
     )

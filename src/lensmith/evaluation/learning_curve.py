@@ -230,7 +230,10 @@ def _noise_of_one(draws: Draws, seen_on: int) -> float:
     of_pictures = float(np.mean([one.var() for one in differences]))
     means = np.array([one.mean() for one in differences])
     asked = float(np.mean([len(one) for one in differences]))
-    of_models = max(0.0, float(means.var(ddof=1)) - of_pictures / asked)
+    # Draws differ by what they are asked about; only what they differ more than that would let them, and by more than
+    # a variance of so few draws is uncertain, is laid to what was learned from.
+    surely = max(0.0, 1 - math.sqrt(2 / (len(means) - 1)))
+    of_models = max(0.0, surely * float(means.var(ddof=1)) - of_pictures / asked)
     return of_pictures / max(1, seen_on) + of_models
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 import traceback
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +91,12 @@ def _run(
             bundle = yield from _save(prepared, run, learned.unseen, facts)
         folded = None
         if prepared.roles.folds:
-            with clock.stage("folds"), _keeping(run):
-                folded = yield from measure_folds(prepared, unspent, run, learned)
+            with clock.stage("folds"):
+                folded = yield from _fold(prepared, run, unspent, learned)
                 bundle = yield from _by_folds(run, bundle, learned, folded, facts)
         with clock.stage("measure"):
             measured = yield from measure_model(run, bundle, prepared, folded)
-            if prepared.decided is not None:
-                measured = yield from tell_gain(run, prepared, learned.without, measured)
+            measured = yield from tell_gain(run, prepared, learned.without, measured)
         with clock.stage("inspect"):
             used = prepared.roles.as_data()
             write_split_file(run.splits_file, used, source)
@@ -162,11 +160,12 @@ def _learn(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Lear
         raise
 
 
-@contextlib.contextmanager
-def _keeping(run: RunDirectory) -> Iterator[None]:
+def _fold(
+    prepared: Prepared, run: RunDirectory, unspent: Parts | None, learned: Learned
+) -> Generator[Event, None, OutOfFold]:
     """Whoever stops the folds keeps the model that stands already."""
     try:
-        yield
+        return (yield from measure_folds(prepared, unspent, run, learned))
     except Exception:
         raise
     except BaseException as stop:

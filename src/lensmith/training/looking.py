@@ -62,7 +62,9 @@ def measure_model(
 def tell_gain(
     run: RunDirectory, prepared: Prepared, without: LinearHead | None, measured: Measurement
 ) -> Generator[Event, None, Measurement]:
-    """Whether decisions on pictures were good for the model goes into the report, among the studies."""
+    """Whether decisions on pictures, where there are some, were good for the model goes into the report."""
+    if prepared.decided is None:
+        return measured
     if without is None:
         words = f"what they changed: lensmith compare {run.path} RUN, where RUN is one without decisions"
         yield Event("decisions", words)

@@ -109,10 +109,7 @@ def prepare(
     recipe = plan.recipe
     torch.manual_seed(recipe.seed)
     classes = roles.train.classes
-    model, weights = _network(recipe, max(1, len(classes)), parts.model)
-    taken = None
-    if parts.from_run is not None:
-        taken, weights = parts.from_run.put_into(model, classes)
+    model, weights, taken = _begun(recipe, parts, classes)
     preprocess = parts.preprocess or _preprocess(recipe, weights)
     plan = _choose_layout(plan, model, preprocess, len(classes))
     recipe = plan.recipe
@@ -152,6 +149,17 @@ def prepare(
         start=parts.from_run,
         taken=taken,
     )
+
+
+def _begun(
+    recipe: Recipe, parts: Parts, classes: list[str]
+) -> tuple[nn.Module, dict[str, Any], Taken | None]:
+    """The network, the facts of its first weights, and what of them a run before knew."""
+    model, weights = _network(recipe, max(1, len(classes)), parts.model)
+    if parts.from_run is None:
+        return model, weights, None
+    taken, weights = parts.from_run.put_into(model, classes)
+    return model, weights, taken
 
 
 def _made_anew(plan: Plan, batches: Batches, parts: Parts, targets: Tensor, train: ImageDataset) -> Trial:
