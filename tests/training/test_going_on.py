@@ -27,7 +27,8 @@ NET = """
 from torch import nn
 
 def make(outputs):
-    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, outputs))
+    front = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2)]
+    return nn.Sequential(*front, nn.Flatten(), nn.Linear(32, outputs))
 """
 
 
@@ -132,7 +133,7 @@ def test_a_bundle_or_a_run_will_do(word: str, train: Trainer) -> None:
 def test_last_is_written_down_as_the_run_that_it_was(train: Trainer, place: Path) -> None:
     train("two", out="runs/between", epochs=1)
     run = train("three", from_run="last", epochs=1)
-    assert run.directory.recipe().from_run == str((place / "runs/between"))
+    assert run.directory.recipe().from_run == str(place / "runs/between")
     again = lm.train("three", recipe=run.path / "recipe.toml", quiet=True)
     assert again.directory.facts()["repeats"]["equal"]
 

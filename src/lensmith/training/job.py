@@ -47,8 +47,8 @@ from lensmith.types import Event
 _STUDIED, _LEAST_STUDY = 0.1, 0.5
 """Share of a run's time, and seconds, that studies of the finished model may take where no budget says."""
 
-_TOLD = ("thin class", "imbalance", "leak")
-"""Findings about the data that are told where they are no errors, too."""
+_TOLD = (("warning", "thin class"), ("warning", "imbalance"), ("warning", "leak"))
+"""Findings about the data that are told though they are no errors."""
 
 
 def run_job(
@@ -130,7 +130,7 @@ def _inspect(prepared: Prepared, facts: dict[str, Any]) -> Generator[Event, None
     issues += crossings(prepared.start, prepared.roles) if prepared.start else []
     facts["issues"] = [issue.as_dict() for issue in issues]
     for issue in issues:
-        if issue.severity == "error" or issue.name in _TOLD:
+        if issue.severity == "error" or (issue.severity, issue.name) in _TOLD:
             yield Event("warning", f"{issue.name}: {issue.detail}")
 
 

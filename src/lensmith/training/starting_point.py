@@ -42,9 +42,7 @@ class StartingPoint:
         taken = take_over(model, self.state, self.facts.classes, classes, self.word)
         before = self.facts.provenance.get("weights")
         known = before if isinstance(before, dict) else {}
-        weights = {name: known.get(name, "") for name in ("source", "version", "url", "licence")}
-        weights["source"] = weights["source"] or "not known"
-        return taken, weights | {"from": self.origin()}
+        return taken, {"source": "not known"} | known
 
     def origin(self) -> dict[str, Any]:
         """Which model it is, for the provenance of the next."""
