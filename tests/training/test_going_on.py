@@ -27,7 +27,8 @@ NET = """
 from torch import nn
 
 def make(outputs):
-    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, outputs))
+    front = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2)]
+    return nn.Sequential(*front, nn.Flatten(), nn.Linear(32, outputs))
 """
 
 

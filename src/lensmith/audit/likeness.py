@@ -109,8 +109,9 @@ def _light(first: Floats, second: Floats, known: Floats, inside: Floats) -> tupl
     """The gain and the offset that take the first to the second, [P, 1, 1], by what is known of them, if that is
     anything."""
     known = np.where(known.mean((1, 2), keepdims=True) > 0.05, known, inside)
-    area = np.maximum(known.sum((1, 2), keepdims=True), 1)
-    mean, aim = ((part * known).sum((1, 2), keepdims=True) / area for part in (first, second))
+    area: Floats = np.maximum(known.sum((1, 2), keepdims=True), 1)
+    mean: Floats = (first * known).sum((1, 2), keepdims=True) / area
+    aim: Floats = (second * known).sum((1, 2), keepdims=True) / area
     together = ((first - mean) * (second - aim) * known).sum((1, 2), keepdims=True)
     gain = together / np.maximum(((first - mean) ** 2 * known).sum((1, 2), keepdims=True), 1e-6)
     return gain, aim - gain * mean

@@ -1,4 +1,4 @@
-"""A network as an ONNX graph from uint8 pixels to logits (and features), whose weights stay in the safetensors file."""
+"""A network as an ONNX graph from uint8 pixels to logits (and features); its weights stay in the safetensors file."""
 
 from __future__ import annotations
 

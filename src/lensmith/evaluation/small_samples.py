@@ -13,7 +13,7 @@ def student_t(freedom: float) -> float:
     scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
 
     def density(x: float) -> float:
-        return scale * (1 + x * x / freedom) ** (-(freedom + 1) / 2)
+        return scale * math.pow(1 + x * x / freedom, -(freedom + 1) / 2)
 
     def within(t: float) -> float:  # by Simpson's rule
         step = t / _INTERVALS

@@ -62,9 +62,10 @@ class Whole(nn.Module):
 
     def _distance(self, features: Tensor, rank: int) -> Tensor:
         """As `Neighbours.distances`."""
-        size = features.abs()
+        size, bank = features.abs(), self.bank
+        assert isinstance(bank, Tensor)
         length = size.sum(1, keepdim=True).sqrt().clamp(min=TINY)
-        cosines = (features.sign() * size.sqrt() / length) @ self.bank.to(torch.float32)
+        cosines = (features.sign() * size.sqrt() / length) @ bank.to(torch.float32)
         return 1 - cosines.topk(rank, dim=1).values.amin(1)
 
 

@@ -1,8 +1,8 @@
 """How far a picture lies from those that a model learned from, by what the model's last layer is given.
 
-Distance to the k-th nearest neighbour (Sun and others, arXiv 2204.06507) among some of the training pictures. Features
-are first put under a signed square root (Perronnin and others, ECCV 2010), so that no single one decides: our network
-for 32 x 32 pictures then tells noise from pictures at an area of 0.99 in the place of 0.92. numpy only.
+Distance to the k-th nearest neighbour (Sun and others, arXiv 2204.06507) among some of the training pictures.
+Features are first put under a signed square root (Perronnin and others, ECCV 2010), so that no single one decides:
+our network for 32 x 32 pictures then tells noise from pictures at an area of 0.99 in the place of 0.92. numpy only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Features = NDArray[np.float32]
 Distances = NDArray[np.float32]
 
 MOST = 500
-"""Pictures that are kept: ten of each class on CIFAR-10 tell as much as fifty, and 500 of 1,280 features take 1.3 MB."""
+"""Pictures that are kept: on CIFAR-10 ten of each class tell as much as fifty; 500 of 1,280 features take 1.3 MB."""
 FEWEST = 50
 """Pictures under which nothing is kept: nobody can say from them what one picture of a hundred is like."""
 TINY = 1e-12
@@ -40,7 +40,7 @@ class Neighbours:
         return max(1, len(self.bank) // 100)
 
     def distances(self, features: Features) -> Distances:
-        """Features, float [N, D] -> 1 minus the cosine to the `rank`-th nearest, float32 [N]; NaN where there is NaN."""
+        """Features, float [N, D] -> 1 minus the cosine to the `rank`-th nearest, float32 [N]; NaN stays NaN."""
         return _distances(directions(features), self.bank.astype(np.float32), self.rank)
 
     def are_unlike(self, distances: Distances) -> NDArray[np.bool_]:
@@ -83,8 +83,8 @@ def choose_rows(targets: NDArray[Any], count: int, seed: int) -> NDArray[np.intp
 def find_neighbours(kept: Features, unseen: Features | None = None) -> Neighbours | None:
     """What to keep of a model, with a limit that about one in a hundred pictures like these lies beyond.
 
-    kept: features of training pictures, [n, D]. unseen: of pictures that the model did not learn from, [m, D]; without
-    them each of `kept` is compared with the others, which is the same where features learned nothing from them.
+    kept: features of training pictures, [n, D]. unseen: of pictures that were not learned from, [m, D]; without them
+    each of `kept` is compared with the others, which is the same where features learned nothing from them.
     None with fewer than 50 of either, or where features are no numbers.
     """
     others = kept if unseen is None else unseen

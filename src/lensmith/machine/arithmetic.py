@@ -54,7 +54,7 @@ def arithmetic(device: str = "cpu") -> dict[str, str | int]:
         major, minor = torch.cuda.get_device_capability(device)
         found["gpu"] = f"{torch.cuda.get_device_name(device)}, compute capability {major}.{minor}"
         found["cuda"] = str(torch.version.cuda or torch.version.hip)
-        found["cudnn"] = str(torch.backends.cudnn.version())
+        found["cudnn"] = str(torch.backends.cudnn.version())  # type: ignore[no-untyped-call]
     elif device == "mps":
         found["gpu"] = "Apple's"
     return found | {name: os.environ[name] for name in _VARIABLES if name in os.environ}

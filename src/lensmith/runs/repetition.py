@@ -113,7 +113,8 @@ def _figure(run: RunDirectory) -> dict[str, float]:
     except LensmithError:
         return {}
     found = ((name, one["value"]) for name, one in report.items() if isinstance(one, dict) and "value" in one)
-    return dict([next(found, ("", None))]) if report else {}
+    first = next(found, None)
+    return {} if first is None else {first[0]: first[1]}
 
 
 def _answers(before: RunDirectory, now: RunDirectory) -> dict[str, int]:

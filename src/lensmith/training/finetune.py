@@ -17,7 +17,7 @@ from lensmith.models.heads import find_head
 from lensmith.runs.directory import RunDirectory
 from lensmith.training.epochs import Trained, chooser, is_better, outputs_on, train_epochs
 from lensmith.training.held_back import hold_back, said_of_choices
-from lensmith.training.learned import HEAD_ALONE, Learned
+from lensmith.training.learned import HEAD_ALONE, Learned, with_apart
 from lensmith.training.prepare import Prepared
 from lensmith.training.transfer import Seen, out_of_fold, put_head, see
 from lensmith.types import Event
@@ -72,7 +72,8 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, L
         kept, why = True, f"{why}, which is no clear loss"
     if kept:
         yield Event("train", f"fine-tuning: yes: {why}")
-        return _learned(trained, f"yes: {why}", said_of_choices(part, left_out))
+        learned = _learned(trained, f"yes: {why}", said_of_choices(part, left_out))
+        return with_apart(learned, part, left_out)
     prepared.model.load_state_dict(start)
     undone = replace(trained, kept=HEAD_ALONE.kept)
     return (yield from _head_alone(prepared, seen, f"no: {why}", undone))

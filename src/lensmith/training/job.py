@@ -36,10 +36,11 @@ from lensmith.training.run import Run
 from lensmith.training.several import untrained
 from lensmith.training.start import prepare_job
 from lensmith.training.starting_point import crossings
+from lensmith.training.unlike import keep_neighbours
 from lensmith.types import Event
 
-_TOLD = ("thin class", "imbalance", "leak")
-"""Findings about the data that are told where they are no errors, too."""
+_TOLD = (("warning", "thin class"), ("warning", "imbalance"), ("warning", "leak"))
+"""Findings about the data that are told though they are no errors."""
 
 
 def run_job(
@@ -88,7 +89,7 @@ def _run(
             learned = yield from _learn(prepared, run)
             facts["choices"] |= learned.choices
         with clock.stage("save"):
-            bundle = yield from _save(prepared, run, learned.unseen, facts)
+            bundle = yield from _save(prepared, run, learned, facts)
         folded = None
         if prepared.roles.folds:
             with clock.stage("folds"):
@@ -128,7 +129,7 @@ def _inspect(
     issues = inspect(used, (*unreadable(prepared), *skipped))
     issues += crossings(prepared.start, prepared.roles) if prepared.start else []
     for issue in issues:
-        if issue.severity == "error" or issue.name in _TOLD:
+        if issue.severity == "error" or (issue.severity, issue.name) in _TOLD:
             yield Event("warning", f"{issue.name}: {issue.detail}")
     return [issue.as_dict() for issue in issues]
 
@@ -155,7 +156,7 @@ def _learn(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Lear
     except Exception:
         raise
     except BaseException as stop:
-        save_bundle(prepared, run, Calibration())
+        _bundle(prepared, run, Calibration()).save(run.model)
         stop.add_note(f"the weights so far, not measured: {run.model}")
         raise
 
@@ -174,16 +175,18 @@ def _fold(
 
 
 def _save(
-    prepared: Prepared, run: RunDirectory, unseen: Unseen | None, facts: dict[str, Any]
+    prepared: Prepared, run: RunDirectory, learned: Learned, facts: dict[str, Any]
 ) -> Generator[Event, None, Bundle]:
-    calibration = calibrate(unseen, prepared.data.task, prepared.plan.recipe.max_error)
+    """With what was learned of how sure an answer is, and what is kept to mark pictures that are unlike."""
+    calibration = calibrate(learned.unseen, prepared.data.task, prepared.plan.recipe.max_error)
     facts["calibration"] = calibration.as_dict()
     yield Event("calibrate", calibration.why)
-    return save_bundle(prepared, run, calibration)
+    bundle = yield from keep_neighbours(_bundle(prepared, run, calibration), prepared, learned)
+    bundle.save(run.model)
+    return load_model(run.model)
 
 
-def save_bundle(prepared: Prepared, run: RunDirectory, calibration: Calibration) -> Bundle:
-    """Write `RUN/model/` and open it again: what is measured is what lies on disk."""
+def _bundle(prepared: Prepared, run: RunDirectory, calibration: Calibration) -> Bundle:
     recipe = prepared.plan.recipe
     bundle = Bundle(
         prepared.model,
@@ -193,9 +196,7 @@ def save_bundle(prepared: Prepared, run: RunDirectory, calibration: Calibration)
         name="" if recipe.model == OWN else recipe.model or "",
         provenance=provenance(prepared, run),
     )
-    calibrated = bundle.with_facts(temperature=calibration.temperature, threshold=calibration.threshold)
-    calibrated.save(run.model)
-    return load_model(run.model)
+    return bundle.with_facts(temperature=calibration.temperature, threshold=calibration.threshold)
 
 
 def _by_folds(

@@ -9,7 +9,7 @@ from lensmith.training.decided import head_without
 from lensmith.training.epochs import train_epochs
 from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.held_back import hold_back, said_of_choices
-from lensmith.training.learned import HEAD_ALONE, Learned
+from lensmith.training.learned import HEAD_ALONE, Learned, with_apart
 from lensmith.training.new_classes import learn_new_classes
 from lensmith.training.prepare import Prepared
 from lensmith.training.transfer import out_of_fold, put_head, see
@@ -25,7 +25,8 @@ def learn(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Learn
     part, left_out = yield from hold_back(prepared)
     yield from learn_new_classes(part, left_out)
     trained = yield from train_epochs(part, run)
-    return Learned(trained, {"keep": trained.kept}, said_of_choices(part, left_out))
+    learned = Learned(trained, {"keep": trained.kept}, said_of_choices(part, left_out))
+    return with_apart(learned, part, left_out)
 
 
 def _learn_head(prepared: Prepared) -> Generator[Event, None, Learned]:

@@ -98,7 +98,9 @@ def provenance(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
         "made_by": "train",
         "run": run.path.name,
         "network": prepared.plan.recipe.model,
-        "weights": {name: weights[name] for name in kept} if weights else {"source": "trained from scratch"},
+        "weights": {name: weights[name] for name in kept if name in weights}
+        if weights
+        else {"source": "trained from scratch"},
         **({"from": prepared.start.origin()} if prepared.start else {}),
         "data": {
             "name": roles.train.name,

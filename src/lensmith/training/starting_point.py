@@ -42,9 +42,7 @@ class StartingPoint:
         taken = take_over(model, self.state, self.facts.classes, classes, self.word)
         before = self.facts.provenance.get("weights")
         known = before if isinstance(before, dict) else {}
-        weights = {name: known.get(name, "") for name in ("source", "version", "url", "licence")}
-        weights["source"] = weights["source"] or "not known"
-        return taken, weights | {"from": self.origin()}
+        return taken, {"source": "not known"} | known
 
     def origin(self) -> dict[str, Any]:
         """Which model it is, for the provenance of the next."""
@@ -61,7 +59,7 @@ class StartingPoint:
 
     def settled(self, recipe: Recipe) -> Recipe:
         """The recipe with its network. Raises `UsageError` for what says otherwise."""
-        said = {"weights": recipe.weights, "preprocess": recipe.preprocess}
+        said: dict[str, Any] = {"weights": recipe.weights, "preprocess": recipe.preprocess}
         said |= {"pretrained": recipe.pretrained if recipe.pretrained is False else None}
         for name, value in said.items():
             if value is not None:
@@ -70,7 +68,8 @@ class StartingPoint:
                     hint="Leave one of the two out.",
                 )
         preprocess = self.facts.preprocess
-        for name, value in (("image_size", preprocess.size[0]), ("fit", preprocess.fit)):
+        seen: dict[str, Any] = {"image_size": preprocess.size[0], "fit": preprocess.fit}
+        for name, value in seen.items():
             if getattr(recipe, name) not in (None, value):
                 raise UsageError(
                     f"{name}={getattr(recipe, name)}, and {self.word} sees pictures with {name}={value}",
