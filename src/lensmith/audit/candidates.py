@@ -38,6 +38,8 @@ _ALIKE = 0.85
 """The cosine between two codes from which on they are a pair."""
 _MOST = 10
 """Pairs kept for each picture, the likest."""
+_WAYS = 4
+"""Turns and windows in which a pair is kept, the likest."""
 _PER_BIN = 192
 """Pictures in a bin, about."""
 _BINS = 4
@@ -53,7 +55,7 @@ _WINDOWS = ((0.0, 0.0, 1.0), *((y, x, CROPPED) for y in _STARTS for x in _STARTS
 
 
 def find_candidates(thumbs: Pixels) -> Pairs:
-    """The likest pairs among these pictures, uint8 [N, S, S, 3], each pair twice at most, the likest first."""
+    """The likest pairs among these pictures, uint8 [N, S, S, 3], each pair in up to `_WAYS` ways, the likest first."""
     codes = _Codes(thumbs)
     bins = _Bins(codes.whole)
     found: dict[int, NDArray[np.float64]] = {}
@@ -67,7 +69,7 @@ def find_candidates(thumbs: Pixels) -> Pairs:
     rows = np.concatenate([np.empty((0, 5)), *(found[start] for start in sorted(found))])
     first, second, turn, window = rows[:, :4].astype(np.int32).T
     pair = np.minimum(first, second).astype(np.int64) * len(thumbs) + np.maximum(first, second)
-    kept = _best(pair, rows[:, 4], 2)
+    kept = _best(pair, rows[:, 4], _WAYS)
     kept = kept[np.argsort(-rows[kept, 4], kind="stable")]
     first, second = first[kept].astype(np.int64), second[kept].astype(np.int64)
     turns = np.stack([turn[kept], codes.turn[second]], 1).astype(np.uint8)
@@ -152,7 +154,7 @@ class _Bins:
 
 
 def _likest(bins: _Bins, codes: _Codes, part: range) -> NDArray[np.float64]:
-    """[P, 5]: row, row it is like, turn, window, likeness; the likest `_MOST` others of each row, twice at most."""
+    """[P, 5]: row, row it is like, turn, window, likeness; the likest `_MOST` others of each row."""
     row, turn, window, code = codes.of(part)
     found = [np.empty((0, 5))]
     for which, whom, likeness in bins.alike(code):
@@ -160,8 +162,8 @@ def _likest(bins: _Bins, codes: _Codes, part: range) -> NDArray[np.float64]:
         which, whom = which[other], whom[other]
         found.append(np.stack([row[which], whom, turn[which], window[which], likeness[other]], 1))
     rows = np.concatenate(found)
-    rows = rows[_best(rows[:, 0] * len(codes.whole) + rows[:, 1], rows[:, 4], 2)]
-    return rows[_best(rows[:, 0], rows[:, 4], 2 * _MOST)]
+    rows = rows[_best(rows[:, 0] * len(codes.whole) + rows[:, 1], rows[:, 4], _WAYS)]
+    return rows[_best(rows[:, 0], rows[:, 4], _WAYS * _MOST)]
 
 
 def _best(group: NDArray[Any], score: NDArray[Any], most: int) -> NDArray[np.intp]:

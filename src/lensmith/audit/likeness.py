@@ -16,10 +16,12 @@ from lensmith.audit.resampling import Floats, smoothed
 
 _TILES = 8
 """Tiles along each side, in which the difference is judged."""
-_DARKEST, _BRIGHTEST = 4.0, 251.0
-"""Levels beyond which a pixel may have been anything."""
+_DARKEST, _BRIGHTEST = 5.0, 238.0
+"""Levels beyond which what a pixel stands for may have been cut off: it is the mean of several."""
 _TOUCHED = 0.05
 """How much of a smoothed pixel may come from such ones."""
+_TELLING = 0.005
+"""The part of a picture that tells how its light was changed."""
 _DISPLACED = 0.35
 """Pixels: what lies over its like no nearer than this differs by so much of its slopes."""
 _NOISE = 4.0
@@ -52,7 +54,7 @@ class Bounds:
     detail: float
     apart: float
     colour: float
-    contrast: float = 6.0
+    contrast: float = 3.5
     squeezed: float = 1.06
     busy: float = 0.0
 
@@ -63,7 +65,7 @@ class Bounds:
         return np.asarray(like & (found.apart <= self.apart))
 
 
-COPY = Bounds(whole=0.95, detail=0.85, apart=1.3, colour=0.35, squeezed=1.06)
+COPY = Bounds(whole=0.95, detail=0.7, apart=1.2, colour=0.35, squeezed=1.04)
 """For photos at 96 x 96 and more."""
 SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.75, colour=0.6)
 """For smaller ones."""
@@ -78,19 +80,20 @@ def likeness(first: Floats, second: Floats, windows: Windows) -> Likeness:
     laid, inside = lay(first, windows)
     cut = [smoothed(part) > _TOUCHED for part in (*_cut_off(first, windows), *_cut_off(second))]
     laid, second = smoothed(laid), smoothed(second)
-    gain, offset = _light(laid.mean(-1), second.mean(-1), inside * ~np.any(cut, axis=(0, -1)), inside)
-    left = second - (gain[..., None] * laid + offset[..., None]).clip(0, 255)
+    gain, offset = _light(laid, second, inside[..., None] * ~np.any(cut, axis=0), inside[..., None])
+    left = second - (gain * laid + offset).clip(0, 255)
     bright, dark, wanted_bright, wanted_dark = cut
     unknown = np.where(left > 0, bright | wanted_dark, dark | wanted_bright)
-    missed = np.where(unknown, 0, left).mean(-1)
-    there, wanted = laid.mean(-1), second.mean(-1)
+    left = np.where(unknown, 0, left)
+    missed, wanted = left.mean(-1), second.mean(-1)
+    expected = wanted - missed
     area = np.maximum(_tiles(inside), 1e-6)
     slopes = _tiles(_steepness(wanted) * inside) / area
     apart: Floats = _tiles(missed**2 * inside) / area / (_DISPLACED**2 * slopes + _NOISE**2)
     tint, own = left - left.mean(-1, keepdims=True), second - wanted[..., None]
     return Likeness(
-        correlation(there, wanted, inside),
-        correlation(_detail(there), _detail(wanted), inside),
+        correlation(expected, wanted, inside),
+        correlation(_detail(expected), _detail(wanted), inside),
         np.sqrt(_second_worst(np.where(area > 0.5, apart, 0))),
         _spread(tint, inside) / (_spread(own, inside) + _GREYISH),
         _spread(wanted[..., None], inside),
@@ -106,14 +109,14 @@ def _cut_off(pictures: Floats, windows: Windows | None = None) -> tuple[Floats, 
 
 
 def _light(first: Floats, second: Floats, known: Floats, inside: Floats) -> tuple[Floats, Floats]:
-    """The gain and the offset that take the first to the second, [P, 1, 1], by what is known of them, if that is
-    anything."""
-    known = np.where(known.mean((1, 2), keepdims=True) > 0.05, known, inside)
-    area: Floats = np.maximum(known.sum((1, 2), keepdims=True), 1)
-    mean: Floats = (first * known).sum((1, 2), keepdims=True) / area
-    aim: Floats = (second * known).sum((1, 2), keepdims=True) / area
-    together = ((first - mean) * (second - aim) * known).sum((1, 2), keepdims=True)
-    gain = together / np.maximum(((first - mean) ** 2 * known).sum((1, 2), keepdims=True), 1e-6)
+    """The gain and the offset that take the first to the second, [P, 1, 1, 1], by what is known of them, if that is
+    enough to tell."""
+    axes = (1, 2, 3)
+    known = np.where(known.mean(axes, keepdims=True) > _TELLING, known, inside * np.ones_like(known))
+    area = np.maximum(known.sum(axes, keepdims=True), 1)
+    mean, aim = ((part * known).sum(axes, keepdims=True) / area for part in (first, second))
+    together = ((first - mean) * (second - aim) * known).sum(axes, keepdims=True)
+    gain = together / np.maximum(((first - mean) ** 2 * known).sum(axes, keepdims=True), 1e-6)
     return gain, aim - gain * mean
 
 

@@ -12,6 +12,7 @@ from lensmith.audit.candidates import find_candidates
 from lensmith.audit.confirming import READ_AGAIN, confirmed
 from lensmith.audit.likeness import MAYBE, SMALL_COPY, SQUEEZED_COPY, Bounds, likeness
 from lensmith.audit.pairs import Pairs, joined, squares
+from lensmith.audit.resampling import smoothed
 from lensmith.audit.signatures import SMALL, Signatures
 from lensmith.data.dataset import ImageDataset
 from lensmith.machine.workers import in_parallel
@@ -57,7 +58,9 @@ def _refined(thumbs: Pixels, pairs: Pairs) -> Pairs:
             some = pairs[part.start : part.stop]
             first = squares(thumbs, some.first, some.turns[:, 0], _COARSE).mean(-1)
             second = squares(thumbs, some.second, some.turns[:, 1], _COARSE).mean(-1)
-            windows, correlation = align(first, second, some.windows, _STEPS)
+            # Blurred pictures find to each other from farther away.
+            windows, _ = align(smoothed(smoothed(first)), smoothed(smoothed(second)), some.windows, _STEPS)
+            windows, correlation = align(first, second, windows, _STEPS)
             better = Pairs(some.first, some.second, some.turns, windows)
             kept[part.start] = better[correlation >= _LEAST]
 
