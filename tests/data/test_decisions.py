@@ -32,7 +32,7 @@ def sha(root: Path, path: str) -> str:
 
 
 def shown(roles: Roles, root: Path) -> dict[str, str]:
-    data = roles.all()
+    data = roles.as_data()
     return {e.source.relative_to(root).as_posix(): data.words(e.target) for e in data.examples}
 
 
@@ -160,7 +160,7 @@ def test_several_labels_and_numbers(tmp_path: Path) -> None:
     data = load_data(table)
     file.write_text("path,decision,label\na.png,relabel,7.25\n")
     roles, _ = decide(assign_roles(data), read_decisions(file), file, table)
-    assert 7.25 in roles.all().targets and 0.5 not in roles.all().targets
+    assert 7.25 in roles.as_data().targets and 0.5 not in roles.as_data().targets
     file.write_text("path,decision,label\na.png,relabel,nan\n")
     with pytest.raises(DataError, match="'nan', which is no number"):
         decide(assign_roles(data), read_decisions(file), file, table)
