@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from command_line import command, tree
+from drawn import draw_classes
 from painted import paint_folder
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    paint_folder(tmp_path / "photos", ant=22, bee=22)
-    (tmp_path / "photos/bee/copy.png").write_bytes((tmp_path / "photos/ant/00.png").read_bytes())
+    draw_classes(tmp_path / "photos", ant=22, bee=22)  # no two alike
+    (tmp_path / "photos/bee/copy.png").write_bytes((tmp_path / "photos/ant/0.png").read_bytes())
     return tmp_path
 
 
