@@ -128,7 +128,7 @@ def _second_worst(tiles: Floats) -> Floats:
 
 def _steepness(grey: Floats) -> Floats:
     down, right = np.gradient(grey, axis=(1, 2))
-    found: Floats = down**2 + right**2
+    found: Floats = np.asarray(down**2 + right**2, np.float32)
     return found
 
 
