@@ -17,7 +17,8 @@ from PIL import Image
 from small_nets import scene, smooth_net
 
 from lensmith.bundle.bundle import Bundle, load_model
-from lensmith.bundle.facts import FACTS, GRAPH, WEIGHTS, BundleFacts
+from lensmith.bundle.facts import FACTS, GRAPH, NEIGHBOURS, WEIGHTS, BundleFacts
+from lensmith.features.neighbours import Neighbours, find_neighbours
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.types import Prediction
 
@@ -39,11 +40,14 @@ def reader() -> dict[str, Any]:
 
 def same(found: dict[str, Any], wanted: Prediction) -> bool:
     if wanted.value is not None:
-        return found == {"value": pytest.approx(wanted.value, rel=1e-5)}
+        return found == {"value": pytest.approx(wanted.value, rel=1e-5), "unlike": wanted.unlike}
     labels = list(wanted.labels) if wanted.labels is not None else [wanted.label]
     shared = {name: found["top"][name] for name, _ in wanted.top}
     assert shared == pytest.approx(dict(wanted.top), abs=1e-6)
-    return sorted(found["labels"]) == sorted(labels) and found["sure"] == wanted.sure
+    return sorted(found["labels"]) == sorted(labels) and (found["sure"], found["unlike"]) == (
+        wanted.sure,
+        wanted.unlike,
+    )
 
 
 def test_the_reader_knows_nothing_of_lensmith() -> None:
@@ -119,6 +123,15 @@ def test_a_picture_is_prepared_to_the_pixel(way: dict[str, Any], smooth: Bundle,
         assert (found == preprocess(pixels)).all(), shape
 
 
+def some_neighbours(bundle: Bundle, limit: float = 0.02) -> Neighbours:
+    """Of noise, with a limit that other pictures lie on either side of."""
+    features = bundle.features(np.random.default_rng(0).integers(0, 256, (60, 24, 32, 3), np.uint8))
+    assert features is not None
+    found = find_neighbours(features)
+    assert found is not None
+    return dataclasses.replace(found, limit=limit)
+
+
 def test_the_reader_answers_as_lensmith(smooth: Bundle, reader: Any, tmp_path: Path) -> None:
     """Folder and file, three tasks, any temperature and threshold, grey and turned pictures."""
     number = Bundle(smooth_net(1), preprocess=Preprocess((24, 32)), classes=[], task="regression")
@@ -128,6 +141,7 @@ def test_the_reader_answers_as_lensmith(smooth: Bundle, reader: Any, tmp_path: P
         "labels": smooth.with_facts(task="multilabel", threshold=0.6),
         "squished": smooth.with_facts(preprocess=dataclasses.replace(smooth.preprocess, fit="squish")),
         "number": number,
+        "with neighbours": smooth.with_neighbours(some_neighbours(smooth)),
     }
     turned = Image.Exif()
     turned[0x0112] = 6
@@ -221,4 +235,5 @@ def test_the_tables_name_the_fields_and_defaults_there_are(heading: str, kind: A
 
 def test_the_files_are_those_of_the_page(smooth: Bundle, tmp_path: Path) -> None:
     names = set(re.findall(r"^\| `([\w.]+)` \|", PAGE.partition("## bundle.json")[0], re.MULTILINE))
-    assert names == {FACTS, WEIGHTS, GRAPH} == {file.name for file in smooth.save(tmp_path / "m").iterdir()}
+    whole = smooth.with_neighbours(some_neighbours(smooth)).save(tmp_path / "m")
+    assert names == {FACTS, WEIGHTS, GRAPH, NEIGHBOURS} == {file.name for file in whole.iterdir()}
