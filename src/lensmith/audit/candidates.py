@@ -55,7 +55,7 @@ _WINDOWS = ((0.0, 0.0, 1.0), *((y, x, CROPPED) for y in _STARTS for x in _STARTS
 
 
 def find_candidates(thumbs: Pixels) -> Pairs:
-    """The likest pairs among these pictures, uint8 [N, S, S, 3], each pair in up to `_WAYS` ways, the likest first."""
+    """The likest pairs among these pictures, uint8 [N, S, S, 3], each in up to `_WAYS` ways, the likest first."""
     codes = _Codes(thumbs)
     bins = _Bins(codes.whole)
     found: dict[int, NDArray[np.float64]] = {}
