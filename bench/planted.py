@@ -37,16 +37,22 @@ Pair = frozenset[str]
 class Planting:
     """Files under `folder`, and what is wrong with them by name."""
 
-    def __init__(self, folder: Path, photos: list[Image.Image], each: int) -> None:
-        self.folder, self.photos, self.each = folder, photos, each
+    def __init__(self, folder: Path, photos: list[Image.Image], each: int, side: int | None) -> None:
+        self.folder, self.photos, self.each, self.side = folder, photos, each, side
         self.draw = np.random.default_rng(6)
         self.truth: dict[str, set[Pair]] = {}
         self._next = 0
 
     def photo(self) -> Image.Image:
         """The next one that nobody has had."""
+        return self.sized(self.large_photo())
+
+    def large_photo(self) -> Image.Image:
         self._next += 1
         return self.photos[self._next - 1]
+
+    def sized(self, photo: Image.Image) -> Image.Image:
+        return photo.resize((self.side, self.side), Image.Resampling.BOX) if self.side else photo
 
     def write(self, name: str, content: bytes, label: str = "a", split: str = "train") -> str:
         suffix = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"BM": ".bmp", b"RI": ".webp"}.get(
@@ -64,11 +70,8 @@ class Planting:
         for number in range(self.each):
             self.copies(number)
             self.spoiled(number)
-            photo = self.photo()
-            large = photo if min(photo.size) > 32 else photo.resize((128, 128), Image.Resampling.BICUBIC)
-            for moment, one in enumerate(burst(large, self.draw)):
-                shot = one if large is photo else one.resize(photo.size, Image.Resampling.BOX)
-                self.write(f"burst-{number}-{moment}", saved(shot))
+            for moment, shot in enumerate(burst(self.large_photo(), self.draw)):
+                self.write(f"burst-{number}-{moment}", saved(self.sized(shot)))
 
     def copies(self, number: int) -> None:
         for kind, alter in ALTERATIONS.items():
@@ -105,7 +108,7 @@ class Planting:
         self.note("blurred", self.write(f"blurred {number}", saved(hazy)))
 
 
-def photos_in(folder: Path, side: int | None) -> list[Image.Image]:
+def photos_in(folder: Path) -> list[Image.Image]:
     """Quarters of those photos, which have nothing in common, in an order that is fixed and mixes the classes."""
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
     np.random.default_rng(1).shuffle(files)  # type: ignore[arg-type]
@@ -116,7 +119,7 @@ def photos_in(folder: Path, side: int | None) -> list[Image.Image]:
         width, height = picture.width // 2, picture.height // 2
         for left, top in ((0, 0), (width, 0), (0, height), (width, height)):
             quarters.append(picture.crop((left, top, left + width, top + height)))
-    return [quarter.resize((side, side), Image.Resampling.BOX) for quarter in quarters] if side else quarters
+    return quarters
 
 
 def digits(count: int) -> Iterator[Image.Image]:
@@ -174,18 +177,16 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = arguments.keep or Path(place) / "planted"
-        planting = Planting(
-            folder, photos_in(arguments.photos, 32 if arguments.small else None), arguments.each
-        )
+        side = 32 if arguments.small else None
+        planting = Planting(folder, photos_in(arguments.photos), arguments.each, side)
         planting.all()
         for number in range(200):
-            mug = product(number).resize((32, 32)) if arguments.small else product(number)
-            planting.write(f"mug-{number}", saved(mug), "b")
+            planting.write(f"mug-{number}", saved(planting.sized(product(number))), "b")
         for number, digit in enumerate(digits(150)):
             planting.write(
                 f"digit-{number}", saved(digit.resize((32, 32)) if arguments.small else digit, "PNG"), "b"
             )
-        planting.write("whole", saved(planting.photos[-1]), "a", "val")
+        planting.write("whole", saved(planting.sized(planting.photos[-1])), "a", "val")
         began = time.time()
         words = [sys.executable, "-m", "lensmith", "inspect", str(folder), "--json"]
         done = subprocess.run(words, capture_output=True, text=True, check=False)

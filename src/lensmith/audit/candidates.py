@@ -34,7 +34,7 @@ _EITHER_WAY = 0.08
 """Slopes of brightness that differ by less are not told apart; the whole picture's contrast is 1."""
 _FLAT = 2.0
 """Levels of contrast under which a picture shows nothing that could be recognised."""
-_ALIKE = 0.85
+_ALIKE = 0.84
 """The cosine between two codes from which on they are a pair."""
 _MOST = 10
 """Pairs kept for each picture, the likest."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lensmith.audit.alignment import align, whole_windows
-from lensmith.audit.likeness import COPY, likeness
+from lensmith.audit.likeness import COPY, NOISY_COPY, likeness
 from lensmith.audit.linking import Links
 from lensmith.audit.pairs import Pairs
 from lensmith.audit.signatures import SMALL, Signatures, picture_of
@@ -118,7 +118,8 @@ class _Looks:
         )
         other = _square(_laid(second, int(pair.turns[0, 1])), outer, side)
         windows, _ = align(one.mean(-1), other.mean(-1), whole_windows(1), _STEPS)
-        return bool(COPY.hold(likeness(one, other, windows))[0])
+        found = likeness(one, other, windows)
+        return bool(COPY.hold(found)[0] or NOISY_COPY.hold(found)[0])
 
     def _read(self, rows: list[int]) -> None:
         missing = [row for row in rows if row not in self._kept]

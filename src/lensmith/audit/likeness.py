@@ -48,7 +48,8 @@ class Likeness:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a pair has to show. See `Likeness`; one axis may be resized by `squeezed` times more than the other."""
+    """What a pair has to show. See `Likeness`; one axis may be resized by `squeezed` times more than the other,
+    and nothing cut off where it is `whole_only`."""
 
     whole: float
     detail: float
@@ -57,6 +58,7 @@ class Bounds:
     contrast: float = 3.5
     squeezed: float = 1.06
     busy: float = 0.0
+    whole_only: bool = False
 
     def hold(self, found: Likeness) -> NDArray[np.bool_]:
         """Which pairs do."""
@@ -65,12 +67,13 @@ class Bounds:
         return np.asarray(like & (found.apart <= self.apart))
 
 
-COPY = Bounds(whole=0.95, detail=0.7, apart=1.2, colour=0.35, squeezed=1.04)
-"""For photos at 96 x 96 and more."""
-SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.75, colour=0.6)
-"""For smaller ones."""
-SQUEEZED_COPY = Bounds(whole=0.95, detail=0.85, apart=1.75, colour=0.6, squeezed=1.5, busy=0.6)
-"""For smaller ones that were squeezed into squares. So much freedom makes things before a plain wall alike."""
+COPY = Bounds(whole=0.95, detail=0.7, apart=0.45, colour=0.35, squeezed=1.04)
+NOISY_COPY = Bounds(whole=0.95, detail=0.975, apart=1.0, colour=0.35, squeezed=1.04)
+"""For photos at 96 x 96 and more: what is left is next to nothing, or has nothing to do with their detail."""
+SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.75, colour=0.6, squeezed=1.5, busy=0.5)
+"""For smaller ones, which often were squeezed into squares: there is little to see, and it has to be all over."""
+PLAIN_COPY = Bounds(whole=0.98, detail=0.98, apart=0.75, colour=0.35, squeezed=1.02, whole_only=True)
+"""For smaller ones before a plain ground, where a crop of one thing is the next one."""
 MAYBE = Bounds(whole=0.9, detail=0.5, apart=3.0, colour=0.6, squeezed=1.06)
 """For thumbnails of photos, which are then read once more."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from lensmith.audit.alignment import align
 from lensmith.audit.candidates import find_candidates
 from lensmith.audit.confirming import READ_AGAIN, confirmed
-from lensmith.audit.likeness import MAYBE, SMALL_COPY, SQUEEZED_COPY, Bounds, likeness
+from lensmith.audit.likeness import MAYBE, PLAIN_COPY, SMALL_COPY, Bounds, likeness
 from lensmith.audit.pairs import Pairs, joined, squares
 from lensmith.audit.resampling import smoothed
 from lensmith.audit.signatures import SMALL, Signatures
@@ -44,7 +44,7 @@ def find_near(data: ImageDataset, signatures: Signatures) -> Generator[Event, No
     again = (smaller >= READ_AGAIN) & (thumbs.shape[1] > SMALL)
     kept = [_judged(signatures, pairs[again], sides[-1], (MAYBE,))]
     for at, side in enumerate(sides):
-        kept.append(_judged(signatures, pairs[(level == at) & ~again], side, (SMALL_COPY, SQUEEZED_COPY)))
+        kept.append(_judged(signatures, pairs[(level == at) & ~again], side, (SMALL_COPY, PLAIN_COPY)))
     pairs = joined(kept)
     return (yield from confirmed(data, signatures, pairs))
 
@@ -59,8 +59,11 @@ def _refined(thumbs: Pixels, pairs: Pairs) -> Pairs:
             first = squares(thumbs, some.first, some.turns[:, 0], _COARSE).mean(-1)
             second = squares(thumbs, some.second, some.turns[:, 1], _COARSE).mean(-1)
             # Blurred pictures find to each other from farther away.
-            windows, _ = align(smoothed(smoothed(first)), smoothed(smoothed(second)), some.windows, _STEPS)
-            windows, correlation = align(first, second, windows, _STEPS)
+            windows, blurred = align(smoothed(smoothed(first)), smoothed(smoothed(second)), some.windows, _STEPS)
+            some = Pairs(some.first, some.second, some.turns, windows)
+            hopeful = blurred >= _LEAST
+            windows, correlation = align(first[hopeful], second[hopeful], some[hopeful].windows, _STEPS)
+            some = some[hopeful]
             better = Pairs(some.first, some.second, some.turns, windows)
             kept[part.start] = better[correlation >= _LEAST]
 
@@ -82,7 +85,7 @@ def _judged(signatures: Signatures, pairs: Pairs, side: int, bounds: Sequence[Bo
             windows, _ = align(first.mean(-1), second.mean(-1), some.windows, _STEPS)
             some = Pairs(some.first, some.second, some.turns, windows)
             found = likeness(first, second, windows)
-            held = [bound.hold(found) & some.evenly_resized(sizes, bound.squeezed) for bound in bounds]
+            held = [bound.hold(found) & some.laid_as(sizes, bound) for bound in bounds]
             kept[part.start] = some[np.any(held, axis=0)]
 
     for _ in in_parallel(judge, len(pairs), _BLOCK):

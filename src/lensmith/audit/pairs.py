@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.audit.alignment import Windows
+from lensmith.audit.likeness import Bounds
 from lensmith.audit.resampling import TURNS, Floats, averaging, resampled, turned
 from lensmith.pictures.decode import Pixels
+
+_WHOLE = 0.04
+"""How far a window may be from the whole picture and still be that."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,16 @@ class Pairs:
         smaller: NDArray[np.int32] = np.minimum(sizes[self.first].min(1), sizes[self.second].min(1))
         return smaller
 
-    def evenly_resized(self, sizes: NDArray[np.int32], by: float) -> NDArray[np.bool_]:
-        """Where one axis was resized as much as the other, but for a factor `by`. sizes: int32 [N, 2]."""
+    def laid_as(self, sizes: NDArray[np.int32], bounds: Bounds) -> NDArray[np.bool_]:
+        """Which windows are within bounds. sizes: int32 [N, 2]."""
         first, second = (
             np.where(turns[:, None] & 4, sizes[rows][:, ::-1], sizes[rows])
             for rows, turns in ((self.first, self.turns[:, 0]), (self.second, self.turns[:, 1]))
         )
         scale = self.windows.length * first / second
-        return np.asarray((scale.max(1) / scale.min(1)) <= by)
+        even = scale.max(1) / scale.min(1) <= bounds.squeezed
+        off = np.maximum(np.abs(self.windows.start), np.abs(self.windows.length - 1)).max(1)
+        return np.asarray(even & (off < _WHOLE) if bounds.whole_only else even)
 
 
 def joined(parts: list[Pairs]) -> Pairs:
