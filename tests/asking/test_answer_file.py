@@ -74,9 +74,9 @@ def test_a_member_is_no_file_beside_its_archive(file: Path) -> None:
 def test_the_forms_are_those_of_stdout_with_the_model(tmp_path: Path) -> None:
     fill(tmp_path / "a.csv", ["a.jpg", "b.jpg"], failing=("b.jpg",))
     assert (tmp_path / "a.csv").read_text() == (
-        "file,label,probability,sure,error,model,place\n"
-        'a.jpg,"bee, or not",0.30000000000000004,true,,abababababababab,\n'
-        'b.jpg,,,,"damaged, or so",abababababababab,\n'
+        "file,label,probability,sure,unlike,error,model,place\n"
+        'a.jpg,"bee, or not",0.30000000000000004,true,false,,abababababababab,\n'
+        'b.jpg,,,,,"damaged, or so",abababababababab,\n'
     )
     fill(tmp_path / "a.jsonl", ["a.jpg", "b.jpg"], failing=("b.jpg",))
     first, second = (json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines())

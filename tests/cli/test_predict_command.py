@@ -18,7 +18,7 @@ def test_one_object_a_line_in_the_order_asked(trained_digits: Path) -> None:
     assert done.code == 0 and done.err == ""
     assert [row["file"] for row in done.rows] == files
     for row in done.rows:
-        assert set(row) == {"file", "label", "probability", "sure", "top"}
+        assert set(row) == {"file", "label", "probability", "sure", "unlike", "top"}
         assert row["top"][0] == [row["label"], row["probability"]] and len(row["top"]) == 5
         assert row["sure"] is (row["probability"] >= 0.5)
 

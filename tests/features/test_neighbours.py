@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lensmith.features import neighbours
+from lensmith.features import similar
 from lensmith.features.similar import nearest
 
 
@@ -16,7 +16,7 @@ def test_the_nearest_by_angle_come_first(monkeypatch: pytest.MonkeyPatch) -> Non
     rows, found = nearest(asked * 7, known, 4)
     assert (rows == np.argsort(-cosines, axis=1)[:, :4]).all()
     assert found == pytest.approx(-np.sort(-cosines, axis=1)[:, :4], abs=1e-6)
-    monkeypatch.setattr(neighbours, "_AT_ONCE", 120)  # two asked rows at once
+    monkeypatch.setattr(similar, "_AT_ONCE", 120)  # two asked rows at once
     again, _ = nearest(asked, known, 4)
     assert (again == rows).all()
 

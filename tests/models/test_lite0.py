@@ -104,7 +104,7 @@ def test_the_graph_computes_the_same(packaged: Mapping[str, Tensor], tmp_path: A
     (tmp_path / "graph.onnx").write_bytes(trace(model, Preprocess(97), weights))
     session = ort.InferenceSession(tmp_path / "graph.onnx", providers=["CPUExecutionProvider"])
     pixels = np.random.default_rng(0).integers(0, 256, (3, 97, 97, 3), np.uint8)
-    (logits,) = session.run(None, {"images": pixels})
+    (logits,) = session.run(["logits"], {"images": pixels})
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.no_grad():
         assert np.abs(model(images).numpy() - logits).max() < 1e-3

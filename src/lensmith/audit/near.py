@@ -59,7 +59,9 @@ def _refined(thumbs: Pixels, pairs: Pairs) -> Pairs:
             first = squares(thumbs, some.first, some.turns[:, 0], _COARSE).mean(-1)
             second = squares(thumbs, some.second, some.turns[:, 1], _COARSE).mean(-1)
             # Blurred pictures find to each other from farther away.
-            windows, blurred = align(smoothed(smoothed(first)), smoothed(smoothed(second)), some.windows, _STEPS)
+            windows, blurred = align(
+                smoothed(smoothed(first)), smoothed(smoothed(second)), some.windows, _STEPS
+            )
             some = Pairs(some.first, some.second, some.turns, windows)
             hopeful = blurred >= _LEAST
             windows, correlation = align(first[hopeful], second[hopeful], some[hopeful].windows, _STEPS)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _UNASKED = 60.0
 """Seconds that looking at the pictures may take, where nobody asked for it."""
-_SHOWN = 3
 
 
 def doubt(data: ImageDataset, asked: bool | None) -> tuple[Suspects | None, str]:
@@ -47,18 +46,6 @@ def doubt(data: ImageDataset, asked: bool | None) -> tuple[Suspects | None, str]
     if seconds > _UNASKED:
         return None, f"looking at the pictures takes about {seconds / 60:.0f} minutes; --suspects does it"
     return find_suspects(data, follow(look(data))), ""
-
-
-def tell(suspects: Suspects | None, why: str) -> None:
-    """The suspects as lines, the likeliest by name."""
-    if suspects is None:
-        show.line(f"{'info':<8} label suspects: left out; {why}")
-        return
-    show.line(f"{'warning' if suspects.listed else 'info':<8} label suspects: {suspects.verdict()}")
-    for suspect in suspects.listed[:_SHOWN]:
-        show.line(f"{'':<10}{suspect.file}: {suspect.why}")
-    if len(suspects.listed) > _SHOWN:
-        show.line(f"{'':<10}and {len(suspects.listed) - _SHOWN:,} more (--html FILE shows them)")
 
 
 def refuse_place(page: Path, source: str) -> None:

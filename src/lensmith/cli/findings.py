@@ -36,7 +36,8 @@ def _listed(known: Sequence[str]) -> str:
 
 
 def lines(facts: dict[str, Any], source: str) -> Iterator[str]:
-    """The facts of an inspection: what is there, then what is wrong, the gravest first, then what to do."""
+    """The facts of an inspection: what is there, then what is wrong, the gravest first, then labels that may be wrong,
+    then what to do."""
     yield facts["name"]
     yield from _row("", _count(facts))
     for label, words in (
@@ -53,7 +54,22 @@ def lines(facts: dict[str, Any], source: str) -> Iterator[str]:
         if issue["hint"]:
             yield from _row("->", issue["hint"])
     yield ""
+    yield from _suspects(facts["suspects"])
+    yield ""
     yield from _row("next", _next(facts["issues"], source))
+
+
+def _suspects(facts: dict[str, Any]) -> Iterator[str]:
+    """The likeliest by name, or why they were not looked for."""
+    if "left_out" in facts:
+        yield from _row("info", f"label suspects: left out; {facts['left_out']}")
+        return
+    listed = facts["listed"]
+    yield from _row("warning" if listed else "info", f"label suspects: {facts['verdict']}")
+    for suspect in listed[:_SHOWN]:
+        yield from _row("", f"{suspect['file']}: {suspect['why']}")
+    if len(listed) > _SHOWN:
+        yield from _row("", f"and {len(listed) - _SHOWN:,} more (--html FILE shows them)")
 
 
 def _row(label: str, words: str) -> list[str]:

@@ -16,7 +16,7 @@ from lensmith.types import Event
 
 def beside(subject: Subject) -> Generator[Event, None, dict[str, Any]]:
     """The comparison with the newest other run that can be read, or nothing where there is none."""
-    yield Event("beside", "the run before")
+    yield Event("studies", "the run before", 0, 1)
     here = subject.run.path
     names = looks_at(subject.run.looks_file, subject.held_out.fingerprint)
     for name in dict.fromkeys(reversed(names)):

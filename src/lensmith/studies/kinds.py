@@ -20,14 +20,14 @@ _LONG_ENOUGH = 10.0
 
 def mistakes(subject: Subject) -> Facts:
     """The mistakes that the model was surest of."""
-    yield Event("mistakes", "the worst")
+    yield Event("studies", "the worst mistakes", 0, 1)
     temperature = subject.bundle.facts.temperature
     return worst_mistakes(subject.measured(), temperature=temperature).as_dict()
 
 
 def residuals(subject: Subject) -> Facts:
     """How a regression errs."""
-    yield Event("residuals", "of all pictures")
+    yield Event("studies", "residuals", 0, 1)
     return study_residuals(subject.predictions).as_dict() if subject.report.task == "regression" else {}
 
 

@@ -40,8 +40,9 @@ def make_studies(studies: Mapping[str, Study], subject: Subject) -> Generator[Ev
         except LensmithError as error:
             done.left_out[name] = error.message
         done.seconds[name] = round(time.perf_counter() - start, 3)
-        if verdict := done.found.get(name, {}).get("verdict"):
-            yield Event(name, verdict)
+        found = done.found.get(name, {})
+        if "verdict" in found and "withheld" not in found:
+            yield Event("study", found["verdict"])
     return done
 
 

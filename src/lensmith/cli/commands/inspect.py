@@ -58,13 +58,12 @@ def inspect(
         doubting.refuse_place(html, data)
     found = follow(look(load_data(data, **data_words(words))))
     doubted, why = doubting.doubt(found.data, suspects)
+    facts = found.as_dict() | {"suspects": {"left_out": why} if doubted is None else doubted.as_dict()}
     if as_json:
-        doubts = {"left_out": why} if doubted is None else doubted.as_dict()
-        show.data(found.as_dict() | {"suspects": doubts})
+        show.data(facts)
     else:
-        for line in findings.lines(found.as_dict(), data):
+        for line in findings.lines(facts, data):
             show.line(line)
-        doubting.tell(doubted, why)
     if html is not None:
         doubting.write_findings(html, found.data, found.issues, doubted, data)
     return int(any(_counts(issue, wanted) for issue in found.issues))
