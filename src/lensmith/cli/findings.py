@@ -36,7 +36,7 @@ def _listed(known: Sequence[str]) -> str:
 
 
 def lines(facts: dict[str, Any], source: str) -> Iterator[str]:
-    """The facts of an inspection: what is there, then what is wrong, the gravest first, then labels that may be wrong,
+    """The facts of an inspection: what is there, what is wrong, the gravest first, labels that may be wrong,
     then what to do."""
     yield facts["name"]
     yield from _row("", _count(facts))
