@@ -14,6 +14,8 @@ from lensmith.types import Event
 Facts = Generator[Event, None, dict[str, Any]]
 
 _MINUTE = 60.0
+_RECALLED = 5e-5
+"""Seconds for each picture that was looked at before; also for asking which those are."""
 _LONG_ENOUGH = 10.0
 """Seconds in which some pictures can be disturbed or explained."""
 
@@ -116,7 +118,8 @@ def robustness(subject: Subject) -> Facts:
 
 
 def _require_look(subject: Subject, data: ImageDataset) -> None:
-    """What was seen in pictures before is kept, and costs nothing."""
+    """What was seen in pictures before is kept, and costs little."""
+    subject.require(_RECALLED * len(data), "recalling what was seen in pictures")
     from lensmith.features.backbone import is_there, seconds_to_look
 
     if is_there() and subject.ends is not None:
