@@ -73,9 +73,9 @@ class Bounds:
 COPY = Bounds(whole=0.95, detail=0.7, apart=0.45, colour=0.35, squeezed=1.04)
 NOISY_COPY = Bounds(whole=0.95, detail=0.95, apart=1.0, colour=0.35, squeezed=1.04, busy=0.4)
 """For photos at 96 x 96 and more: what is left is next to nothing, or has nothing to do with their detail."""
-SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.75, colour=0.6, squeezed=1.5, busy=0.5)
+SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.4, colour=0.6, squeezed=1.5, busy=0.5)
 """For smaller ones, which often were squeezed into squares: there is little to see, and it has to be all over."""
-PLAIN_COPY = Bounds(whole=0.98, detail=0.98, apart=0.75, colour=0.35, squeezed=1.02, whole_only=True)
+PLAIN_COPY = Bounds(whole=0.98, detail=0.99, apart=0.5, colour=0.35, squeezed=1.02, whole_only=True)
 """For smaller ones before a plain ground, where a crop of one thing is the next one."""
 MAYBE = Bounds(whole=0.9, detail=0.5, apart=3.0, colour=0.6, squeezed=1.06)
 """For thumbnails of photos, which are then read once more."""

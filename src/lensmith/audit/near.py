@@ -19,7 +19,7 @@ from lensmith.machine.workers import in_parallel
 from lensmith.pictures.decode import Pixels
 from lensmith.types import Event
 
-_COARSE, _HOPEFUL, _LEAST = 16, 0.8, 0.9
+_COARSE, _HOPEFUL, _LEAST = 16, 0.85, 0.9
 """The side at which pairs are laid over each other first, and the correlations under which they are given up there,
 blurred and not."""
 _SIDES = (16, 24, 32, 48, 64)
