@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from small_nets import smooth_net, tied_net
+from small_nets import scene, smooth_net, tied_net
 
 from lensmith.bundle.bundle import Bundle
+from lensmith.features.neighbours import find_neighbours
 from lensmith.pictures.preprocess import Preprocess
 
 CLASSES = ["ant", "größe", '犬 "x"']
@@ -24,6 +26,15 @@ def bundle() -> Bundle:
 def smooth() -> Bundle:
     """Four classes on pictures of 24 x 32."""
     return Bundle(smooth_net(), preprocess=Preprocess((24, 32)), classes=["a", "b", "c", "d"])
+
+
+def marking(bundle: Bundle) -> Bundle:
+    """The same with neighbours: it knows scenes, and a picture of one colour is unlike them."""
+    known = np.stack([scene(*bundle.preprocess.size, 100 + seed) for seed in range(120)])
+    features = bundle.features(known)
+    neighbours = None if features is None else find_neighbours(features)
+    assert neighbours is not None
+    return bundle.with_neighbours(neighbours)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from torch import nn
 
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.engines import Engine, torch_engine
-from lensmith.bundle.measure import timed_logits
+from lensmith.bundle.measure import timed_look
 from lensmith.pictures.preprocess import Preprocess
 
 # Every thread that the model's answer needed, and where it was allowed to run.
@@ -50,8 +50,8 @@ def test_large_pictures_are_computed_a_few_at_a_time() -> None:
 
 def test_what_is_timed_is_what_is_answered(bundle: Bundle) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
-    logits, speed = timed_logits(bundle, pixels)
-    assert (logits == bundle.logits(pixels)).all()
+    logits, distances, speed = timed_look(bundle, pixels)
+    assert distances is None and (logits == bundle.logits(pixels)).all()
     assert (speed.engine, speed.count) == ("onnxruntime", 40) and speed.threads >= 1
     assert speed.latency > 0 and speed.rate > 0
     assert "onnxruntime" in str(speed)

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -98,6 +99,34 @@ def test_the_whole_path(browser: Browser, run: Path, tmp_path: Path) -> None:
         with page.context.expect_page() as report:
             page.get_by_role("link", name="Report of the run").click()
         expect(report.value.locator("h1")).to_contain_text("Not measured")
+
+
+class StrangeBundle(GreyBundle):
+    """As that, and whatever is quite white is unlike what it knows."""
+
+    def predict_prepared(self, images: Pixels, /) -> list[Prediction]:
+        said, white = super().predict_prepared(images), (images == 255).all(axis=(1, 2, 3))
+        return [
+            replace(one, sure=False, unlike=True) if strange else one
+            for one, strange in zip(said, white.tolist(), strict=True)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "why"),
+    [("en", "Not sure", "unlike those that this model learned from"), ("zh", "不确定", "差别很大")],
+)
+def test_a_picture_unlike_the_training_ones_gets_no_name(
+    language: str, heading: str, why: str, browser: Browser, start: Callable[..., str]
+) -> None:
+    with opened(browser, f"{start(StrangeBundle())}?lang={language}") as page:
+        give(page, ("white.png", picture(255, 64)))
+        answer(page).to_have_text(heading)
+        expect(page.locator("#why")).to_contain_text(why)
+        expect(page.locator("#why")).to_contain_text("light 100")
+        give(page, ("dark.png", DARK))
+        answer(page).to_contain_text("dark")
+        expect(page.locator("#why")).to_be_empty()
 
 
 def test_what_the_model_sees_and_where_it_looked(browser: Browser, run: Path, tmp_path: Path) -> None:

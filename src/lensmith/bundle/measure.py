@@ -18,6 +18,8 @@ from lensmith.errors import DataError
 from lensmith.evaluation.metrics import measure
 from lensmith.evaluation.reliability import measure_reliability
 from lensmith.evaluation.report import Report
+from lensmith.evaluation.unlike import measure_unlike
+from lensmith.features.neighbours import Distances
 from lensmith.pictures.decode import Pixels
 from lensmith.runs.predictions import Predictions
 from lensmith.store.store import Column, open_column
@@ -75,36 +77,47 @@ def measure_bundle(
     """
     column: Column = yield from open_column(data, bundle.preprocess, store=store)
     used = column.matching(data)
-    logits, speed = timed_logits(bundle, column.pixels)
+    logits, distances, speed = timed_look(bundle, column.pixels)
     targets = targets_of(bundle, used)
-    report = report_on(bundle, logits, targets)
+    report = report_on(bundle, logits, targets, distances)
     splits = np.full(len(used), split)
     files = np.array([str(example.source) for example in used.examples])
     predictions = Predictions(np.array(used.ids), targets, logits, splits, files)
     return Measurement(report, speed, predictions, used, column.skipped)
 
 
-def report_on(bundle: Bundle, logits: Logits, targets: NDArray[Any]) -> Report:
-    """The figures of what a bundle says, with its temperature, and how far its probabilities can be believed."""
-    facts = bundle.facts
+def report_on(
+    bundle: Bundle, logits: Logits, targets: NDArray[Any], distances: Distances | None = None
+) -> Report:
+    """The figures of what a bundle says, with its temperature, and how far its probabilities can be believed.
+
+    distances: float32 [N], to the training pictures, where the bundle keeps some of them.
+    """
+    facts, neighbours = bundle.facts, bundle.neighbours
     report = measure(logits / np.float32(facts.temperature), targets, facts.classes, facts.task)
     reliability = measure_reliability(logits, targets, facts.task, facts.temperature, facts.threshold)
-    return replace(report, studies={"reliability": reliability.as_dict()}) if reliability else report
+    studies = {"reliability": reliability.as_dict()} if reliability else {}
+    if distances is not None and neighbours is not None:
+        unlike, kept = neighbours.are_unlike(distances), len(neighbours.bank)
+        marks = measure_unlike(unlike, logits, targets, facts.task, kept, neighbours.limit)
+        studies |= {"unlike": marks.as_dict()} if marks else {}
+    return replace(report, studies=studies)
 
 
-def timed_logits(bundle: Bundle, pixels: Pixels) -> tuple[Logits, Speed]:
-    """Prepared pictures, uint8 [N, H, W, 3] with N at least 1 -> logits, and how fast they were computed."""
-    bundle.logits(pixels[:1])  # opens the engine
+def timed_look(bundle: Bundle, pixels: Pixels) -> tuple[Logits, Distances | None, Speed]:
+    """Prepared pictures, uint8 [N, H, W, 3] with N at least 1 -> logits, distances to the training pictures where the
+    bundle keeps some, and how fast that was."""
+    bundle.look(pixels[:1])  # opens the engine
     alone: list[float] = []
     while len(alone) < _ALONE and sum(alone) < _SECONDS:
         start = time.perf_counter()
-        bundle.logits(pixels[:1])
+        bundle.look(pixels[:1])
         alone.append(time.perf_counter() - start)
     start = time.perf_counter()
-    logits = bundle.logits(pixels)
+    logits, distances = bundle.look(pixels)
     rate = len(pixels) / (time.perf_counter() - start)
     engine = bundle.engine
-    return logits, Speed(engine.name, engine.threads, statistics.median(alone), rate, len(pixels))
+    return logits, distances, Speed(engine.name, engine.threads, statistics.median(alone), rate, len(pixels))
 
 
 def targets_of(bundle: Bundle, data: ImageDataset) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from lensmith.report.neighbours import neighbours
 from lensmith.report.repeats import repetition, seeds
 from lensmith.report.residuals import residuals
 from lensmith.report.robustness import robustness
+from lensmith.report.unlike import unlike
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines
 
@@ -59,6 +60,7 @@ def _studies(report: Report, facts: dict[str, Any]) -> dict[str, Html]:
     """What was looked into beside the figures, as far as it was."""
     found = report.studies
     shown = {
+        "Unlike": (unlike, "unlike"),
         "Residuals": (residuals, "residuals"),
         "Mistakes": (mistakes, "mistakes"),
         "Explanations": (explanations, "explanations"),

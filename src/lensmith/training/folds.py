@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from lensmith.bundle.bundle import Bundle
-from lensmith.bundle.measure import Measurement, report_on, timed_logits
+from lensmith.bundle.measure import Measurement, report_on, timed_look
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.target_array import target_array
 from lensmith.evaluation.metrics import measure
@@ -96,7 +96,7 @@ def as_measurement(folded: OutOfFold, bundle: Bundle, store: bool) -> Generator[
     """What stands in the place of held-out pictures; the speed is that of the model on all pictures."""
     some = folded.data.with_examples(folded.data.examples[:_TIMED])
     column: Column = yield from open_column(some, bundle.preprocess, store=store)
-    _, speed = timed_logits(bundle, column.pixels)
+    *_, speed = timed_look(bundle, column.pixels)
     report = report_on(bundle, folded.predictions.logits, folded.predictions.targets)
     return Measurement(report, speed, folded.predictions, folded.data, ())
 

@@ -66,6 +66,8 @@ def evaluate(
         show.data({**measured.report.as_dict(), "speed": measured.speed.as_dict(), "skipped": left_out})
     else:
         show.line(str(measured.report))
+        if marks := measured.report.studies.get("unlike"):
+            show.line(marks["verdict"])
         show.say(str(measured.speed))
     for one in skipped[:_SHOWN]:
         show.say(f"skipped  {one.file}: {one.reason}")

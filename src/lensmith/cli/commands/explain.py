@@ -145,12 +145,13 @@ def _explain(asked: _Asked, picture: Path, place: Path | None, as_json: bool) ->
             show.error(f"{picture}: {error.reason}", error.hint)
         return []
     outputs = outputs_said(bundle, pixels) if asked.label is None else [bundle.classes.index(asked.label)]
+    (said,) = bundle.predict_prepared(pixels[None])
     sha256, alike = _alike(asked, picture, pixels)
     rows = []
     for output in outputs:
         why = explained(bundle, pixels, output, network=asked.network)
         named = {"label": bundle.classes[output]} if bundle.classes else {}
-        row = {"file": str(picture), "sha256": sha256, **named, **why.as_dict()}
+        row = {"file": str(picture), "sha256": sha256, **named, "unlike": said.unlike, **why.as_dict()}
         row["nearest"] = [one.as_dict() for one in alike]
         if place is not None:
             row["out"] = str(_write(place, picture, pixels, why, named.get("label") if outputs[1:] else None))
@@ -159,6 +160,8 @@ def _explain(asked: _Asked, picture: Path, place: Path | None, as_json: bool) ->
         else:
             _tell(picture, bundle, why, alike, row.get("out"))
         rows.append(row)
+    if said.unlike and not as_json:
+        show.line(f"  {said.doubt}")
     return rows
 
 
