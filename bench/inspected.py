@@ -46,11 +46,22 @@ def main() -> None:
     if arguments.vary:
         vary(folder, arguments.vary, arguments.into)
         folder = arguments.into
-    words = [sys.executable, "-m", "lensmith", "inspect", str(folder.resolve()), "--json", "--fail-on", "unused"]
+    words = [
+        sys.executable,
+        "-m",
+        "lensmith",
+        "inspect",
+        str(folder.resolve()),
+        "--json",
+        "--fail-on",
+        "unused",
+    ]
     run = run_side(Side(words))
     kept = ("ended", "wall", "cpu", "peak_mb", "own_mb", "load", "words", "at")
     pictures = sum(1 for _ in folder.rglob("*.*"))
-    text = json.dumps({"folder": folder.name, "files": pictures, **{key: run[key] for key in kept if key in run}})
+    text = json.dumps(
+        {"folder": folder.name, "files": pictures, **{key: run[key] for key in kept if key in run}}
+    )
     print(text)
     with (Path(__file__).parent / "logs/inspected.jsonl").open("a") as log:
         log.write(f"{text}\n")

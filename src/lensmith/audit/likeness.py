@@ -151,9 +151,8 @@ def _second_worst(tiles: Floats) -> Floats:
 
 
 def _steepness(grey: Floats) -> Floats:
-    down, right = np.gradient(grey, axis=(1, 2))
-    found: Floats = down**2 + right**2
-    return found
+    down, right = (np.asarray(slope) for slope in np.gradient(grey, axis=(1, 2)))
+    return np.asarray(down**2 + right**2)
 
 
 def _detail(grey: Floats) -> Floats:
