@@ -74,7 +74,15 @@ def find_candidates(thumbs: Pixels) -> Pairs:
     first, second = first[kept].astype(np.int64), second[kept].astype(np.int64)
     turns = np.stack([turn[kept], codes.turn[second]], 1).astype(np.uint8)
     windows = np.array(_WINDOWS, np.float32)[window[kept]]
-    return Pairs(first, second, turns, Windows(windows[:, :2], np.repeat(windows[:, 2:], 2, 1)))
+    starts = _turned_starts(windows[:, :2], windows[:, 2:], turns[:, :1])
+    return Pairs(first, second, turns, Windows(starts, np.repeat(windows[:, 2:], 2, 1)))
+
+
+def _turned_starts(starts: Floats, side: Floats, turn: NDArray[np.uint8]) -> Floats:
+    """Where windows of a side begin, [P, 2], down and right, once their pictures are laid by a turn, [P, 1]."""
+    mirrored = np.concatenate([turn & 2, turn & 1], 1) > 0
+    starts = np.where(mirrored, 1 - side - starts, starts)
+    return np.where(turn & 4, starts[:, ::-1], starts)
 
 
 class _Codes:
