@@ -28,6 +28,11 @@ class Windows:
     start: Floats
     length: Floats
 
+    def off_the_whole(self) -> Floats:
+        """How far each is from being the whole picture, [P]."""
+        found: Floats = np.maximum(np.abs(self.start), np.abs(self.length - 1)).max(1)
+        return found
+
 
 def whole_windows(count: int) -> Windows:
     """The second picture is all of the first."""
@@ -67,9 +72,9 @@ def _step(first: Floats, second: Floats, windows: Windows) -> Windows:
     inside = rows_inside[:, :, None] * columns_inside[:, None, :]
     places = (np.arange(size, dtype=np.float32) + 0.5) / size
     parts = [down, down * places[:, None], right, right * places, laid, np.ones_like(laid)]
-    design = np.stack([part * inside for part in parts], 1).reshape(count, 6, -1)
+    design = np.stack([part * inside for part in parts], 1).reshape(count, 6, size**2)
     normal = design @ design.swapaxes(1, 2)
-    wanted = design @ (second * inside).reshape(count, -1, 1)
+    wanted = design @ (second * inside).reshape(count, size**2, 1)
     # A picture without slopes in a direction says nothing about it: such steps are held short.
     strength = normal[:, range(6), range(6)]
     normal[:, range(6), range(6)] += 1e-3 * (strength + strength[:, :4].mean(1, keepdims=True) * _HELD + 1)

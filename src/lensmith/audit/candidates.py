@@ -34,11 +34,11 @@ _EITHER_WAY = 0.08
 """Slopes of brightness that differ by less are not told apart; the whole picture's contrast is 1."""
 _FLAT = 2.0
 """Levels of contrast under which a picture shows nothing that could be recognised."""
-_ALIKE = 0.84
+_ALIKE = 0.86
 """The cosine between two codes from which on they are a pair."""
 _MOST = 10
 """Pairs kept for each picture, the likest."""
-_WAYS = 4
+_WAYS = 3
 """Turns and windows in which a pair is kept, the likest."""
 _PER_BIN = 192
 """Pictures in a bin, about."""
@@ -55,7 +55,7 @@ _WINDOWS = ((0.0, 0.0, 1.0), *((y, x, CROPPED) for y in _STARTS for x in _STARTS
 
 
 def find_candidates(thumbs: Pixels) -> Pairs:
-    """The likest pairs among these pictures, uint8 [N, S, S, 3], each in up to `_WAYS` ways, the likest first."""
+    """The likest pairs among these pictures, uint8 [N, S, S, 3], each pair in a few ways, the likest first."""
     codes = _Codes(thumbs)
     bins = _Bins(codes.whole)
     found: dict[int, NDArray[np.float64]] = {}
@@ -74,7 +74,15 @@ def find_candidates(thumbs: Pixels) -> Pairs:
     first, second = first[kept].astype(np.int64), second[kept].astype(np.int64)
     turns = np.stack([turn[kept], codes.turn[second]], 1).astype(np.uint8)
     windows = np.array(_WINDOWS, np.float32)[window[kept]]
-    return Pairs(first, second, turns, Windows(windows[:, :2], np.repeat(windows[:, 2:], 2, 1)))
+    starts = _turned_starts(windows[:, :2], windows[:, 2:], turns[:, :1])
+    return Pairs(first, second, turns, Windows(starts, np.repeat(windows[:, 2:], 2, 1)))
+
+
+def _turned_starts(starts: Floats, side: Floats, turn: NDArray[np.uint8]) -> Floats:
+    """Where windows of a side begin, [P, 2], down and right, once their pictures are laid by a turn, [P, 1]."""
+    mirrored = np.concatenate([turn & 2, turn & 1], 1) > 0
+    starts = np.where(mirrored, 1 - side - starts, starts)
+    return np.where(turn & 4, starts[:, ::-1], starts)
 
 
 class _Codes:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lensmith.audit.alignment import align, whole_windows
-from lensmith.audit.likeness import COPY, NOISY_COPY, likeness
+from lensmith.audit.alignment import whole_windows
+from lensmith.audit.likeness import COPY, NOISY_COPY, settled
 from lensmith.audit.linking import Links
 from lensmith.audit.pairs import Pairs
 from lensmith.audit.signatures import SMALL, Signatures, picture_of
@@ -117,8 +117,7 @@ class _Looks:
             float((edge - start[axis]) / length[axis]) for edge, axis in zip(inner, (1, 0, 1, 0), strict=True)
         )
         other = _square(_laid(second, int(pair.turns[0, 1])), outer, side)
-        windows, _ = align(one.mean(-1), other.mean(-1), whole_windows(1), _STEPS)
-        found = likeness(one, other, windows)
+        _, found = settled(one, other, whole_windows(1), _STEPS)
         return bool(COPY.hold(found)[0] or NOISY_COPY.hold(found)[0])
 
     def _read(self, rows: list[int]) -> None:

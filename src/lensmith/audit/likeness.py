@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmith.audit.alignment import Windows, correlation, lay
+from lensmith.audit.alignment import Windows, align, correlation, lay, whole_windows
 from lensmith.audit.resampling import Floats, smoothed
 
 _TILES = 8
@@ -27,6 +27,9 @@ _DISPLACED = 0.35
 _NOISE = 4.0
 """Levels by which smoothed pixels of a copy differ anyway."""
 _GREYISH = 10.0
+"""Levels of colour below which a tint is not told from none."""
+_NEARLY = 0.12
+"""How far a window may be from the whole picture to be tried as that."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,32 @@ class Bounds:
 
 
 COPY = Bounds(whole=0.95, detail=0.7, apart=0.45, colour=0.35, squeezed=1.04)
-NOISY_COPY = Bounds(whole=0.95, detail=0.975, apart=1.0, colour=0.35, squeezed=1.04)
+NOISY_COPY = Bounds(whole=0.95, detail=0.95, apart=1.0, colour=0.35, squeezed=1.04, busy=0.4)
 """For photos at 96 x 96 and more: what is left is next to nothing, or has nothing to do with their detail."""
-SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.75, colour=0.6, squeezed=1.5, busy=0.5)
+SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.4, colour=0.6, squeezed=1.5, busy=0.5)
 """For smaller ones, which often were squeezed into squares: there is little to see, and it has to be all over."""
-PLAIN_COPY = Bounds(whole=0.98, detail=0.98, apart=0.75, colour=0.35, squeezed=1.02, whole_only=True)
+PLAIN_COPY = Bounds(whole=0.98, detail=0.99, apart=0.5, colour=0.35, squeezed=1.02, whole_only=True)
 """For smaller ones before a plain ground, where a crop of one thing is the next one."""
 MAYBE = Bounds(whole=0.9, detail=0.5, apart=3.0, colour=0.6, squeezed=1.06)
 """For thumbnails of photos, which are then read once more."""
+
+
+def settled(first: Floats, second: Floats, windows: Windows, steps: int) -> tuple[Windows, Likeness]:
+    """Windows after some steps, and how like the two are there. A change of light that was cut off draws pictures
+    apart that lie as they should: windows that are nearly the whole picture are that, where it fits better."""
+    windows, _ = align(first.mean(-1), second.mean(-1), windows, steps)
+    found = likeness(first, second, windows)
+    near = np.flatnonzero(windows.off_the_whole() < _NEARLY)
+    if not len(near):
+        return windows, found
+    whole = whole_windows(len(near))
+    other = likeness(first[near], second[near], whole)
+    better = other.apart < found.apart[near]
+    chosen = near[better]
+    windows.start[chosen], windows.length[chosen] = whole.start[better], whole.length[better]
+    for name in found.__dataclass_fields__:
+        getattr(found, name)[chosen] = getattr(other, name)[better]
+    return windows, found
 
 
 def likeness(first: Floats, second: Floats, windows: Windows) -> Likeness:
@@ -130,9 +151,14 @@ def _second_worst(tiles: Floats) -> Floats:
 
 
 def _steepness(grey: Floats) -> Floats:
+<<<<<<< HEAD
     down, right = np.gradient(grey, axis=(1, 2))
     found: Floats = np.asarray(down**2 + right**2, np.float32)
     return found
+=======
+    down, right = (np.asarray(slope) for slope in np.gradient(grey, axis=(1, 2)))
+    return np.asarray(down**2 + right**2)
+>>>>>>> inspect
 
 
 def _detail(grey: Floats) -> Floats:

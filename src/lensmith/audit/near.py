@@ -10,7 +10,7 @@ import numpy as np
 from lensmith.audit.alignment import align
 from lensmith.audit.candidates import find_candidates
 from lensmith.audit.confirming import READ_AGAIN, confirmed
-from lensmith.audit.likeness import MAYBE, PLAIN_COPY, SMALL_COPY, Bounds, likeness
+from lensmith.audit.likeness import MAYBE, PLAIN_COPY, SMALL_COPY, Bounds, settled
 from lensmith.audit.pairs import Pairs, joined, squares
 from lensmith.audit.resampling import smoothed
 from lensmith.audit.signatures import SMALL, Signatures
@@ -19,8 +19,9 @@ from lensmith.machine.workers import in_parallel
 from lensmith.pictures.decode import Pixels
 from lensmith.types import Event
 
-_COARSE, _LEAST = 16, 0.9
-"""The side at which pairs are laid over each other first, and the correlation under which they are given up."""
+_COARSE, _HOPEFUL, _LEAST = 16, 0.85, 0.9
+"""The side at which pairs are laid over each other first, and the correlations under which they are given up there,
+blurred and not."""
 _SIDES = (16, 24, 32, 48, 64)
 """Sides at which thumbnails are judged: no more than the smaller picture has pixels."""
 _STEPS = 3
@@ -63,7 +64,7 @@ def _refined(thumbs: Pixels, pairs: Pairs) -> Pairs:
                 smoothed(smoothed(first)), smoothed(smoothed(second)), some.windows, _STEPS
             )
             some = Pairs(some.first, some.second, some.turns, windows)
-            hopeful = blurred >= _LEAST
+            hopeful = blurred >= _HOPEFUL
             windows, correlation = align(first[hopeful], second[hopeful], some[hopeful].windows, _STEPS)
             some = some[hopeful]
             better = Pairs(some.first, some.second, some.turns, windows)
@@ -84,9 +85,8 @@ def _judged(signatures: Signatures, pairs: Pairs, side: int, bounds: Sequence[Bo
             some = pairs[part.start : part.stop]
             first = squares(thumbs, some.first, some.turns[:, 0], side)
             second = squares(thumbs, some.second, some.turns[:, 1], side)
-            windows, _ = align(first.mean(-1), second.mean(-1), some.windows, _STEPS)
+            windows, found = settled(first, second, some.windows, _STEPS)
             some = Pairs(some.first, some.second, some.turns, windows)
-            found = likeness(first, second, windows)
             held = [bound.hold(found) & some.laid_as(sizes, bound) for bound in bounds]
             kept[part.start] = some[np.any(held, axis=0)]
 

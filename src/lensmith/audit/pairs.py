@@ -48,8 +48,8 @@ class Pairs:
         )
         scale = self.windows.length * first / second
         even = scale.max(1) / scale.min(1) <= bounds.squeezed
-        off = np.maximum(np.abs(self.windows.start), np.abs(self.windows.length - 1)).max(1)
-        return np.asarray(even & (off < _WHOLE) if bounds.whole_only else even)
+        whole = self.windows.off_the_whole() < _WHOLE
+        return np.asarray(even & whole if bounds.whole_only else even)
 
 
 def joined(parts: list[Pairs]) -> Pairs:

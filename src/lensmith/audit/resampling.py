@@ -48,10 +48,20 @@ def sampling(start: Floats, length: Floats, size: int) -> tuple[Floats, Floats, 
     places = (np.arange(size, dtype=np.float32) + 0.5) / size
     at = (start[:, None] + length[:, None] * places) * size - 0.5
     inside = ((at > -0.75) & (at < size - 0.25)).astype(np.float32)
+    here, before, after = (_weights(at + by, size) for by in (0, -0.5, 0.5))
+    # Between half a pixel before and after: at a pixel itself a linear function has no slope of its own.
+    return here, (after - before) * size, inside
+
+
+def _weights(at: Floats, size: int) -> Floats:
     apart = np.clip(at, 0, size - 1)[:, :, None] - np.arange(size, dtype=np.float32)
-    weights = np.maximum(0, 1 - np.abs(apart))
-    slopes = np.where(np.abs(apart) < 1, -np.sign(apart), 0).astype(np.float32) * size
-    return weights.astype(np.float32), slopes, inside
+<<<<<<< HEAD
+    found: Floats = np.maximum(0, 1 - np.abs(apart)).astype(np.float32)
+    return found
+=======
+    weights: Floats = np.maximum(0, 1 - np.abs(apart)).astype(np.float32)
+    return weights
+>>>>>>> inspect
 
 
 def smoothed(pictures: Floats) -> Floats:

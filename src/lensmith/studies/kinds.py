@@ -14,6 +14,8 @@ from lensmith.types import Event
 Facts = Generator[Event, None, dict[str, Any]]
 
 _MINUTE = 60.0
+_RECALLED = 5e-5
+"""Seconds for each picture that was looked at before; also for asking which those are."""
 _LONG_ENOUGH = 10.0
 """Seconds in which some pictures can be disturbed or explained."""
 
@@ -33,6 +35,7 @@ def residuals(subject: Subject) -> Facts:
 
 def learning_curve(subject: Subject) -> Facts:
     """Would more pictures help?"""
+    _require_recall(subject)
     from lensmith.evaluation.learning_curve import learning_curve as draw
 
     _require_look(subject, subject.train)
@@ -51,6 +54,7 @@ def learning_curve(subject: Subject) -> Facts:
 
 def neighbours(subject: Subject) -> Facts:
     """What the most similar training pictures would have answered."""
+    _require_recall(subject)
     from lensmith.evaluation.neighbours import beside_neighbours
 
     if subject.predictions.out_of_fold:
@@ -65,6 +69,7 @@ def neighbours(subject: Subject) -> Facts:
 
 def suspects(subject: Subject) -> Facts:
     """Labels that may be wrong."""
+    _require_recall(subject)
     from lensmith.audit.suspects import FEWEST, find_suspects
     from lensmith.features.backbone import look
 
@@ -115,8 +120,14 @@ def robustness(subject: Subject) -> Facts:
     return found.as_dict()
 
 
+def _require_recall(subject: Subject) -> None:
+    """Asked before anything else, since asking takes time too where there are many pictures."""
+    count = len(subject.train) + len(subject.held_out)
+    subject.require(_RECALLED * count, "recalling what was seen in pictures")
+
+
 def _require_look(subject: Subject, data: ImageDataset) -> None:
-    """What was seen in pictures before is kept, and costs nothing."""
+    """What was seen in pictures before is kept, and costs little."""
     from lensmith.features.backbone import is_there, seconds_to_look
 
     if is_there() and subject.ends is not None:

@@ -45,7 +45,7 @@ class Subject:
     def require(self, seconds: float, what: str) -> None:
         """Raise `TimeoutError` where fewer seconds are left than something takes about."""
         if self.left() < seconds:
-            raise TimeoutError(f"{what} takes about {seconds:.0f} s")
+            raise TimeoutError(f"{what} takes about {max(1, seconds):.0f} s")
 
     def measured(self) -> Measured:
         """What the model said, with its names."""

@@ -102,7 +102,8 @@ def study_model(
     subject = Subject(run, bundle, train, measured.data, measured.predictions, measured.report, ends)
     report = yield from study(subject)
     if left_out := report.studies.get("left_out"):
-        yield Event("", f"left out: {', '.join(left_out)}. To add them: lensmith report {run.path} --full")
+        names = ", ".join(left_out).replace("_", " ")
+        yield Event("", f"left out: {names}. To add them: lensmith report {run.path} --full")
 
 
 def _beside(report: Report) -> str:
