@@ -151,14 +151,8 @@ def _second_worst(tiles: Floats) -> Floats:
 
 
 def _steepness(grey: Floats) -> Floats:
-<<<<<<< HEAD
-    down, right = np.gradient(grey, axis=(1, 2))
-    found: Floats = np.asarray(down**2 + right**2, np.float32)
-    return found
-=======
     down, right = (np.asarray(slope) for slope in np.gradient(grey, axis=(1, 2)))
     return np.asarray(down**2 + right**2)
->>>>>>> inspect
 
 
 def _detail(grey: Floats) -> Floats:

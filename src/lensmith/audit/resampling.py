@@ -55,13 +55,8 @@ def sampling(start: Floats, length: Floats, size: int) -> tuple[Floats, Floats, 
 
 def _weights(at: Floats, size: int) -> Floats:
     apart = np.clip(at, 0, size - 1)[:, :, None] - np.arange(size, dtype=np.float32)
-<<<<<<< HEAD
-    found: Floats = np.maximum(0, 1 - np.abs(apart)).astype(np.float32)
-    return found
-=======
     weights: Floats = np.maximum(0, 1 - np.abs(apart)).astype(np.float32)
     return weights
->>>>>>> inspect
 
 
 def smoothed(pictures: Floats) -> Floats:
