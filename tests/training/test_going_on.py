@@ -165,6 +165,14 @@ def test_a_run_on_the_same_split_finds_nothing_on_the_other_side(train: Trainer)
     assert [one["severity"] for one in leaks(train("two", epochs=1))] == ["info"]
 
 
+def test_what_was_measured_out_of_fold_had_been_learned_from(train: Trainer) -> None:
+    train("two", from_run=None, out="runs/folded", folds=2, **(SCRATCH | {"epochs": 1}))
+    run = train("two", from_run="runs/folded", epochs=1)
+    (found,) = leaks(run)
+    assert found["severity"] == "error"
+    assert f"{run.report.count} pictures held out here had been learned from" in found["detail"]
+
+
 def test_own_networks_go_on(train: Trainer, place: Path) -> None:
     old = train("two", from_run=None, model="net.py:make", image_size=16, epochs=2, out="runs/own")
     run = train("three", from_run="runs/own", epochs=1, lr=0.0)

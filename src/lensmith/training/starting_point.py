@@ -19,7 +19,7 @@ from lensmith.data.splitting import Roles
 from lensmith.errors import LensmithError, ModelFileError, UsageError
 from lensmith.models.taking_over import Taken, take_over
 from lensmith.runs.directory import RunDirectory
-from lensmith.runs.predictions import read_predictions
+from lensmith.runs.predictions import FOLD, read_predictions
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 
@@ -105,7 +105,9 @@ def _parts_of(run: RunDirectory) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
         measured = read_predictions(run.predictions_file)
-        found |= dict(zip(measured.ids.tolist(), measured.splits.tolist(), strict=True))
+        # A model of a fold had not seen its pictures; the run's own has learned from them all.
+        splits = ["train" if split.startswith(FOLD) else split for split in measured.splits.tolist()]
+        found |= dict(zip(measured.ids.tolist(), splits, strict=True))
         with (run.path / "splits.csv").open(newline="", encoding="utf-8-sig", errors="replace") as file:
             rows = [(row.get("sha256") or "", row.get("split") or "") for row in csv.DictReader(file)]
     except (LensmithError, OSError, csv.Error):
