@@ -1,6 +1,6 @@
 """How well trained models tell pictures unlike their own, and what that costs; one JSON object a model.
 
-    python bench/unlike.py --cifar cifar10 --photos hymenoptera_data [--budget 60s] > bench/logs/unlike.json
+    python bench/unlike.py --cifar cifar10 --photos hymenoptera_data [--budget 60s] > bench/logs/unlike.jsonl
 
 Three models: a last layer on the packaged network (photos), our network from scratch (CIFAR-10), and the same without
 one class, which it is shown afterwards. Beside the pictures held out each is shown the other set, digits, noise and
