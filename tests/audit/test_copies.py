@@ -13,7 +13,7 @@ import pytest
 from altered import ALTERATIONS, LOSSLESS, burst, product, saved, scene
 from PIL import Image
 
-from lensmith.audit.look import Inspection, look, near_groups
+from lensmith.audit.look import Inspection, look
 from lensmith.data.sources import load_data
 from lensmith.types import Event
 
@@ -112,10 +112,10 @@ def test_groups_of_near_copies_are_rows_of_the_data(tmp_path: Path) -> None:
         write(tmp_path / "b", "4.png", b"broken"),
     ]
     data = load_data(tmp_path)
-    steps = near_groups(data)
+    steps = look(data)
     with pytest.raises(StopIteration) as end:
         while True:
             next(steps)
-    assert [[str(data.examples[row].source) for row in rows] for rows in end.value.value] == [
+    assert [[str(data.examples[row].source) for row in rows] for rows in end.value.value.groups] == [
         [files[0], files[2]]
     ]

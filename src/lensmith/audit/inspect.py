@@ -73,20 +73,19 @@ def gravest_first(issues: Iterable[Issue]) -> list[Issue]:
 
 def about_equal(data: ImageDataset, groups: Iterable[Sequence[int]]) -> list[Issue]:
     """What it means that the pictures of each group, rows of the data, are equal."""
-    leaks, conflicts, duplicates = [], [], []
-    for rows in groups:
-        if len(rows) > 1:
-            contradict, parted = has_conflict(data, rows), len({data.examples[row].split for row in rows}) > 1
-            if contradict:
-                conflicts.append(rows)
-            if parted:
-                leaks.append(rows)
-            if not contradict and not parted:
-                duplicates.append(rows)
+    leaks, conflicts, duplicates = sort_out(data, ((rows, rows) for rows in groups if len(rows) > 1))
     issues = []
     if leaks:
         detail = f"{leaked(data, leaks)} equal to ones in another split: figures on them mean nothing"
-        issues.append(Issue("leak", "error", detail, files_of(data, leaks), LEAK_HINT))
+        issues.append(
+            Issue(
+                "leak",
+                "error",
+                detail,
+                files_of(data, leaks),
+                f"{LEAK_HINT} drop_leaks=true has train leave them out.",
+            )
+        )
     if conflicts:
         detail = f"{len(conflicts):,} pictures are there with several labels"
         hint = "At most one of the labels is right: delete the other copies."
@@ -102,7 +101,27 @@ def about_equal(data: ImageDataset, groups: Iterable[Sequence[int]]) -> list[Iss
 LEAK_HINT = "Delete them from the split that is trained on."
 
 
-def has_conflict(data: ImageDataset, rows: Sequence[int]) -> bool:
+def sort_out(
+    data: ImageDataset, groups: Iterable[tuple[Sequence[int], Sequence[int]]], *, labels_count: bool = True
+) -> tuple[list[Sequence[int]], list[Sequence[int]], list[Sequence[int]]]:
+    """Groups of rows that are in more than one split, that have several labels, and that are and have neither.
+
+    groups: the rows of each, and those of them that are judged by. labels_count: whether several labels contradict.
+    """
+    leaks, conflicts, others = [], [], []
+    for rows, judged in groups:
+        contradict = labels_count and _has_conflict(data, judged)
+        parted = len({data.examples[row].split for row in judged}) > 1
+        if contradict:
+            conflicts.append(rows)
+        if parted:
+            leaks.append(rows)
+        if not contradict and not parted:
+            others.append(rows)
+    return leaks, conflicts, others
+
+
+def _has_conflict(data: ImageDataset, rows: Sequence[int]) -> bool:
     """Whether these pictures have different labels."""
     return len({data.examples[row].target for row in rows}) > 1
 

@@ -17,8 +17,8 @@ from lensmith.audit.inspect import (
     about_the_rest,
     files_of,
     gravest_first,
-    has_conflict,
     leaked,
+    sort_out,
 )
 from lensmith.audit.linking import Links
 from lensmith.audit.near import find_near
@@ -97,13 +97,6 @@ def look(data: ImageDataset) -> Generator[Event, None, Inspection]:
     )
 
 
-def near_groups(data: ImageDataset) -> Generator[Event, None, list[list[int]]]:
-    """Rows of the data that are one picture, equal or nearly so: groups of two and more, each ascending."""
-    signatures = yield from take_signatures(data)
-    groups = yield from _alike(data, signatures, _equal(signatures))
-    return [signatures.rows[group].tolist() for group in groups]
-
-
 def baseline(data: ImageDataset) -> dict[str, Any] | None:
     """The commonest class, how many pictures it has, and the share that always saying it gets right."""
     counts = data.counts() if data.task == "classification" else {}
@@ -137,18 +130,13 @@ def _alike(
 
 def _about_near(data: ImageDataset, signatures: Signatures, groups: list[list[int]]) -> list[Issue]:
     """What it means that the pictures of each group, places in the signatures, are nearly equal."""
-    leaks, conflicts, duplicates = [], [], []
+    judged = []
     for places in groups:
         rows = signatures.rows[places].tolist()
+        # What equal pictures mean is told of by itself: each different picture counts once here.
         pictures = {signatures.identities[place]: row for place, row in zip(places, rows, strict=True)}
-        parted = len({data.examples[row].split for row in pictures.values()}) > 1
-        contradict = data.task != "regression" and has_conflict(data, list(pictures.values()))
-        if contradict:
-            conflicts.append(rows)
-        if parted:
-            leaks.append(rows)
-        if not contradict and not parted:
-            duplicates.append(rows)
+        judged.append((rows, list(pictures.values())))
+    leaks, conflicts, duplicates = sort_out(data, judged, labels_count=data.task != "regression")
     issues = []
     if leaks:
         detail = f"{leaked(data, leaks)} near copies of ones in another split: figures on them say too much"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import math
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lensmith.data.dataset import Example, ImageDataset, Target
+from lensmith.data.picture_rows import folder_of, path_from, read_picture_rows
 from lensmith.data.splitting import Roles
 from lensmith.errors import DataError
 from lensmith.runs.files import sha256_of
@@ -80,32 +79,16 @@ def read_decisions(file: Path) -> list[Decision]:
 
     Raises `DataError` naming the line.
     """
-    try:
-        with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as opened:
-            start = opened.read(4096)
-            opened.seek(0)
-            delimiter = max(",;\t", key=start.split("\n")[0].count)  # as spreadsheets save it
-            return list(_rows(file, csv.DictReader(opened, delimiter=delimiter)))
-    except (OSError, csv.Error) as error:
-        raise DataError(f"{file}: no decisions can be read there ({error})") from error
-
-
-def _rows(file: Path, rows: csv.DictReader[str]) -> Iterator[Decision]:
-    names = rows.fieldnames or ()
-    if "decision" not in names or not {"path", "sha256"} & set(names):
-        raise DataError(
-            f"{file}: no file of decisions; its columns are {', '.join(names) or 'none'}",
-            hint=f"It has {', '.join(HEADER)}, as the page of lensmith inspect DATA --html FILE saves it.",
-        )
-    for row in rows:
-        word = (row["decision"] or "").strip().lower()
+    by = "the page of lensmith inspect DATA --html FILE saves it"
+    decisions = []
+    for row in read_picture_rows(file, "decisions", "decision", HEADER, by):
+        word = (row.cells["decision"] or "").strip().lower()
         if word not in (KEEP, DROP, RELABEL):
             raise DataError(
-                f"{file}: line {rows.line_num} decides '{word}'", hint=f"It is {KEEP}, {DROP} or {RELABEL}."
+                f"{file}: line {row.line} decides '{word}'", hint=f"It is {KEEP}, {DROP} or {RELABEL}."
             )
-        place = (row.get("path") or "").replace(os.sep, "/")
-        sha256 = (row.get("sha256") or "").strip().lower()
-        yield Decision(rows.line_num, place, sha256, word, row.get("label") or "")
+        decisions.append(Decision(row.line, row.path, row.sha256, word, row.cells.get("label") or ""))
+    return decisions
 
 
 def decide(roles: Roles, decisions: Sequence[Decision], file: Path, source: object) -> tuple[Roles, Decided]:
@@ -159,23 +142,13 @@ def _decided(data: ImageDataset, example: Example, decision: Decision | None, fi
     return example if target == example.target else replace(example, target=target)
 
 
-def path_of(example: Example, source: object) -> str:
-    """A picture's path from the folder of the data, with `/`; as it is where it lies elsewhere or is no file."""
-    if not isinstance(example.source, Path):
-        return str(example.source)
-    if isinstance(source, str | Path):
-        folder = Path(source) if Path(source).is_dir() else Path(source).parent
-        if example.source.is_relative_to(folder):
-            return example.source.relative_to(folder).as_posix()
-    return example.source.as_posix()
-
-
 def _found(
     file: Path, decisions: Sequence[Decision], data: ImageDataset, source: object
 ) -> tuple[dict[int, Decision], int]:
     """The decision on each row that has one; how many were found by their path though the sha256 is another."""
     by_id, by_path = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
-    paths = [path_of(example, source) for example in data.examples]
+    folder = folder_of(source)
+    paths = [path_from(folder, example) for example in data.examples]
     for row, (identity, path) in enumerate(zip(data.ids, paths, strict=True)):
         by_id[identity].append(row)
         by_path[path].append(row)

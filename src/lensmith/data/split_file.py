@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lensmith.data.allotment import Shares, allot
 from lensmith.data.bonds import bonds
-from lensmith.data.dataset import SPLITS, Example, ImageDataset, Target
+from lensmith.data.dataset import SPLITS, ImageDataset, Target
+from lensmith.data.picture_rows import folder_of, path_from, read_picture_rows
 from lensmith.errors import DataError
 from lensmith.runs.files import write_bytes
 
@@ -52,12 +52,12 @@ class Given:
 def write_split_file(path: Path, data: ImageDataset, source: object) -> None:
     """Write a row for each picture, whole or not at all. source: where the data came from; paths in its folder
     are written from there, so that the file serves where the folder lies elsewhere."""
-    root = _folder_of(source)
+    root = folder_of(source)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(HEADER)
     rows.writerows(
-        (_path_of(example, root), identity, example.split, example.group, _label(data, example.target))
+        (path_from(root, example), identity, example.split, example.group, _label(data, example.target))
         for identity, example in zip(data.ids, data.examples, strict=True)
     )
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
@@ -68,28 +68,16 @@ def read_split_file(path: Path) -> list[Entry]:
 
     Raises `DataError` naming the line.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as opened:
-            return list(_entries(path, csv.DictReader(opened)))
-    except (OSError, csv.Error) as error:
-        raise DataError(f"{path}: no splits can be read there ({error})") from error
-
-
-def _entries(path: Path, rows: csv.DictReader[str]) -> Iterator[Entry]:
-    names = rows.fieldnames or ()
-    if "split" not in names or not {"path", "sha256"} & set(names):
-        raise DataError(
-            f"{path}: no file of splits; its columns are {', '.join(names) or 'none'}",
-            hint=f"It has {', '.join(HEADER)}, as RUN/splits.csv and lensmith split write it.",
-        )
-    for row in rows:
-        split = (row["split"] or "").strip()
+    by = "RUN/splits.csv and lensmith split write it"
+    entries = []
+    for row in read_picture_rows(path, "splits", "split", HEADER, by):
+        split = (row.cells["split"] or "").strip()
         if split not in SPLITS:
             raise DataError(
-                f"{path}: line {rows.line_num} has split '{split}'", hint=f"It is {', '.join(SPLITS)}."
+                f"{path}: line {row.line} has split '{split}'", hint=f"It is {', '.join(SPLITS)}."
             )
-        place = (row.get("path") or "").replace(os.sep, "/")
-        yield Entry(place, (row.get("sha256") or "").strip().lower(), split, row.get("group") or "")
+        entries.append(Entry(row.path, row.sha256, split, row.cells.get("group") or ""))
+    return entries
 
 
 def give_splits(data: ImageDataset, entries: list[Entry], source: object, seed: int = 0) -> Given:
@@ -99,8 +87,8 @@ def give_splits(data: ImageDataset, entries: list[Entry], source: object, seed: 
     is drawn by the shares that the splits have in the file. Raises `DataError` where nothing in it fits the data.
     """
     by_sha, by_path = _latest(entries, "sha256"), _latest(entries, "path")
-    root = _folder_of(source)
-    paths = [_path_of(example, root) for example in data.examples]
+    root = folder_of(source)
+    paths = [path_from(root, example) for example in data.examples]
     found = [
         by_sha.get(identity) or by_path.get(path, "") for identity, path in zip(data.ids, paths, strict=True)
     ]
@@ -155,27 +143,6 @@ def _shares(entries: list[Entry], seed: int) -> Shares:
     """What part of the file's pictures each split has."""
     counts = {name: sum(entry.split == name for entry in entries) for name in SPLITS}
     return Shares(counts["val"] / len(entries), counts["test"] / len(entries), seed)
-
-
-def _folder_of(source: object) -> str:
-    """The folder that a data set's paths are written from; "" where it has none."""
-    if not isinstance(source, str | Path):
-        return ""
-    path = Path(source)
-    folder = path if path.is_dir() else path.parent if path.is_file() else None
-    return "" if folder is None else os.fspath(folder)
-
-
-def _path_of(example: Example, root: str) -> str:
-    """From the folder of the data, with `/`; as it is where it lies elsewhere or is no file."""
-    if not isinstance(example.source, Path):
-        return str(example.source)
-    name = os.fspath(example.source)
-    if root == ".":
-        return name.replace(os.sep, "/")
-    if root and name.startswith(root) and name[len(root) : len(root) + 1] == os.sep:
-        name = name[len(root) + 1 :]
-    return name.replace(os.sep, "/")
 
 
 def _label(data: ImageDataset, target: Target) -> str:

@@ -14,7 +14,8 @@ _MOST = 20
 
 @dataclass(frozen=True)
 class Confused:
-    """Pictures of one class that were said to be of another, and their share of the class."""
+    """Pictures of one class that were said to be of another, and their share of the class; of several labels, those
+    of a label that was missed, or seen in vain."""
 
     shows: str
     said: str

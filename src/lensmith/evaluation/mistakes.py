@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lensmith.errors import DataError
 from lensmith.evaluation.comparison import Measured
+from lensmith.evaluation.confusions import Confused
 from lensmith.evaluation.intervals import Value, proportion
 from lensmith.types import Task
 
@@ -53,23 +54,6 @@ class Mistake:
             has = "no " if self.missed else ""
             return f"said to show {has}{self.label} with {self.probability:.1%}"
         return f"shows {self.shows}, called {self.said} with {self.probability:.1%}"
-
-
-@dataclass(frozen=True)
-class Confused:
-    """Pictures of one kind that were taken for another; of several labels, those missed or seen in vain.
-
-    share: of the pictures that show `shows` (or, of several labels, show it not), with its interval.
-    """
-
-    shows: str
-    said: str
-    count: int
-    share: Value
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON form."""
-        return {"shows": self.shows, "said": self.said, "count": self.count, "share": self.share.as_dict()}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from typing import Any
 from lensmith.audit.inspect import Issue
 from lensmith.audit.suspects import Suspect, Suspects
 from lensmith.data.dataset import Example, ImageDataset
-from lensmith.data.decisions import DROP, KEEP, RELABEL, path_of
+from lensmith.data.decisions import DROP, KEEP, RELABEL
+from lensmith.data.picture_rows import folder_of, path_from
 from lensmith.errors import PictureError
 from lensmith.report.markup import Html, join, tag
 from lensmith.report.thumbnails import thumbnail_of
@@ -101,7 +102,7 @@ class _Desk:
         """A picture, what is said of it, and the decision on it."""
         example = self.data.examples[row]
         self.cards += 1
-        path, label = path_of(example, self._source), _label(self.data, example)
+        path, label = path_from(folder_of(self._source), example), _label(self.data, example)
         known = self.pictures.setdefault(row, {"path": path, "sha256": self.data.ids[row], "label": label})
         known["suggestion"] = suggestion or known.get("suggestion", "")
         group = f"pick-{self.cards}"

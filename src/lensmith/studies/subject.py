@@ -73,11 +73,12 @@ def find_subject(run: RunDirectory) -> Subject:
             hint="Studies of data given in Python are made by train itself.",
         )
     roles = roles_of(source, recipe)
+    asked = roles.train if predictions.out_of_fold else roles.held_out
     return Subject(
         run,
         load_model(run.model),
         roles.train,
-        as_measured(roles.held_out, predictions, source),
+        as_measured(asked, predictions, source),
         predictions,
         report,
     )

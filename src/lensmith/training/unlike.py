@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lensmith.bundle.bundle import Bundle
 from lensmith.data.target_array import target_array
-from lensmith.features.neighbours import FEWEST, MOST, Features, Neighbours, choose_rows, find_neighbours
+from lensmith.features.neighbours import FEWEST, MOST, Neighbours, choose_rows, find_neighbours
 from lensmith.pictures.decode import Pixels
 from lensmith.store.store import decode_column
 from lensmith.training.learned import Learned
@@ -37,12 +37,8 @@ def keep_neighbours(bundle: Bundle, prepared: Prepared, learned: Learned) -> Gen
         rows = learnt[choose_rows(targets[learnt], _FEWER, prepared.plan.recipe.seed)]
         unseen = bundle.features(learned.apart.pixels[:_ASKED])
         kept = None if unseen is None else bundle.features((yield from _as_measured(prepared, rows)))
-        found = None if kept is None else _found(kept, unseen)
+        found = None if kept is None else find_neighbours(kept, unseen)
     return bundle if found is None else bundle.with_neighbours(found)
-
-
-def _found(kept: Features, unseen: Features | None) -> Neighbours | None:
-    return find_neighbours(kept, unseen) if len(kept) >= FEWEST else None
 
 
 def _as_measured(prepared: Prepared, rows: NDArray[np.intp]) -> Generator[Event, None, Pixels]:
