@@ -35,6 +35,7 @@ def report(
     if not directory.report_file.exists():
         raise ModelFileError(f"{directory.path}: this run was not measured, so there is nothing to report")
     found = report_from(read_json(directory.report_file), str(directory.report_file))
+    known = set(found.studies)
     if full:
         from lensmith.cli.torch import require_torch, spare_the_compiler
 
@@ -50,8 +51,8 @@ def report(
     else:
         show.line(found.verdict())
         for name, facts in found.studies.items():
-            if "verdict" in facts:
-                show.entry(name.replace("_", " "), facts["verdict"])
+            if name in known and "verdict" in facts:  # the others were told as they were made
+                show.entry("study", facts["verdict"])
         for name, why in found.studies.get("left_out", {}).items():
-            show.entry(name.replace("_", " "), f"left out: {why}")
+            show.entry("left out", f"{name.replace('_', ' ')}: {why}")
     show.say(f"{directory.page_file}")
