@@ -139,6 +139,7 @@ def test_a_reload_forgets_nothing_until_told_to(browser: Browser, root: Path, tm
         expect(page.locator(".pick").first.get_by_label("drop")).to_be_checked()
         page.on("dialog", lambda dialog: dialog.accept())
         page.get_by_role("button", name="Forget all").click()
+        expect(page.locator("#tally")).to_have_text("Nothing is decided yet")
         page.reload()
         expect(page.locator("#tally")).to_have_text("Nothing is decided yet")
 
