@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bare import bare_python  # noqa: F401  (a fixture)
 
 
 @pytest.fixture(scope="session", autouse=True)

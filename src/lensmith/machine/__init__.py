@@ -1,1 +1,1 @@
-"""This machine: its facts (read without torch), the doctor's findings, the device, and choosing by timing."""
+"""This machine: its facts (read without torch), the torch builds there are, the device, and choosing by timing."""

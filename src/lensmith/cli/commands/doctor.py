@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from lensmith.cli import show
+from lensmith.diagnosis.cures import Command, paste
+from lensmith.diagnosis.doctor import GIB, Finding, diagnose
 from lensmith.errors import MachineError
-from lensmith.machine.cures import Command, paste
-from lensmith.machine.doctor import GIB, Finding, diagnose
 from lensmith.machine.facts import Machine, read_machine
 
 

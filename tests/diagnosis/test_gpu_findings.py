@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from machines import CU13, CU126, CU128, CUDA12, PIP, READY, REMOVE, find, lines, nvidia
 
-from lensmith.machine.doctor import diagnose
+from lensmith.diagnosis.doctor import diagnose
 from lensmith.machine.facts import Machine
 from lensmith.machine.nvidia import Gpu, Nvidia
 from lensmith.machine.packages import Torch, Torchvision

@@ -9,8 +9,7 @@ from typing import Any, Literal
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from lensmith.machine.builds import Build, builds_for, min_driver, read_table, runs_on, security_floor, serves
-from lensmith.machine.cures import (
+from lensmith.diagnosis.cures import (
     TRAIN,
     Command,
     first_install,
@@ -20,6 +19,7 @@ from lensmith.machine.cures import (
     paste,
     replace_pair,
 )
+from lensmith.machine.builds import Build, builds_for, min_driver, read_table, runs_on, security_floor, serves
 from lensmith.machine.facts import Machine
 from lensmith.machine.nvidia import Gpu
 
