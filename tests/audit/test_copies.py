@@ -63,10 +63,16 @@ def test_altered_copies_are_found_and_nothing_else_is(
     assert {issue.name for issue in found.issues} == {"near duplicate"}
 
 
-def test_things_of_one_kind_before_a_white_wall_are_no_copies(tmp_path: Path) -> None:
-    for number in range(40):
-        write(tmp_path / "ab"[number % 2], f"{number}.png", saved(product(number), "PNG"))
-    assert groups(result(look(load_data(tmp_path)))) == set()
+@pytest.mark.parametrize(("side", "count"), [(160, 40), (32, 120)], ids=["photos", "small"])
+def test_things_of_one_kind_before_a_white_wall_are_no_copies(side: int, count: int, tmp_path: Path) -> None:
+    """What is as near to many is a copy of none; what was saved anew is nearer than all of them."""
+    for number in range(count):
+        mug = product(number).resize((side, side), Image.Resampling.BOX)
+        write(tmp_path / "ab"[number % 2], f"{number}.png", saved(mug, "PNG"))
+    assert not groups(result(look(load_data(tmp_path))))
+    photo = scene(5, (side, side))
+    twins = frozenset(write(tmp_path / "a", f"scene.{kind}", saved(photo, kind)) for kind in ("PNG", "JPEG"))
+    assert groups(result(look(load_data(tmp_path)))) == {twins}
 
 
 def test_copies_saved_without_loss_are_equal(tmp_path: Path) -> None:
