@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lensmith.errors import UsageError
-from lensmith.reproduction.metrics import Metric, Scale, metric_called, metrics, test_set_in
+from lensmith.reproduction.metrics import Metric, Scale, known_test_set, metric_called, metrics
 from lensmith.reproduction.reading import Claim
 
 _FORM = "Write it as --claim accuracy=0.948, accuracy=94.8%, error=5.2%, or accuracy=94.8%@10000 with the pictures."
-_GIVEN = re.compile(r"(?:(?P<name>[^=]+)=)?\s*(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<percent>%)?\s*(?:@\s*(?P<count>[\d,_]+))?")
+_GIVEN = re.compile(
+    r"(?:(?P<name>[^=]+)=)?\s*(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<percent>%)?\s*(?:@\s*(?P<count>[\d,_]+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,13 @@ def given_claim(text: str) -> Claimed:
     metric = metric_called(name)
     if metric is None:
         known = ", ".join(dict.fromkeys(one.name for one in metrics().values()))
-        raise UsageError(f"--claim {text}: no metric is called '{name}'", hint=f"Known are {known} and error.")
+        raise UsageError(
+            f"--claim {text}: no metric is called '{name}'", hint=f"Known are {known} and error."
+        )
     if match["number"] in ("0", "1") and metric.scale != "number" and not match["percent"]:
-        raise UsageError(f"--claim {text} may mean 1 % or all", hint=f"Write {name}={match['number']}%, or 1.0.")
+        raise UsageError(
+            f"--claim {text} may mean 1 % or all", hint=f"Write {name}={match['number']}%, or 1.0."
+        )
     value, half = _scaled(metric, match["number"], bool(match["percent"]))
     if metric.scale != "number" and not 0 <= value <= 1:
         raise UsageError(f"--claim {text}: a share lies between 0 and 1, or 0 % and 100 %", hint=_FORM)
@@ -65,7 +71,7 @@ def claimed_in(claim: Claim) -> Claimed | None:
         return None
     value = 1 - claim.value if metric.complement else claim.value
     half = _half_as_written(claim.value, claim.text, metric)
-    named = test_set_in(claim.text)
+    named = known_test_set(claim.text)
     size, name = (named[1], f"the size of {named[0]}'s test set") if named else (None, "")
     return Claimed(metric.name, metric.scale, value, half, size, name, claim.place, claim.text)
 

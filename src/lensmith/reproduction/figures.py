@@ -32,7 +32,9 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b
 _NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|\.\d+"
 _REPORT = re.compile(r"^\s*accuracy\s+([01]\.\d+)\s+(\d+)\s*$")
 """The line of scikit-learn's classification_report."""
-_OF_PICTURES = re.compile(r"(?:on|over|of|from) (?:the |all )?(\d[\d,]*) (?:\w+ )?(?:images|pictures|samples|examples)")
+_OF_PICTURES = re.compile(
+    r"(?:on|over|of|from) (?:the |all )?(\d[\d,]*) (?:\w+ )?(?:images|pictures|samples|examples)"
+)
 _AFTER = re.compile(
     r"(?P<percent>\s*%)?\s*"
     r"(?:/\s*(?P<of>\d+)(?:\s*\(\s*(?P<share>\d+(?:\.\d+)?)\s*%\s*\))?"

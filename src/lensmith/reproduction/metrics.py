@@ -48,7 +48,7 @@ def metric_called(word: str) -> Metric | None:
     return known.get(word) or known.get(plain) or known.get(plain.replace(" ", ""))
 
 
-def test_set_in(text: str) -> tuple[str, int] | None:
+def known_test_set(text: str) -> tuple[str, int] | None:
     """The one known test set that a text names, and its size; None where it names none, or several."""
     low, found = text.lower(), {}
     names = [(word, row) for row in _table()["test_sets"] for word in row["also"]]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from lensmith.reproduction.claims import Claimed
 from lensmith.reproduction.figures import Figure
+from lensmith.reproduction.metrics import metric_called
 
 Word = Literal["reproduced", "within noise", "not reproduced", "not compared", "could not run"]
 NARROW = 0.02
@@ -85,7 +86,11 @@ def compare(claimed: Claimed, figure: Figure) -> Verdict:
     apart = abs(figure.value - claimed.value)
     rounding = claimed.half + figure.half + _STEP
     word, reason = _word(claimed, figure, count, (low, high))
-    side = "" if apart <= rounding else f" {_points(apart, claimed)} {'above' if figure.value > claimed.value else 'below'} the claim"
+    side = (
+        ""
+        if apart <= rounding
+        else f" {_points(apart, claimed)} {'above' if figure.value > claimed.value else 'below'} the claim"
+    )
     told = f"{shown_figure(figure)}{side}; {reason}"
     if figure.is_best:
         told += "; the line calls it the best of several, so it was chosen on the pictures that it is about"
@@ -102,7 +107,11 @@ def _word(
     if count is None or claimed.scale != "pictures":
         allowed = TOLERANCE if claimed.scale != "number" else RELATIVE * unit
         words = f"{_points(allowed, claimed)} either way (a rule of thumb, {_why_no_interval(claimed)})"
-        return ("within noise", f"within {words}") if apart <= allowed + rounding else ("not reproduced", f"more than {words}")
+        return (
+            ("within noise", f"within {words}")
+            if apart <= allowed + rounding
+            else ("not reproduced", f"more than {words}")
+        )
     low, high = between
     assert low is not None and high is not None
     words = f"{low:.2%} to {high:.2%} on {count:,} pictures"
@@ -112,13 +121,21 @@ def _word(
             return "reproduced", f"the claim lies within its interval, {words}"
         return "within noise", f"the claim lies within its interval, {words}, which is too wide to tell much"
     if _differ_by_chance(claimed.value, figure.value, count, rounding):
-        return "within noise", f"outside of its interval, {words}, but two measurements may differ so by chance"
-    return "not reproduced", f"outside of its interval, {words}, and by more than two measurements differ by chance"
+        return (
+            "within noise",
+            f"outside of its interval, {words}, but two measurements may differ so by chance",
+        )
+    return (
+        "not reproduced",
+        f"outside of its interval, {words}, and by more than two measurements differ by chance",
+    )
 
 
 def _figure_for(claimed: Claimed | None, figures: Sequence[Figure]) -> Figure | None:
     """The figure to hold against a claim; never one of training pictures."""
-    fitting = [one for one in figures if one.split != "train" and (not claimed or one.metric == claimed.metric)]
+    fitting = [
+        one for one in figures if one.split != "train" and (not claimed or one.metric == claimed.metric)
+    ]
     return fitting[0] if fitting else None
 
 
@@ -167,10 +184,8 @@ def shown_figure(figure: Figure) -> str:
 
 def shown_value(value: float, metric: str) -> str:
     """A share as per cent."""
-    from lensmith.reproduction.metrics import metric_called
-
     known = metric_called(metric)
-    return f"{value:g}" if known and known.scale == "number" else f"{value:.2%}"
+    return f"{value:.2%}" if known and known.scale != "number" else f"{value:g}"
 
 
 def _points(apart: float, claimed: Claimed) -> str:
@@ -201,6 +216,3 @@ def shown_time(seconds: float) -> str:
     if minutes < 1:
         return f"{rest} s"
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-__all__ = ["Ended", "Verdict", "asdict", "compare", "judge", "shown_figure", "shown_time", "shown_value"]
