@@ -60,6 +60,12 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield from (f"  {command}" for command in plan.commands)
 
 
+def built_lines(python: Path) -> Iterator[str]:
+    """Where an environment lies, and how to use it by hand."""
+    yield from _row("built", str(python.parent.parent))
+    yield from _row("use it", f"{python}, or: source {python.with_name('activate')}")
+
+
 def fault_lines(faults: Sequence[Fault]) -> Iterator[str]:
     """Faults, the gravest first, each with its places and what to do."""
     for fault in sorted(faults, key=lambda one: _ORDER.index(one.severity)):
@@ -77,8 +83,7 @@ def verdict_lines(verdict: Verdict, around: Circumstances, out: Path) -> Iterato
     for kind, words in around.others:
         if words:
             yield from _row("", f"other {kind}: {_some(list(words), 3)}")
-    for words in around.conditions:
-        yield from _row("", words)
+    yield from _list("limits", list(around.conditions))
     if not verdict.holds and around.tail.strip():
         yield from _row("last words", around.tail.strip().splitlines()[-1])
     yield from _row("written", f"{out / PAGE} and {FACTS}; its output is in output.log")

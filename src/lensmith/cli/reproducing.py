@@ -7,7 +7,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date as Date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import typer
 
 from lensmith.cli import show
-from lensmith.cli.progress import follow
-from lensmith.cli.repositories import plan_lines, reading_lines, verdict_lines
+from lensmith.cli.progress import follow, in_events
+from lensmith.cli.repositories import built_lines, fault_lines, plan_lines, reading_lines, verdict_lines
 from lensmith.errors import DataError
 from lensmith.reproduction.sandbox import Limits
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lensmith.reproduction.running import Intent
 
 READ, PLAN, BUILD, RUN = range(4)
-ENVIRONMENT = "environment"
+ENVIRONMENT = "env"
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,13 @@ def _go_on(wish: Wish, reading: Reading, told: dict[str, Any]) -> int:
 
 def _plan(wish: Wish, reading: Reading) -> Plan:
     from lensmith.machine.facts import read_machine
-    from lensmith.reproduction.planning import plan_reproduction
+    from lensmith.reproduction.proposing import plan_reproduction
 
     return plan_reproduction(reading, read_machine(), python=wish.python, before=wish.date)
 
 
 def _build_and_run(wish: Wish, reading: Reading, plan: Plan, told: dict[str, Any]) -> int:
+    from lensmith.reproduction.building import build_environment
     from lensmith.reproduction.running import intend, new_place
 
     intent = intend(reading, wish.command, wish.claim) if wish.to == RUN else None
@@ -108,20 +109,13 @@ def _build_and_run(wish: Wish, reading: Reading, plan: Plan, told: dict[str, Any
         return 1
     out = new_place(_name(wish.repository), wish.out, reading.root)
     told["out"] = str(out)
-    built = _build(plan, out)
-    told["built"] = {"python": str(built.python), "checks": [vars(check) for check in built.checks]}
+    built = follow(in_events("build", build_environment(plan, out, agreed=True)))
+    told["built"] = {"python": str(built.python), "checks": [asdict(check) for check in built.checks]}
+    _show(wish, ["", *fault_lines(built.checks)])
     if intent is None:
-        bin_folder = built.python.parent
-        again = wish.again("run", **{"--out": str(out)})
-        _show(
-            wish, [f"built  {bin_folder.parent}; use it with {bin_folder / 'activate'}", "", f"next  {again}"]
-        )
+        _show(wish, [*built_lines(built.python), f"next  {wish.again('run', **{'--out': str(out)})}"])
         return _stops(built.checks)
     return _run(wish, reading, plan, built, intent, out, told)
-
-
-def _build(plan: Plan, out: Path) -> Built:
-    raise NotImplementedError
 
 
 def _run(

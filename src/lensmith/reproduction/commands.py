@@ -40,7 +40,7 @@ def rank_commands(found: Sequence[tuple[str, str]], root: Path) -> list[Choice]:
     One whose script is there, which trains or runs, and leaves nothing to be filled in comes before the others; among
     equals the first in the README.
     """
-    rated = []
+    rated: list[tuple[int, int, Choice]] = []
     for command, place in found:
         words = " ".join(command.split())
         if words and not _SETUP.search(words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import stat
@@ -37,6 +38,12 @@ def copy_repository(source: Path, into: Path) -> list[str]:
         except PermissionError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     return left_out
+
+
+def free_name(path: Path) -> Path:
+    """`path`, or `path-2` and so on where something is there from the last time."""
+    names = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return next(name for name in itertools.chain([path], names) if not name.exists())
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, str]]:

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import lensmith
 from lensmith.errors import DataError, LensmithError, ModelFileError
 from lensmith.reproduction.claims import Claimed
+from lensmith.reproduction.copying import free_name
 from lensmith.reproduction.figures import Figure
 from lensmith.reproduction.metrics import Metric, metric_called
 from lensmith.reproduction.sandbox import Limits, Place, Ran, run_command
@@ -26,13 +28,15 @@ from lensmith.types import Event
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a run says of how it came about. source: its data, as it was named; folder: where that name holds."""
+    """What a run says of how it came about. source: its data, as it was named; folder: where that name holds; day:
+    when it began."""
 
     run: RunDirectory
     source: str
     folder: Path
     python: str
     versions: Mapping[str, str]
+    day: date | None = None
 
 
 def run_named(word: str) -> RunDirectory | None:
@@ -63,7 +67,7 @@ def read_recorded(run: RunDirectory) -> Recorded:
         versions, source, python = {}, None, ""
     if not versions or not isinstance(source, str):
         raise ModelFileError(f"{run.facts_file}: does not say with what and on what data the run was made")
-    return Recorded(run, source, _folder(run, source), python, versions)
+    return Recorded(run, source, _folder(run, source), python, versions, _day(facts.get("started")))
 
 
 def differences_here(recorded: Recorded) -> list[str]:
@@ -75,13 +79,16 @@ def differences_here(recorded: Recorded) -> list[str]:
 
 
 def repeat_run(
-    recorded: Recorded, python: Path, out: Path, limits: Limits
+    recorded: Recorded, python: Path, source: Path, out: Path, limits: Limits
 ) -> Generator[Event, None, tuple[Ran, Verdict]]:
-    """Train again by the run's recipe into `out/run`; what it prints goes to `out/output.log`."""
-    again = RunDirectory(out.absolute() / "run")
+    """Train again by the run's recipe into `out/run`; what it prints goes to `out/output.log`.
+
+    source: the folder in which `python` is to find lensmith.
+    """
+    again = RunDirectory(free_name(out.absolute() / "run"))
     words = [str(python), "-m", "lensmith", "train", recorded.source]
     words += ["--recipe", str(recorded.run.recipe_file.absolute()), "--out", str(again.path)]
-    place = Place(recorded.folder, dict(os.environ) | _own_source(python), out / "output.log")
+    place = Place(recorded.folder, _variables(source), out / "output.log")
     with _last_kept():
         ran = yield from run_command(shlex.join(words), place, limits)
     if not ran.ended.went_well:
@@ -175,6 +182,13 @@ def _folder(run: RunDirectory, source: str) -> Path:
     return Path.cwd()  # a name, such as digits
 
 
+def _day(started: Any) -> date | None:
+    try:
+        return date.fromisoformat(str(started)[:10])
+    except ValueError:
+        return None
+
+
 def _here(name: str) -> str | None:
     try:
         return version(name)
@@ -182,9 +196,8 @@ def _here(name: str) -> str | None:
         return None
 
 
-def _own_source(python: Path) -> dict[str, str]:
-    """Where this lensmith lies, if this Python finds it by PYTHONPATH alone: a child finds it there too."""
-    if python != Path(sys.executable):
-        return {}
-    place = str(Path(lensmith.__file__).parents[1])
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [place, os.environ.get("PYTHONPATH", "")]))}
+def _variables(source: Path) -> dict[str, str]:
+    """This process's own, but for the path: nothing else of this environment is to be found in another."""
+    here = Path(lensmith.__file__).parents[1]
+    more = [os.environ.get("PYTHONPATH", "")] if source == here else []
+    return dict(os.environ) | {"PYTHONPATH": os.pathsep.join(filter(None, [str(source.absolute()), *more]))}

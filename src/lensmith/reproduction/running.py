@@ -10,7 +10,7 @@ from pathlib import Path
 from lensmith.errors import UsageError
 from lensmith.reproduction.claims import Claimed, choose_claim, claimed_in
 from lensmith.reproduction.commands import Choice, rank_commands
-from lensmith.reproduction.copying import copy_repository
+from lensmith.reproduction.copying import copy_repository, free_name
 from lensmith.reproduction.metrics import known_test_set
 from lensmith.reproduction.reading import Reading
 from lensmith.reproduction.sandbox import Limits, Place, Ran, bare_environment, run_command
@@ -54,11 +54,12 @@ def run_intent(
     intent: Intent, reading: Reading, python: Path, out: Path, limits: Limits
 ) -> Generator[Event, None, tuple[Ran, Verdict]]:
     """Run it in `out/work`, a copy of the repository; what it prints goes to `out/output.log`."""
-    left_out = copy_repository(reading.root, out / "work")
+    work = free_name(out / "work")
+    left_out = copy_repository(reading.root, work)
     for words in left_out:
         yield Event("copy", f"left out: {words}")
     variables = bare_environment(python.parent, out / "home", os.environ)
-    place = Place(out / "work", variables, out / "output.log")
+    place = Place(work, variables, out / "output.log")
     ran = yield from run_command(intent.command, place, limits)
     return ran, judge(intent.claimed, ran.figures, ran.ended)
 

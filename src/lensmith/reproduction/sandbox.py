@@ -67,7 +67,11 @@ def parse_limits(seconds: str, memory: str | None, network: bool) -> Limits:
     """
     allowed = most_memory()
     most = allowed * 3 // 4 if allowed else None
-    return Limits(seconds_of(seconds), most if memory is None else _bytes(memory), network)
+    try:
+        limit = seconds_of(seconds)
+    except UsageError as error:
+        raise UsageError(f"--time-limit {seconds} is not a time", hint=error.hint) from None
+    return Limits(limit, most if memory is None else _bytes(memory), network)
 
 
 def _bytes(text: str) -> int:
