@@ -80,7 +80,8 @@ def verdict_lines(verdict: Verdict, around: Circumstances, out: Path) -> Iterato
     """The verdict, its reason, what it cost, where it is written down."""
     yield ""
     yield from _row("verdict", f"{verdict.word.upper()}: {verdict.reason}")
-    for kind, words in around.others:
+    passed_over = {"claims": around.claims, "figures": around.figures, "commands": around.commands}
+    for kind, words in passed_over.items():
         if words:
             yield from _row("", f"other {kind}: {_some(list(words), 3)}")
     yield from _list("limits", list(around.conditions))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import date as Date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,17 +19,19 @@ import typer
 from lensmith.cli import show
 from lensmith.cli.progress import follow, in_events
 from lensmith.cli.repositories import built_lines, fault_lines, plan_lines, reading_lines, verdict_lines
-from lensmith.errors import DataError
+from lensmith.errors import DataError, MachineError
 from lensmith.reproduction.sandbox import Limits
 
 if TYPE_CHECKING:
     from lensmith.reproduction.building import Built
     from lensmith.reproduction.plan import Plan
     from lensmith.reproduction.reading import Fault, Reading
+    from lensmith.reproduction.record import Circumstances
     from lensmith.reproduction.running import Intent
 
 READ, PLAN, BUILD, RUN = range(4)
 ENVIRONMENT = "env"
+TIME_LIMIT = "30m"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Wish:
     out: Path | None
     python: str | None
     date: Date | None
+    time_limit: str
+    memory_limit: str | None
     limits: Limits
     yes: bool
     as_json: bool
@@ -54,9 +59,13 @@ class Wish:
             "--out": str(self.out) if self.out else None,
             "--python": self.python,
             "--date": self.date.isoformat() if self.date else None,
+            "--time-limit": self.time_limit if self.time_limit != TIME_LIMIT else None,
+            "--memory-limit": self.memory_limit,
             **changes,
         }
-        words = ["lensmith", "reproduce", self.repository, "--to", step]
+        # An address may hold a password, which nobody wants in a file that is passed on.
+        repository = re.sub(r"(?<=://)[^/@]*@", "", self.repository)
+        words = ["lensmith", "reproduce", repository, "--to", step]
         words += [word for name, value in given.items() if value for word in (name, value)]
         return shlex.join(words + ["--network"] * self.limits.network)
 
@@ -77,14 +86,13 @@ def reproduce_repository(wish: Wish) -> int:
 def _go_on(wish: Wish, reading: Reading, told: dict[str, Any]) -> int:
     _show(wish, reading_lines(reading, wish.repository))
     if wish.to == READ:
-        _show(wish, ["", f"next  {wish.again('plan')}"])
+        _show(wish, ["", f"next       {wish.again('plan')}"])
         return _stops(reading.faults)
     plan = _plan(wish, reading)
     told["plan"] = plan.as_dict()
     _show(wish, plan_lines(plan))
-    if wish.to == PLAN or _stops(plan.faults):
-        if not _stops(plan.faults):
-            _show(wish, ["", f"next  {wish.again('build')}"])
+    if wish.to == PLAN:
+        _show(wish, ["", f"next       {wish.again('build')}"])
         return _stops(plan.faults)
     return _build_and_run(wish, reading, plan, told)
 
@@ -98,52 +106,77 @@ def _plan(wish: Wish, reading: Reading) -> Plan:
 
 def _build_and_run(wish: Wish, reading: Reading, plan: Plan, told: dict[str, Any]) -> int:
     from lensmith.reproduction.building import build_environment
+    from lensmith.reproduction.record import write_verdict
     from lensmith.reproduction.running import intend, new_place
+    from lensmith.reproduction.verdict import Verdict
 
     intent = intend(reading, wish.command, wish.claim) if wish.to == RUN else None
-    if plan.runs_foreign_code and not may_go_on(
-        wish, "Building runs build steps of the repository, which is foreign code.", []
-    ):
+    doubts = _doubts(plan)
+    if doubts and not may_go_on(wish, doubts[0], doubts[1:]):
         return 1
     if intent and not may_go_on(wish, *_warning(wish, intent)):
         return 1
     out = new_place(_name(wish.repository), wish.out, reading.root)
     told["out"] = str(out)
-    built = follow(in_events("build", build_environment(plan, out, agreed=True)))
-    told["built"] = {"python": str(built.python), "checks": [asdict(check) for check in built.checks]}
+    try:
+        built = follow(in_events("build", build_environment(plan, out, agreed=True)))
+    except MachineError as error:
+        if intent:
+            verdict = Verdict(
+                "could not run", f"its environment cannot be built: {error.message}", intent.claimed
+            )
+            write_verdict(out, verdict, _circumstances(wish, reading, plan, intent))
+        raise
+    told["built"] = {"python": str(built.python), "checks": [check.as_dict() for check in built.checks]}
     _show(wish, ["", *fault_lines(built.checks)])
-    if intent is None:
-        _show(wish, [*built_lines(built.python), f"next  {wish.again('run', **{'--out': str(out)})}"])
-        return _stops(built.checks)
-    return _run(wish, reading, plan, built, intent, out, told)
+    if intent:
+        return _run(wish, reading, plan, built, intent, out, told)
+    _show(wish, [*built_lines(built.python), f"next       {wish.again('run', **{'--out': str(out)})}"])
+    return _stops(built.checks)
 
 
 def _run(
     wish: Wish, reading: Reading, plan: Plan, built: Built, intent: Intent, out: Path, told: dict[str, Any]
 ) -> int:
-    from lensmith.reproduction.record import Circumstances, write_verdict
+    from lensmith.reproduction.record import write_verdict
     from lensmith.reproduction.running import other_figures, run_intent
 
     ran, verdict = follow(run_intent(intent, reading, built.python, out, wish.limits))
-    changes = {"--command": intent.command, "--out": ""}
-    around = Circumstances(
-        subject=_subject(reading, wish.repository),
-        command=intent.command,
-        again=wish.again("run", **changes),
-        environment=environment_in_words(plan),
-        differs=tuple(fault.detail for fault in plan.faults if fault.severity != "info"),
+    around = replace(
+        _circumstances(wish, reading, plan, intent),
         conditions=(*ran.conditions, f"output {ran.output:,} bytes, in output.log"),
         seconds=ran.ended.seconds,
-        others=(
-            ("claims", intent.other_claims),
-            ("figures", other_figures(ran, verdict)),
-            ("commands", intent.other_commands),
-        ),
+        figures=other_figures(ran, verdict),
         tail=ran.ended.tail,
     )
     told["verdict"] = write_verdict(out, verdict, around)
     _show(wish, verdict_lines(verdict, around, out))
     return 0 if verdict.holds else 1
+
+
+def _circumstances(wish: Wish, reading: Reading, plan: Plan, intent: Intent) -> Circumstances:
+    """What is known before anything runs."""
+    from lensmith.reproduction.record import Circumstances
+
+    return Circumstances(
+        subject=_subject(reading, wish.repository),
+        command=intent.command,
+        again=wish.again("run", **{"--command": intent.command, "--out": ""}),
+        environment=environment_in_words(plan),
+        differs=tuple(fault.detail for fault in plan.faults if fault.severity != "info"),
+        claims=intent.other_claims,
+        commands=intent.other_commands,
+    )
+
+
+def _doubts(plan: Plan) -> list[str]:
+    """Why a yes is asked for before anything is built."""
+    rows = [
+        f"The plan has an error, {one.name}: {one.detail}" for one in plan.faults if one.severity == "error"
+    ]
+    if plan.runs_foreign_code:
+        rows.append("Building runs build steps of the repository or its packages, which is foreign code.")
+    return rows
 
 
 def may_go_on(wish: Wish, words: str, more: list[str]) -> bool:
@@ -205,11 +238,12 @@ def _checked_out(wish: Wish) -> Iterator[Path]:
 
 def _name(repository: str) -> str:
     path = urlsplit(repository).path if "://" in repository else Path(repository).absolute().name
-    return Path(path.rstrip("/")).name.removesuffix(".git") or "repository"
+    name = Path(path.rstrip("/")).name.removesuffix(".git")
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "repository"
 
 
 def _subject(reading: Reading, repository: str) -> str:
-    words = reading.url or repository
+    words = re.sub(r"(?<=://)[^/@]*@", "", reading.url or repository)
     if reading.commit:
         words += f" at {reading.commit[:12]}"
     return f"{words} of {reading.date}" if reading.date else words

@@ -19,8 +19,8 @@ PAGE, FACTS = "VERDICT.md", "verdict.json"
 @dataclass(frozen=True)
 class Circumstances:
     """What belongs to a verdict. subject: what was repeated, with its commit and date; again: the command line that
-    does it once more; environment, differs, conditions: a sentence each; others: claims, figures and commands that
-    were passed over, by kind."""
+    does it once more; environment, differs, conditions: a sentence each; claims, figures, commands: those that were
+    passed over; tail: the last words of the output."""
 
     subject: str
     command: str
@@ -29,7 +29,9 @@ class Circumstances:
     differs: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
     seconds: float | None = None
-    others: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    claims: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     tail: str = ""
 
 
@@ -38,8 +40,7 @@ def write_verdict(folder: Path, verdict: Verdict, around: Circumstances) -> dict
     facts = {
         "verdict": verdict.word,
         **{name: value for name, value in verdict.as_dict().items() if name != "word"},
-        **{name: value for name, value in asdict(around).items() if name not in ("tail", "others")},
-        "others": {kind: list(words) for kind, words in around.others},
+        **{name: value for name, value in asdict(around).items() if name != "tail"},
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "lensmith": _version(),
     }
@@ -61,7 +62,9 @@ def _page(verdict: Verdict, around: Circumstances) -> Iterator[str]:
         ("Environment", around.environment),
         ("What differs from what the repository asks for", around.differs),
         ("Limits", around.conditions),
-        *((f"Other {kind}", words) for kind, words in around.others),
+        ("Other claims", around.claims),
+        ("Other figures that it printed", around.figures),
+        ("Other commands", around.commands),
     ):
         if words:
             yield from (f"## {title}", "", *(f"- {one}" for one in words), "")

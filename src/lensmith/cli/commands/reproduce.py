@@ -10,7 +10,7 @@ import typer
 
 from lensmith.cli import show
 from lensmith.cli.repeating import reproduce_run
-from lensmith.cli.reproducing import Wish, reproduce_repository
+from lensmith.cli.reproducing import TIME_LIMIT, Wish, reproduce_repository
 from lensmith.errors import UsageError
 
 STEPS = ("read", "plan", "build", "run")
@@ -29,7 +29,7 @@ def reproduce(
     out: Annotated[Path | None, typer.Option(help="A folder for it all [reproductions/NAME-001].")] = None,
     python: Annotated[str | None, typer.Option(help="The Python to plan with, such as 3.9.")] = None,
     date: Annotated[str | None, typer.Option(help="Packages as of this day [of the last commit].")] = None,
-    time_limit: Annotated[str, typer.Option(help="For run: 90s, 30m, 2h.")] = "30m",
+    time_limit: Annotated[str, typer.Option(help="For run: 90s, 30m, 2h.")] = TIME_LIMIT,
     memory_limit: Annotated[str | None, typer.Option(help="For run: 8G, 500M [3/4 of it].")] = None,
     network: Annotated[bool, typer.Option("--network", help="For run: leave the network open.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="The yes to running foreign code.")] = False,
@@ -61,6 +61,8 @@ def reproduce(
         out,
         python,
         _day(date),
+        time_limit,
+        memory_limit,
         parse_limits(time_limit, memory_limit, network),
         yes,
         as_json,
