@@ -28,7 +28,7 @@ import torch
 from lensmith.batches.batches import normalised
 from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.data.sources import load_data
-from lensmith.evaluation.intervals import Value, bootstrap
+from lensmith.evaluation.intervals import Value, mean
 from lensmith.explaining.explain import Explained, explain, network_of
 from lensmith.explaining.gradients import heats
 from lensmith.explaining.hiding import Trust, trust
@@ -149,7 +149,7 @@ def of_first_layer(bundle: Bundle, network: torch.nn.Module, pixels: Any, beside
 
 def apart(differences: Any) -> Value:
     """The mean of paired differences with its 95 % interval."""
-    return bootstrap(lambda rows: float(differences[rows].mean()), len(differences))
+    return mean(differences)
 
 
 def told(name: str, found: dict[str, Any]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -63,6 +66,15 @@ for one in [subprocess.Popen([sys.executable, "-c", take]) for _ in range(2)]:
 """
     run = run_of(code)
     assert 200 < run["own_mb"] < run["peak_mb"] < 400
+
+
+@pytest.mark.parametrize("script", sorted(file.name for file in BENCH.glob("*.py")))
+def test_what_a_bench_takes_from_the_library_is_there(script: str) -> None:
+    for node in ast.walk(ast.parse((BENCH / script).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lensmith"):
+            room = importlib.import_module(str(node.module))
+            for name in (alias.name for alias in node.names):
+                assert hasattr(room, name) or importlib.util.find_spec(f"{node.module}.{name}"), name
 
 
 def test_every_row_has_sides() -> None:

@@ -20,7 +20,7 @@ from lensmith.models.build import build
 from lensmith.runs.files import read_json_lines
 from lensmith.runs.predictions import read_predictions
 from lensmith.runs.recipe import read_recipe
-from lensmith.training import finetune
+from lensmith.training import comparing
 
 Trainer = Callable[..., lm.Run]
 
@@ -86,8 +86,8 @@ def test_a_difference_that_is_chance_undoes_nothing() -> None:
     worse, clearly = before.copy(), before.copy()
     worse[[0, 1, 45]] = [False, False, True]
     clearly[:6] = False
-    assert not finetune._is_clearly_worse(worse, before)
-    assert finetune._is_clearly_worse(clearly, before)
+    assert not comparing._is_clearly_worse(worse, before)
+    assert comparing._is_clearly_worse(clearly, before)
 
 
 def test_pictures_of_val_decide_where_there_are_some(

@@ -94,6 +94,18 @@ def test_new_classes_are_learned(train: Trainer) -> None:
     assert run.bundle.preprocess == lm.load_run("runs/old").bundle.preprocess
 
 
+def test_passes_that_spoil_what_was_there_are_undone(train: Trainer, place: Path) -> None:
+    run = train("two", epochs=1, lr=50.0, schedule="constant", choice_fraction=0.25, out="runs/spoilt")
+    choices = run.directory.facts()["choices"]
+    assert choices["going on"].startswith("no: accuracy ") and "as runs/old left them" in choices["going on"]
+    old, new = state(place / "runs/old"), state(run)
+    assert all(torch.equal(new[name], tensor) for name, tensor in old.items())
+    again = lm.train(
+        "two", recipe=run.path / "recipe.toml", out="runs/spoilt-again", device="cpu", quiet=True
+    )
+    assert all(torch.equal(new[name], tensor) for name, tensor in state(again).items())
+
+
 def test_the_new_bundle_names_the_old_one(train: Trainer) -> None:
     old = lm.load_run("runs/old").bundle
     run = train("three", epochs=1)

@@ -173,9 +173,10 @@ def _choose_going_on(plan: Plan, train: ImageDataset) -> Plan:
     name = plan.recipe.model or ""
     plan = plan.choosing(f"the weights of {plan.recipe.from_run} are gone on from", pretrained=True)
     if _is_fast(plan) or name in _SMALL or name == OWN or is_in_file(name):
-        return _choose_spared(
-            plan.choosing("a network of this size learns with all its layers", freeze=False), train
-        )
+        plan = plan.choosing("a network of this size learns with all its layers", freeze=False)
+        if _FEWEST <= len(train) < _MANY_TO_SPARE:
+            plan = plan.choosing("to tell whether going on pays", choice_fraction=0.1)
+        return _choose_spared(plan, train)
     return _choose_fine_tuning(plan, len(train))
 
 

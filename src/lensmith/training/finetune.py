@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import time
 from collections.abc import Generator
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from lensmith.evaluation.calibration import Unseen
 from lensmith.models.heads import find_head
 from lensmith.runs.directory import RunDirectory
-from lensmith.training.epochs import Trained, chooser, is_better, outputs_on, train_epochs
+from lensmith.training.comparing import figure_words, train_if_better
+from lensmith.training.epochs import Trained, chooser
 from lensmith.training.held_back import hold_back, said_of_choices
 from lensmith.training.learned import HEAD_ALONE, Learned, with_apart
 from lensmith.training.prepare import Prepared
@@ -24,9 +21,6 @@ from lensmith.types import Event
 
 _LEAST_PASSES = 1.0
 """On 5,000 pictures one pass is worth six points more than the head alone."""
-_CLEAR = 1.0
-"""Standard deviations of the difference by which the head alone has to be right more often: a difference of
-some points on a few dozen pictures is chance, and all layers learn more often than they lose."""
 
 
 def can_fine_tune(prepared: Prepared) -> bool:
@@ -54,46 +48,17 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, L
         return replace((yield from _head_alone(prepared, seen, why, untried)), seen=seen)
     part, left_out = yield from hold_back(prepared)
     head = put_head(prepared, seen, left_out)
-    measure = chooser(part)
-    alone, right_before = measure(), _right(part)
-    yield Event("train", f"a linear last layer on features first; {head.reason}{_figures(alone)}")
-    start = copy.deepcopy(prepared.model.state_dict())
-    trained = yield from train_epochs(part, run)
-    tuned = measure()
-    if not alone:
-        why = f"yes: {passes:g} passes were asked for, and no pictures were held back to compare"
-        yield Event("train", f"fine-tuning: {why}")
-        return _learned(trained, why, None)
-    name, before, after = next(iter(alone)), *alone.values(), *tuned.values()
-    where = f"on the {_count(part):,} pictures {'held back' if left_out is not None else 'of val'}"
-    why = f"{_words(name)} {after:.4f} {where}, {before:.4f} with the last layer alone"
-    kept = is_better(tuned, alone)
-    if not kept and right_before is not None and not _is_clearly_worse(_right(part), right_before):
-        kept, why = True, f"{why}, which is no clear loss"
-    if kept:
-        yield Event("train", f"fine-tuning: yes: {why}")
-        learned = _learned(trained, f"yes: {why}", said_of_choices(part, left_out))
-        return with_apart(learned, part, left_out)
-    prepared.model.load_state_dict(start)
-    undone = replace(trained, kept=HEAD_ALONE.kept)
-    return (yield from _head_alone(prepared, seen, f"no: {why}", undone))
-
-
-def _right(part: Prepared) -> NDArray[np.bool_] | None:
-    """bool [n]: which of the pictures for choices are answered rightly now; of classes alone."""
-    choice, column = part.roles.choice, part.choice
-    if choice is None or column is None or choice.task != "classification":
-        return None
-    outputs, targets = outputs_on(part, column, column.matching(choice))
-    right: NDArray[np.bool_] = outputs.argmax(1) == targets
-    return right
-
-
-def _is_clearly_worse(after: NDArray[np.bool_] | None, before: NDArray[np.bool_]) -> bool:
-    if after is None:
-        return False
-    lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
-    return lost - gained > _CLEAR * math.sqrt(lost + gained)
+    figures = "".join(f"; {figure_words(name)} {value:.4f}" for name, value in chooser(part)().items())
+    yield Event("train", f"a linear last layer on features first; {head.reason}{figures}")
+    compared = yield from train_if_better(part, run, left_out, "with the last layer alone")
+    if compared.kept is False:
+        undone = replace(compared.trained, kept=HEAD_ALONE.kept)
+        return (yield from _head_alone(prepared, seen, f"no: {compared.why}", undone))
+    why = f"yes: {compared.why}"
+    yield Event("train", f"fine-tuning: {why}")
+    if compared.kept is None:
+        return _learned(compared.trained, why, None)
+    return with_apart(_learned(compared.trained, why, said_of_choices(part, left_out)), part, left_out)
 
 
 def _passes_left(prepared: Prepared) -> float:
@@ -115,15 +80,3 @@ def _head_alone(
     head = put_head(prepared, seen)
     yield Event("train", f"a linear last layer alone; {head.reason}; fine-tuning: {why}")
     return _learned(trained, why, out_of_fold(head, seen))
-
-
-def _count(part: Prepared) -> int:
-    return 0 if part.choice is None else len(part.choice.rows)
-
-
-def _figures(figures: dict[str, float]) -> str:
-    return "".join(f"; {_words(name)} {value:.4f}" for name, value in figures.items())
-
-
-def _words(name: str) -> str:
-    return name.removeprefix("val_").replace("_", " ")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lensmith.runs.directory import RunDirectory
+from lensmith.training.comparing import train_if_better
 from lensmith.training.decided import head_without
-from lensmith.training.epochs import train_epochs
+from lensmith.training.epochs import Trained, train_epochs
 from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.held_back import hold_back, said_of_choices
 from lensmith.training.learned import HEAD_ALONE, Learned, with_apart
@@ -23,10 +27,23 @@ def learn(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Learn
     if can_fine_tune(prepared):
         return (yield from fine_tune(prepared, run))
     part, left_out = yield from hold_back(prepared)
-    yield from learn_new_classes(part, left_out)
-    trained = yield from train_epochs(part, run)
-    learned = Learned(trained, {"keep": trained.kept}, said_of_choices(part, left_out))
+    if prepared.start is None:
+        trained, choices = (yield from train_epochs(part, run)), dict[str, str]()
+    else:
+        trained, choices = yield from _go_on(part, run, left_out, prepared.start.word)
+    learned = Learned(trained, choices | {"keep": trained.kept}, said_of_choices(part, left_out))
     return with_apart(learned, part, left_out)
+
+
+def _go_on(
+    part: Prepared, run: RunDirectory, left_out: NDArray[np.bool_] | None, word: str
+) -> Generator[Event, None, tuple[Trained, dict[str, str]]]:
+    """All layers of a model that was trained before, unless that makes it worse."""
+    yield from learn_new_classes(part, left_out)
+    compared = yield from train_if_better(part, run, left_out, f"as {word} left them")
+    why = f"{'no' if compared.kept is False else 'yes'}: {compared.why}"
+    yield Event("train", f"going on with all layers: {why}")
+    return compared.trained, {"going on": why}
 
 
 def _learn_head(prepared: Prepared) -> Generator[Event, None, Learned]:
