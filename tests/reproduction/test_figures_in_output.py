@@ -130,7 +130,20 @@ def test_a_figure_called_the_best_says_so() -> None:
     assert not figures("acc: 94.1")[0].is_best
 
 
-@pytest.mark.parametrize("word", ["acc", "ACC@1", "Top-1 Accuracy", "top1", "Prec@1", "top 1 acc", "top_1"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "acc",
+        "ACC@1",
+        "Top-1 Accuracy",
+        "test accuracy",
+        "Best val acc. (%)",
+        "top1",
+        "Prec@1",
+        "top 1 acc",
+        "top_1",
+    ],
+)
 def test_spellings_of_accuracy(word: str) -> None:
     metric = metric_called(word)
     assert metric is not None and metric.name == "accuracy" and not metric.complement

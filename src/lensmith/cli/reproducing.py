@@ -195,18 +195,18 @@ def may_go_on(wish: Wish, words: str, more: list[str]) -> bool:
 
 
 def _warning(wish: Wish, intent: Intent) -> tuple[str, list[str]]:
+    from lensmith.reproduction.running import shown_claim
+    from lensmith.reproduction.verdict import shown_time
+
     memory = f"{wish.limits.memory / 2**30:.1f} GiB of memory" if wish.limits.memory else "any memory"
-    network = (
-        "with the network" if wish.limits.network else "without a network where the system can shut it off"
-    )
+    network = "an open network" if wish.limits.network else "no network, if the system can shut it off"
     rows = [
         f"  {intent.command}    ({intent.place})",
-        f"It gets {wish.limits.seconds:,.0f} seconds, {memory}, and runs {network}, with your rights: it can read",
-        "and change what you can. It works in a copy of the repository and does not see your variables and tokens.",
+        f"It gets {shown_time(wish.limits.seconds)}, {memory} and {network}.",
+        "It works in a copy of the repository and sees none of your variables and tokens; but it has your rights,",
+        "and can read and change the files that you can.",
     ]
     if intent.claimed:
-        from lensmith.reproduction.running import shown_claim
-
         rows.append(f"It is held against {shown_claim(intent.claimed)}.")
     return "This runs foreign code:", rows
 

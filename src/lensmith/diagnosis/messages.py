@@ -1,4 +1,5 @@
 """STAND-IN."""
+
 from lensmith.diagnosis.doctor import Finding
 from lensmith.machine.facts import Machine
 

@@ -164,7 +164,7 @@ class FigureReader:
                 self._columns = {}
             return
         if not any(_is_number(cell) for cell in cells):
-            named = {at: metric_called(_plain(cell)) for at, cell in enumerate(cells)}
+            named = {at: metric_called(cell) for at, cell in enumerate(cells)}
             if text.strip("-=+:| "):
                 self._columns = {at: (one, _split_of(cells[at].lower())) for at, one in named.items() if one}
                 self._width = len(cells)
@@ -233,9 +233,3 @@ def _cells(text: str) -> list[str]:
         if mark in text:
             return [cell.strip() for cell in text.strip(mark).split(mark)]
     return re.split(r"\s{2,}", text.strip())
-
-
-def _plain(cell: str) -> str:
-    """`Test Acc. (%)` -> `acc`."""
-    words = re.sub(r"\([^)]*\)|[.%*]", " ", cell.lower()).replace("_", " ")
-    return re.sub(r"\s+", " ", _SPLIT.sub(" ", words)).strip()

@@ -11,6 +11,11 @@ from typing import Any, Literal
 
 Scale = Literal["pictures", "share", "number"]
 
+_BESIDE = re.compile(
+    r"(?<![a-z])(?:test|testing|val|valid|validation|eval|evaluation|dev|train|training|best|final|overall)(?![a-z])"
+)
+"""Words beside a metric's name that make it no other metric."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -41,8 +46,9 @@ def spelling() -> str:
 
 
 def metric_called(word: str) -> Metric | None:
-    """The metric of that name, in whatever spelling."""
-    word = re.sub(r"\s+", " ", word.strip().lower())
+    """The metric of that name, in whatever spelling: `Acc@1`, `test accuracy (%)`, `top_1`."""
+    word = re.sub(r"\([^)]*\)|[%*:]|\.(?!\d)", " ", word.lower())
+    word = re.sub(r"\s+", " ", _BESIDE.sub(" ", word)).strip(" _-")
     known = metrics()
     plain = word.replace("_", " ").replace("-", " ")
     return known.get(word) or known.get(plain) or known.get(plain.replace(" ", ""))
