@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from package_index import PackageIndex, served_index
+from sleepers import marked  # noqa: F401  (a fixture)
 
 
 @pytest.fixture
