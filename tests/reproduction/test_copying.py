@@ -44,3 +44,13 @@ def test_nothing_is_placed_in_the_repository(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     first = new_place("repository", None, repository)
     assert new_place("repository", None, repository) != first
+
+
+def test_nothing_is_placed_among_other_things(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").touch()
+    (tmp_path / "earlier").mkdir()
+    (tmp_path / "earlier/VERDICT.md").touch()
+    with pytest.raises(UsageError, match="already holds something"):
+        new_place("x", tmp_path / "mine", tmp_path / "repository")
+    assert new_place("x", tmp_path / "earlier", tmp_path / "repository") == tmp_path / "earlier"

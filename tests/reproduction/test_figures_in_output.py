@@ -106,6 +106,7 @@ def test_a_running_mean_and_the_summary_after_it() -> None:
         "| 1 | 9 | 0.9 | 0.93 |\n| 1 | 10 | 0.99 | 0.9402 |",
         "epoch  train_loss  test_acc\n-----  -----  -----\n1      0.3         0.91\n2      0.2      0.9402",
         "epoch,loss,Test Accuracy (%)\n1,0.2,93.0\n2,0.1,94.02\n",
+        "epoch\ttest acc\n1\t0.93\n2\t0.9402\n",
     ],
 )
 def test_a_table(table: str) -> None:

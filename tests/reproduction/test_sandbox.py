@@ -12,7 +12,7 @@ import pytest
 from sleepers import sleeping, wait_until_gone
 
 from lensmith.errors import UsageError
-from lensmith.reproduction.output import HEAD, TAIL
+from lensmith.reproduction.output import HEAD, TAIL, printable
 from lensmith.reproduction.sandbox import (
     Limits,
     Place,
@@ -149,6 +149,11 @@ def test_long_output_keeps_its_ends(tmp_path: Path) -> None:
     assert HEAD + TAIL < len(log) < HEAD + TAIL + 200_000
     assert log.startswith(b"first\n") and log.endswith(b"acc 0.5\n") and b"bytes are left out here" in log
     assert ran.figures[0].value == 0.5 and ran.ended.tail.endswith("acc 0.5\n")
+
+
+def test_foreign_text_moves_no_cursor() -> None:
+    hostile = "a\x1b[2Kb\x1b]0;title\x07c\x1b[31;1md\x9b1me\rf\x08"
+    assert printable(hostile) == "abcd1mef"
 
 
 @posix

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lensmith.reproduction.output import printable
 from lensmith.reproduction.record import FACTS, PAGE, Circumstances
 from lensmith.reproduction.verdict import Verdict
 
@@ -93,7 +94,7 @@ def verdict_lines(verdict: Verdict, around: Circumstances, out: Path) -> Iterato
 
 def _row(label: str, words: str) -> Iterator[str]:
     width = _COLUMNS - _LABEL
-    rows = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [""]
+    rows = textwrap.wrap(printable(words), width, break_long_words=False, break_on_hyphens=False) or [""]
     yield f"{label:<{_LABEL}}{rows[0]}".rstrip()
     yield from (f"{'':<{_LABEL}}{row}" for row in rows[1:])
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lensmith.reproduction.metrics import Metric, metric_called, spelling
+from lensmith.reproduction.output import printable
 
 LONGEST = 2000
 """Characters of a line that are looked at."""
@@ -28,7 +29,6 @@ _SPLITS = {
 _RANK = ("train", "", "val", "test")
 """What is believed to be the figure of a paper: the later the better."""
 _SPLIT = re.compile(rf"(?<![a-z])({'|'.join(_SPLITS)})(?![a-z])")
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f]")
 _NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|\.\d+"
 _REPORT = re.compile(r"^\s*accuracy\s+([01]\.\d+)\s+(\d+)\s*$")
 """The line of scikit-learn's classification_report."""
@@ -109,7 +109,7 @@ class FigureReader:
 
     def _take(self, line: str) -> None:
         self._line += 1
-        text = _ESCAPES.sub("", line[:LONGEST]).strip()
+        text = printable(line[:LONGEST]).strip()
         for one in self._found(text):
             key = (one.metric.name, one.metric.complement)
             self._last[(one.metric.name, one.split, one.metric.complement)] = one

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
-import resource
 import signal
 import socket
 import struct
@@ -24,6 +22,10 @@ import time
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
+
+if sys.platform != "win32":  # where nothing runs it, but it may be imported
+    import fcntl
+    import resource
 
 _PDEATHSIG, _SUBREAPER = 1, 36
 """prctl(2)"""
@@ -235,7 +237,7 @@ def shut_network() -> str:
         os._exit(_leave_network())
     _, status = os.waitpid(trial, 0)
     if status:
-        return "open: this system does not let it be shut off without root"
+        return "open: this system does not let it be shut off by this account"
     _leave_network()
     _raise_loopback()
     return "off"

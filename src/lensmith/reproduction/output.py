@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import os
 import queue
+import re
 import subprocess
 import threading
 import time
@@ -20,6 +21,16 @@ HEAD, TAIL = 8 * 2**20, 2 * 2**20
 _LAST_WORDS = 2000
 _DUE = 1.0
 """Seconds between two times that something is shown."""
+
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0a-\x1f\x7f-\x9f]"
+)
+
+
+def printable(text: str) -> str:
+    """One line of foreign text without what would move a terminal's cursor, or its colours."""
+    return _ESCAPES.sub("", text.replace("\n", " "))
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,8 @@ class Output:
         last, shown = "", time.monotonic()
         while (raw := self._next()) is not None:
             text = decode(raw)
-            last = next((row.strip() for row in reversed(text.splitlines()) if row.strip()), last)[-200:]
+            rows = (printable(row).strip() for row in reversed(re.split(r"[\r\n]+", text)))
+            last = next((row for row in rows if row), last)[-200:]
             is_due = time.monotonic() - shown >= _DUE
             shown = time.monotonic() if is_due else shown
             yield Piece(raw, text, last, is_due)

@@ -10,8 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lensmith.reproduction.output import printable
 from lensmith.reproduction.verdict import Verdict, shown_time, shown_value
-from lensmith.runs.files import write_json, write_text
+from lensmith.runs.files import write_bytes, write_json
 
 PAGE, FACTS = "VERDICT.md", "verdict.json"
 
@@ -45,7 +46,8 @@ def write_verdict(folder: Path, verdict: Verdict, around: Circumstances) -> dict
         "lensmith": _version(),
     }
     write_json(folder / FACTS, facts)
-    write_text(folder / PAGE, "\n".join(_page(verdict, around)) + "\n")
+    rows = [printable(row) for row in _page(verdict, around)]
+    write_bytes(folder / PAGE, ("\n".join(rows) + "\n").encode("utf-8", "backslashreplace"))
     return facts
 
 

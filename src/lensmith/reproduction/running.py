@@ -13,6 +13,7 @@ from lensmith.reproduction.commands import Choice, rank_commands
 from lensmith.reproduction.copying import copy_repository, free_name
 from lensmith.reproduction.metrics import known_test_set
 from lensmith.reproduction.reading import Reading
+from lensmith.reproduction.record import PAGE
 from lensmith.reproduction.sandbox import Limits, Place, Ran, bare_environment, run_command
 from lensmith.reproduction.verdict import Verdict, judge, shown_figure, shown_value
 from lensmith.types import Event
@@ -95,6 +96,8 @@ def new_place(name: str, out: Path | None, root: Path) -> Path:
         raise UsageError(
             f"{place} lies in the repository, where nothing is written", hint="Give another with --out."
         )
+    if place.exists() and (not place.is_dir() or _is_of_others(place)):
+        raise UsageError(f"{place} already holds something", hint="Give an empty or new folder with --out.")
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -105,6 +108,12 @@ def new_place(name: str, out: Path | None, root: Path) -> Path:
     if not os.access(place, os.W_OK):
         raise UsageError(f"{place}: cannot be written to", hint="Give another folder with --out.")
     return place
+
+
+def _is_of_others(place: Path) -> bool:
+    """Whether a folder holds something, and no reproduction."""
+    names = {path.name for path in place.iterdir()}
+    return bool(names) and not names & {"env", "env.part", "output.log", PAGE}
 
 
 def _first(ranked: list[Choice]) -> Choice:
