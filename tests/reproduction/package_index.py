@@ -8,6 +8,7 @@ import io
 import json
 import tarfile
 import threading
+import uuid
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -95,18 +96,22 @@ def served_index() -> Iterator[PackageIndex]:
                 index.asked.append(name)
                 self.send_error(404)
 
+        do_HEAD = do_GET
+
         def _answer(self, content: bytes, kind: str) -> None:
             self.send_response(200)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if self.command == "GET":
+                self.wfile.write(content)
 
         def log_message(self, *words: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    index = PackageIndex(f"http://127.0.0.1:{server.server_address[1]}")
+    # An address of its own: uv keeps what it learned by address, beyond the life of a port.
+    index = PackageIndex(f"http://127.0.0.1:{server.server_address[1]}/{uuid.uuid4().hex}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -20,16 +20,10 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 def reading(
     *wanted: str, conda: tuple[str, ...] = (), root: Path = Path("/somewhere/repo"), **facts: Any
 ) -> Reading:
-    """A repository of 2023-06-01 whose requirements.txt holds these lines, and its environment.yml `conda`."""
+    """A repository of 2026-09-01, when every Python of these tests had settled, whose requirements.txt holds these lines, and its environment.yml `conda`."""
     lines = [Wanted(text, f"requirements.txt:{place}", "pip", text) for place, text in enumerate(wanted, 1)]
     lines += [Wanted(text, f"environment.yml:{place}", "conda", text) for place, text in enumerate(conda, 1)]
-    facts = {
-        **{"url": None, "commit": None, "date": date(2023, 6, 1), "python": "", "cuda": None, "indexes": ()},
-        **{"imports": {}, "undeclared": (), "commands": (), "claims": (), "extensions": (), "faults": ()},
-        **{"files": 1, "skipped": {}},
-        **facts,
-    }
-    return Reading(root=root, wanted=tuple(lines), **facts)
+    return Reading(root=root, wanted=tuple(lines), **{"date": date(2026, 9, 1), **facts})
 
 
 def planned(found: Reading, machine: Any = READY, **words: Any) -> Plan:

@@ -107,13 +107,17 @@ def _install(plan: Plan, folder: Path, digest: str) -> Generator[str, None, list
     else:
         shutil.rmtree(unfinished, ignore_errors=True)
         yield f"making an environment with Python {plan.python.version}"
-        _must(_make_venv(plan, unfinished), f"no environment with Python {plan.python.version} can be made")
+        _must(
+            _make_venv(plan, unfinished),
+            f"no environment with Python {plan.python.version} can be made",
+            unfinished,
+        )
         mark.write_text(digest)
     write_files(plan, folder)
     yield f"installing {len(plan.requirements)} packages"
     words = ["-r", str(folder / LOCK), "--require-hashes", "--no-deps", "--no-build", *_indexes(plan)]
     done = _pip_install(unfinished, words, _INSTALL_LIMIT)
-    _must(done, "packages cannot be installed")
+    _must(done, "packages cannot be installed", unfinished)
     failed = []
     for what, words in _build_steps(plan, folder):
         yield f"building {what}: its own code runs"
@@ -121,13 +125,21 @@ def _install(plan: Plan, folder: Path, digest: str) -> Generator[str, None, list
         if not answer.ok and _wants_what_is_installed(answer):
             answer = _pip_install(unfinished, [*words, "--no-build-isolation"], _BUILD_LIMIT)
         if not answer.ok:
-            failed.append(explain_failure("build step", what, answer))
+            failed.append(explain_failure("build step", what, answer, interpreter_of(folder / "env")))
     shutil.rmtree(folder / _SOURCE, ignore_errors=True)
     return failed
 
 
 def _make_venv(plan: Plan, place: Path) -> Answer:
-    words = ["venv", str(place), "--relocatable", "--python", str(plan.python.path or plan.python.version)]
+    words = [
+        "venv",
+        str(place),
+        "--relocatable",
+        "--prompt",
+        plan.root.name,
+        "--python",
+        str(plan.python.path or plan.python.version),
+    ]
     return run_uv(words, seconds=_INSTALL_LIMIT)
 
 
@@ -177,10 +189,10 @@ def _wants_what_is_installed(answer: Answer) -> bool:
     return "No module named" in answer.err or "ModuleNotFoundError" in answer.err
 
 
-def _must(answer: Answer, what: str) -> None:
+def _must(answer: Answer, what: str, environment: Path) -> None:
     if answer.ok:
         return
-    fault = explain_failure("install", what, answer)
+    fault = explain_failure("install", what, answer, interpreter_of(environment))
     raise MachineError(fault.detail, hint=fault.cure or "Call it again: it goes on from here.")
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from lensmith.diagnosis.cures import paste
 from lensmith.diagnosis.messages import explain_message
 from lensmith.machine.facts import read_machine
 from lensmith.reproduction.plan import Plan
@@ -83,7 +85,12 @@ def _try_imports(package: Distribution, environment: Path) -> Iterator[Fault]:
     for module in _modules(package):
         answer = _run(environment, f"import {module}")
         if not answer.ok:
-            yield explain_failure(f"import {module}", f"{module} ({package.name} {package.version})", answer)
+            yield explain_failure(
+                f"import {module}",
+                f"{module} ({package.name} {package.version})",
+                answer,
+                interpreter_of(environment),
+            )
             return
     yield Fault("import", "info", f"{package.name} {package.version} imports")
 
@@ -91,7 +98,7 @@ def _try_imports(package: Distribution, environment: Path) -> Iterator[Fault]:
 def _try_torch(plan: Plan, environment: Path) -> Fault:
     answer = _run(environment, _TORCH)
     if not answer.ok:
-        return explain_failure("torch", "torch computes nothing here", answer)
+        return explain_failure("torch", "torch computes nothing here", answer, interpreter_of(environment))
     found = json.loads(answer.out.strip().splitlines()[-1])
     words = f"torch {found['version']} computes on {found['device']}"
     if plan.device and not found["available"]:
@@ -118,14 +125,16 @@ def _run(environment: Path, program: str) -> Answer:
     return run_program([str(interpreter_of(environment)), "-I", "-c", program], environment, seconds=_LIMIT)
 
 
-def explain_failure(name: str, what: str, answer: Answer) -> Fault:
-    """What a program's last words say, with the cure that is known for such a text."""
+def explain_failure(name: str, what: str, answer: Answer, python: Path) -> Fault:
+    """What a program's last words say, with the cure that is known for such a text; commands are for `python`."""
     if answer.code is None:
         return Fault(name, "error", f"{what}: {answer.err}", "Try it by hand.")
-    lines = answer.err.strip().splitlines()
-    last = lines[-1] if lines else f"ended with code {answer.code}"
+    lines = [line for line in answer.err.strip().splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else f"ended with code {answer.code}"
     if answer.code < 0 or answer.code > 128:
         last = f"the process was ended by signal {-answer.code if answer.code < 0 else answer.code - 128}"
-    findings = explain_message(answer.err, read_machine())
-    cure = " ".join(finding.cure for finding in findings if finding.cure)
-    return Fault(name, "error", f"{what}: {last}", cure)
+    machine = replace(read_machine(), executable=str(python), installer="uv")
+    findings = explain_message(answer.err, machine)
+    cures = [finding.cure for finding in findings if finding.cure]
+    cures += [paste(command) for finding in findings for command in finding.commands]
+    return Fault(name, "error", f"{what}: {last}", " ".join(cures))

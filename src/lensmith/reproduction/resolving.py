@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
@@ -80,10 +81,8 @@ def resolve(question: Question) -> Resolution | Trouble:
     words += ["--no-header", "--no-annotate", "--keyring-provider", "disabled"]
     words += ["--excludes", "left_out.txt"] if question.left_out else []
     words += ["--constraints", "limits.txt"] if question.limits else []
-    if question.python.path is not None:
-        words += ["--python", str(question.python.path)]
-    else:
-        words += ["--python-version", question.python.version]
+    words += ["--python", str(question.python.path or sys.executable)]
+    words += [] if question.python.is_here else ["--python-version", question.python.version]
     if question.before is not None:
         words += ["--exclude-newer", question.before.isoformat()]
         exempt = {*question.exempt, *(FAMILY if question.torch_index else ())}
@@ -136,6 +135,7 @@ _NETWORK = (
     "error sending request",
     "dns error",
     "Network connectivity is disabled",
+    "network was disabled",
     "timed out",
 )
 
@@ -174,7 +174,7 @@ def has_wheel_somewhere(wish: Wish) -> bool:
         "--no-header",
         "--no-annotate",
     ]
-    words += ["--no-python-downloads", "--keyring-provider", "disabled"]
+    words += ["--no-python-downloads", "--keyring-provider", "disabled", "--python", sys.executable]
     files = {"wish.txt": f"{replace(wish, marker='', extras=()).requirement}\n"}
     return any(
         run_uv([*words, "--python-version", python], seconds=_LIMIT, files=files).ok for python in _PYTHONS

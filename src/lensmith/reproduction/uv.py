@@ -114,6 +114,9 @@ def kept_environment() -> dict[str, str]:
     for name, value in os.environ.items():  # the names and passwords of the user's own indexes
         if name.startswith("UV_INDEX_") and name.endswith(("_USERNAME", "_PASSWORD")):
             kept[name] = value
+    # pyenv's shims answer by a file in the folder that one stands in, and slowly; the Pythons behind them are known.
+    places = kept.get("PATH", "").split(os.pathsep)
+    kept["PATH"] = os.pathsep.join(place for place in places if Path(place).name != "shims")
     return {"UV_HTTP_RETRIES": "1", **kept, "PYTHONNOUSERSITE": "1", "GIT_TERMINAL_PROMPT": "0"}
 
 
