@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import COMMAND, command, environment, tree
+from command_line import COMMAND, command, environment, python_without, tree
 from package_index import PackageIndex
 from sleepers import sleeping, wait_until_gone
 from toy_repository import write_toy
@@ -93,3 +93,18 @@ def test_ctrl_c_ends_everything(tmp_path: Path, toy: Path, marked: str) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_reading_and_planning_need_the_base_install_alone(tmp_path: Path, toy: Path) -> None:
+    """Without torch; and numpy and Pillow, which are there, are not imported."""
+    start, variables = python_without(tmp_path, "torch", "torchvision", "onnx", "onnxruntime", "safetensors")
+    program = (
+        "import sys; from lensmith.cli.main import run\n"
+        "code = run(['reproduce', 'my circles', '--to', 'plan'])\n"
+        "sys.exit(str([code, *({'numpy', 'PIL', 'torch'} & set(sys.modules))]))"
+    )
+    done = subprocess.run(
+        [*start, "-c", program], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert "packaging==21.3" in done.stdout, done.stderr
+    assert done.stderr.splitlines()[-1] == "[0]"

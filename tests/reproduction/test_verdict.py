@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from lensmith.errors import UsageError
-from lensmith.reproduction.claims import choose_claim, claimed_in, given_claim
+from lensmith.reproduction.claims import choose_claims, claimed_in, given_claim
 from lensmith.reproduction.figures import Figure
 from lensmith.reproduction.reading import Claim
 from lensmith.reproduction.verdict import Ended, Verdict, judge
@@ -140,11 +140,10 @@ def test_of_several_claims_the_one_of_the_command_is_taken_and_another_can_be_ch
         for n, (v, text) in enumerate(zip((0.9264, 0.9302, 0.9504), lines, strict=True))
     ]
     found = [one for one in map(claimed_in, [*claims, Claim("mIoU", 0.712, "README.md:2", lines[2])]) if one]
-    chosen = choose_claim(found, None, "python main.py --net resnet18")
-    assert chosen is not None and (chosen.value, chosen.half) == (0.9302, 0.00005)
-    by_place, by_metric = choose_claim(found, "README.md:0", ""), choose_claim(found, "miou", "")
-    assert by_place is not None and by_place.value == 0.9264
-    assert by_metric is not None and by_metric.value == 0.712
+    ranked = choose_claims(found, None, "python main.py --net resnet18")
+    assert len(ranked) == 4 and (ranked[0].value, ranked[0].half) == (0.9302, 0.00005)
+    assert [one.value for one in choose_claims(found, "README.md:0", "")] == [0.9264]
+    assert [one.value for one in choose_claims(found, "miou", "")] == [0.712]
     with pytest.raises(UsageError, match="no such claim"):
-        choose_claim(found, "README.md:99", "")
-    assert choose_claim([], None, "") is None
+        choose_claims(found, "README.md:99", "")
+    assert choose_claims([], None, "") == []

@@ -146,6 +146,7 @@ def _run(
         _circumstances(wish, reading, plan, intent),
         conditions=(*ran.conditions, f"output {ran.output:,} bytes, in output.log"),
         seconds=ran.ended.seconds,
+        claims=intent.other_claims(verdict.claimed),
         figures=other_figures(ran, verdict),
         tail=ran.ended.tail,
     )
@@ -158,14 +159,17 @@ def _circumstances(wish: Wish, reading: Reading, plan: Plan, intent: Intent) -> 
     """What is known before anything runs."""
     from lensmith.reproduction.record import Circumstances
 
+    changes = {"--command": intent.command, "--out": ""}
+    if plan.before is None:  # else another day would take other packages
+        changes["--date"] = Date.today().isoformat()
     return Circumstances(
         subject=_subject(reading, wish.repository),
         command=intent.command,
-        again=wish.again("run", **{"--command": intent.command, "--out": ""}),
+        again=wish.again("run", **changes),
         environment=environment_in_words(plan),
         differs=tuple(fault.detail for fault in plan.faults if fault.severity != "info"),
-        claims=intent.other_claims,
-        commands=intent.other_commands,
+        claims=intent.other_claims(intent.claimed),
+        commands=intent.passed_over,
     )
 
 

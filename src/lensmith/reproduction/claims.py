@@ -76,23 +76,23 @@ def claimed_in(claim: Claim) -> Claimed | None:
     return Claimed(metric.name, metric.scale, value, half, size, name, claim.place, claim.text)
 
 
-def choose_claim(found: Sequence[Claimed], chosen: str | None, command: str) -> Claimed | None:
-    """The claim to compare with: the one given; the one chosen by its place (`README.md:12`) or metric; else the one
-    whose line shares most words with the command, the first among equals. None where nothing is claimed.
+def choose_claims(found: Sequence[Claimed], chosen: str | None, command: str) -> list[Claimed]:
+    """The claims to compare with, the first choice first: the one given, or the one chosen by its place
+    (`README.md:12`) or metric; else all, those whose lines share most words with the command before the others.
 
     Raises `UsageError` where what was chosen is not there.
     """
     if chosen is None:
-        return max(found, key=lambda one: len(_words(one.text) & _words(command)), default=None)
+        return sorted(found, key=lambda one: -len(_words(one.text) & _words(command)))
     by_place = [one for one in found if one.place == chosen]
     metric = metric_called(chosen)
     matching = by_place or [one for one in found if metric and one.metric == metric.name]
     if matching:
-        return matching[0]
+        return matching[:1]
     if metric or re.fullmatch(r".+:\d+", chosen):
         places = ", ".join(f"{one.metric} at {one.place}" for one in found) or "nothing"
         raise UsageError(f"--claim {chosen}: no such claim was found", hint=f"Found: {places}. {_FORM}")
-    return given_claim(chosen)
+    return [given_claim(chosen)]
 
 
 def _scaled(metric: Metric, number: str, percent: bool) -> tuple[float, float]:

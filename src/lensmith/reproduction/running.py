@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lensmith.errors import UsageError
-from lensmith.reproduction.claims import Claimed, choose_claim, claimed_in
+from lensmith.reproduction.claims import Claimed, choose_claims, claimed_in
 from lensmith.reproduction.commands import Choice, rank_commands
 from lensmith.reproduction.copying import copy_repository, free_name
 from lensmith.reproduction.metrics import known_test_set
@@ -21,34 +21,34 @@ from lensmith.types import Event
 
 @dataclass(frozen=True)
 class Intent:
-    """What will be run, and what it will be held against. others: commands and claims passed over, in words."""
+    """What will be run, and what it will be held against: the first of `claims` of which it prints a figure. found:
+    all that the README claims; passed_over: commands that will not be run, in words."""
 
     command: str
     place: str
-    claimed: Claimed | None
-    other_commands: tuple[str, ...] = ()
-    other_claims: tuple[str, ...] = ()
+    claims: tuple[Claimed, ...]
+    found: tuple[Claimed, ...] = ()
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def claimed(self) -> Claimed | None:
+        """The first choice."""
+        return self.claims[0] if self.claims else None
+
+    def other_claims(self, taken: Claimed | None) -> tuple[str, ...]:
+        """What else the README claims, in words."""
+        return tuple(shown_claim(one) for one in self.found if one != taken)
 
 
 def intend(reading: Reading, command: str | None, claim: str | None) -> Intent:
     """Choose command and claim. Raises `UsageError` where no command is fit to be run, and none was given."""
     ranked = rank_commands(reading.commands, reading.root)
     choice = Choice(command, "--command") if command else _first(ranked)
-    found = [one for one in (claimed_in(each) for each in reading.claims) if one]
-    claimed = choose_claim(found, claim, choice.command)
-    if claimed and not claimed.count:
-        claimed = _with_count(claimed, choice.command)
-    return Intent(
-        choice.command,
-        choice.place,
-        claimed,
-        tuple(shown_command(one) for one in ranked if one.command != choice.command),
-        tuple(
-            shown_claim(one)
-            for one in found
-            if one != claimed and one.text != (claimed.text if claimed else "")
-        ),
-    )
+    read = [one for one in (claimed_in(each) for each in reading.claims) if one]
+    found = tuple(_with_count(one, choice.command) for one in read)
+    claims = choose_claims(found, claim, choice.command)
+    others = tuple(shown_command(one) for one in ranked if one.command != choice.command)
+    return Intent(choice.command, choice.place, tuple(claims), found, others)
 
 
 def run_intent(
@@ -62,7 +62,9 @@ def run_intent(
     variables = bare_environment(python.parent, out / "home", os.environ)
     place = Place(work, variables, out / "output.log")
     ran = yield from run_command(intent.command, place, limits)
-    return ran, judge(intent.claimed, ran.figures, ran.ended)
+    printed = {one.metric for one in ran.figures if one.split != "train"}
+    claimed = next((one for one in intent.claims if one.metric in printed), intent.claimed)
+    return ran, judge(claimed, ran.figures, ran.ended)
 
 
 def other_figures(ran: Ran, verdict: Verdict) -> tuple[str, ...]:
@@ -133,6 +135,6 @@ def _first(ranked: list[Choice]) -> Choice:
 def _with_count(claimed: Claimed, command: str) -> Claimed:
     """With the size of the test set that the command names."""
     named = known_test_set(command)
-    if named is None or claimed.scale != "pictures":
+    if named is None or claimed.count or claimed.scale != "pictures":
         return claimed
     return replace(claimed, count=named[1], count_from=f"the size of {named[0]}'s test set")
