@@ -89,7 +89,7 @@ def verdict_lines(verdict: Verdict, around: Circumstances, out: Path) -> Iterato
     if not verdict.holds and around.tail.strip():
         yield from _row("last words", around.tail.strip().splitlines()[-1])
     yield from _row("written", f"{out / PAGE} and {FACTS}; its output is in output.log")
-    yield from _row("again", around.again)
+    yield f"{'again':<{_LABEL}}{printable(around.again)}"  # in one line, to be pasted
 
 
 def _row(label: str, words: str) -> Iterator[str]:

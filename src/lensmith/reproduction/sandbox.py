@@ -122,7 +122,7 @@ def run_command(command: str, place: Place, limits: Limits) -> Generator[Event, 
                         cut = "time"
                         break
                     if text.is_due:
-                        yield Event("run", text.last, int(seconds), int(limits.seconds))
+                        yield Event("run", f"s  {text.last}", int(seconds), int(limits.seconds))
         finally:
             _end(process)
             facts = _told(told)
