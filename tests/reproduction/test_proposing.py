@@ -98,10 +98,11 @@ def test_without_uv_the_plan_names_what_was_asked_for(monkeypatch: pytest.Monkey
 
 def test_torch_comes_from_its_own_index_and_nothing_else_does(index: PackageIndex) -> None:
     """What a name on PyTorch's index could otherwise do to every other package."""
+    from package_index import served_index
+
     from lensmith.reproduction.interpreters import find_interpreters
     from lensmith.reproduction.resolving import Question, resolve
     from lensmith.reproduction.wishes import Wish
-    from package_index import served_index
 
     index.add_wheel("thing", "1.0")
     with served_index() as torch_wheels:
