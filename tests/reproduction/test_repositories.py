@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -49,9 +48,12 @@ def test_the_command_and_the_claim_are_found(name: str, tmp_path: Path) -> None:
 
 def test_places_are_lines_that_say_it(tmp_path: Path) -> None:
     root = paper_repository("runs_foreign_code").write(tmp_path / "repository")
-    for fault in read_repository(root).faults:
-        for place in fault.places:
-            path, _, line = place.partition(":")
-            text = (root / path).read_text(encoding="utf-8").splitlines()[int(line or 1) - 1]
-            word = re.split(r"\W", fault.name)[-1] or fault.name
-            assert word in text, (fault, text)
+    calls = {"torch.load", "yaml.load", "eval", "os.system", "trust_remote_code", "torch.hub.load"}
+    found = [fault for fault in read_repository(root).faults if fault.name in calls]
+    assert {fault.name for fault in found} == calls
+    for fault in found:
+        for path, _, line in (place.partition(":") for place in fault.places):
+            assert (
+                fault.name.rpartition("torch.")[2]
+                in (root / path).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+            )

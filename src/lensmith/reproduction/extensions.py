@@ -89,7 +89,8 @@ def _tell_pkg_resources(asked: Asked, code: Code) -> None:
         if requirement is None or canonicalize_name(requirement.name) not in _MMCV:
             continue
         if not re.search(r"==\s*2\.[2-9]", str(requirement.specifier)):
-            words = "setup.py of mmcv imports pkg_resources, which setuptools 82 removed (\"No module named 'pkg_resources'\")"
+            words = "setup.py of mmcv imports pkg_resources, which setuptools 82 removed"
+            words += " (\"No module named 'pkg_resources'\")"
             asked.fault(
                 "pkg_resources",
                 "warning",

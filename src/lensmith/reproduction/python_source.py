@@ -31,7 +31,8 @@ _PLACED = re.compile(
 _LINK = re.compile(r"https?://\S{1,500}")
 _CUDA = re.compile(r"cuda(?::\d+)?")
 _PYTHON_2 = re.compile(
-    r"^[ \t]*(?:print[ \t]+[\"'\w%]|print[ \t]*>>|exec[ \t]+[\"'\w]|raise[ \t]+\w+[ \t]*,|except[ \t]+[\w.]+[ \t]*,[ \t]*\w+[ \t]*:)"
+    r"^[ \t]*(?:print[ \t]+[\"'\w%]|print[ \t]*>>|exec[ \t]+[\"'\w]|raise[ \t]+\w+[ \t]*,"
+    r"|except[ \t]+[\w.]+[ \t]*,[ \t]*\w+[ \t]*:)"
     r"|[\w)\]][ \t]*<>[ \t]*[\w(\[\"']|(?<![\w.])0\d+(?![\w.])|(?<!\w)ur[\"']",
     re.MULTILINE,
 )
@@ -42,7 +43,9 @@ _SHELL = re.compile(r"[ \t]*[!%]")
 
 
 def describe_source(text: str) -> dict[str, Any]:
-    """`imports`: [module, line, optional]; `names`: [name, line] of what is watched for; `calls`: [name, line] of what
+    """What a text imports and calls, as JSON has it.
+
+    `imports`: [module, line, optional]; `names`: [name, line] of what is watched for; `calls`: [name, line] of what
     runs foreign code or wants a GPU; `strings`: [text, line] of paths and links; `guarded`: whether it asks for a GPU
     before it uses one; `syntax`: [line, whether it is Python 2, message] where it cannot be parsed."""
     try:
@@ -88,7 +91,7 @@ def _unparsed(text: str, error: SyntaxError | ValueError) -> dict[str, Any]:
 def watched_names() -> tuple[dict[str, str], dict[str, str]]:
     """Names that are watched for, by whole name; and methods by their own name -> the package whose they are."""
     rows = table("removed_calls")["calls"]
-    names = {row["name"]: row["package"] for row in rows if not row.get("method")}
+    names = {row["name"]: row["package"] for row in rows if not (row.get("method") or row.get("call"))}
     return names, {row["name"].rpartition(".")[2]: row["name"] for row in rows if row.get("method")}
 
 

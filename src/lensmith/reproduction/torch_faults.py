@@ -74,7 +74,7 @@ def _tell_cpu(asked: Asked, one: Wanted) -> None:
 def _tell_age(asked: Asked, one: Wanted, torch: Version) -> None:
     if torch >= _FOR_BLACKWELL:
         return
-    words = f"torch {torch} (torch=={torch}) has no code for GPUs of 2025 and later (sm_100, sm_120 as in an RTX 5090):"
+    words = f"torch=={torch} has no code for GPUs of 2025 and later (sm_100, sm_120 as in an RTX 5090):"
     words += ' it installs there and ends with "no kernel image is available"'
     cure = "On such a GPU take torch >= 2.7 with CUDA 12.8 or later; the plan compares it with this machine."
     asked.fault("old torch", "info", words, cure, one.place)

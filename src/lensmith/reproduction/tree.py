@@ -93,7 +93,7 @@ class Tree:
 
 
 def read_tree(root: Path) -> Tree:
-    """The files under `root`, in the order of their names. Raises `OSError` where it is no folder that can be read."""
+    """The files under `root`, in the order of their names. Raises `OSError` where that is no folder to read."""
     tree = Tree(root)
     os.scandir(root).close()
     found: list[str] = []
