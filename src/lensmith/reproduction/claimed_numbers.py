@@ -90,18 +90,19 @@ def _cell(text: str, word: str, head: str) -> float | None:
 
 
 def _of_sentence(line: str, number: int, name: str) -> list[Claim]:
-    found: list[Claim] = []
+    found: dict[int, Claim] = {}
     text = line[:_LONGEST]
     masked = _OTHER_NUMBERS.sub(_letters, text)
-    for pattern in (_before(), _after()):
-        for match in pattern.finditer(masked):
-            value = _scaled(match["word"].lower(), match["number"], bool(match["percent"]))
-            whole = re.fullmatch(r"\d+", match["number"]) and not match["percent"]
-            claim = Claim(match["word"].lower(), value or 0.0, f"{name}:{number}", text.strip())
-            same = any(one.value == claim.value for one in found)
-            if value is not None and not whole and not same:
-                found.append(claim)
-    return found
+    for match in (match for pattern in (_after(), _before()) for match in pattern.finditer(masked)):
+        at = match.start("number")
+        between = masked[match.end("word") : at] if at > match.start("word") else ""
+        word = _metric_in(between, last=True) or match["word"].lower()
+        value = _scaled(word, match["number"], bool(match["percent"]))
+        # A whole number after a word is most often a count.
+        whole = match["number"].isdigit() and not match["percent"]
+        if value is not None and not whole and at not in found:
+            found[at] = Claim(word, value, f"{name}:{number}", text.strip())
+    return [claim for _, claim in sorted(found.items())]
 
 
 @functools.cache
@@ -122,10 +123,15 @@ def _after() -> re.Pattern[str]:
     )
 
 
-def _metric_in(text: str) -> str:
-    """The metric that a head of a column names, in its spelling there."""
-    match = re.search(rf"(?<![A-Za-z])({spelling()})(?![A-Za-z0-9])", text[:200].lower())
-    return match[1] if match else ""
+def _metric_in(text: str, last: bool = False) -> str:
+    """The first metric, or the last one, that a text names, in its spelling there."""
+    found = _words().findall(text[:200].lower())
+    return str(found[-1 if last else 0]) if found else ""
+
+
+@functools.cache
+def _words() -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z])({spelling()})(?![A-Za-z0-9])")
 
 
 def _letters(match: re.Match[str]) -> str:

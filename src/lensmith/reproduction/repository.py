@@ -95,7 +95,8 @@ def _read(asked: Asked) -> tuple[Code, Told]:
 def _python(asked: Asked, code: Code) -> str:
     """A specifier: as a file says, else as the code shows."""
     if asked.python:
-        return asked.python[0][0]
+        # Of a Python the last number only says what was newest then.
+        return re.sub(r"^==(\d+\.\d+)\.\d+$", r"==\1.*", asked.python[0][0])
     return "<3" if len(code.python_2) > code.scripts // 4 else ""
 
 

@@ -99,7 +99,9 @@ def take_index(asked: Asked, url: str, place: str) -> None:
 
 def take_requirement(asked: Asked, text: str, place: str, channel: Channel = "pip") -> None:
     """One requirement as it is written, in any of the ways that people write them."""
-    line = _HASH.sub("", re.sub(r"\s#.*", "", text)).strip().strip("'\"").rstrip("\\").strip()
+    line = _HASH.sub("", re.sub(r"\s#.*", "", text)).strip().rstrip("\\").strip()
+    line = re.sub(r"\s+", " ", line)
+    line = re.sub(r"""^(['"])(.*)\1$""", r"\2", line)
     if not line:
         return
     if vcs := _VCS.match(line):
