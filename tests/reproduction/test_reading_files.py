@@ -192,7 +192,8 @@ def test_a_readme_adds_only_what_no_file_asks_for(read: Read) -> None:
 
 def test_imports_are_mapped_and_own_modules_left_out(read: Read) -> None:
     code = (
-        "import os, cv2, PIL.Image, google.protobuf\nfrom sklearn import svm\nimport ruamel.yaml\nfrom models.net import Net\n"
+        "import os, cv2, PIL.Image, google.protobuf\nfrom sklearn import svm\n"
+        "import ruamel.yaml\nfrom models.net import Net\n"
         "from . import sibling\nimport strange_thing\nimport apex\n"
         "try:\n    import wandb\nexcept ImportError:\n    wandb = None\n"
     )
@@ -212,7 +213,8 @@ def test_imports_are_mapped_and_own_modules_left_out(read: Read) -> None:
     }
     reading = read(files)
     assert set(reading.imports) == {
-        "opencv-python", "pillow", "protobuf", "scikit-learn", "ruamel.yaml", "strange-thing", "apex", "wandb", "torch", "seaborn",
+        "opencv-python", "pillow", "protobuf", "scikit-learn", "ruamel.yaml", "strange-thing", "apex", "wandb",
+        "torch", "seaborn",
     }  # fmt: skip
     assert set(reading.undeclared) == {
         "pillow",
@@ -303,7 +305,8 @@ def test_commands_and_claims_of_a_readme(read: Read) -> None:
     claims = [(one.metric, one.value, one.place) for one in reading.claims]
     assert claims[0][1:] == (0.948, "README.md:3") and ("miou", 0.713, "README.md:3") in claims
     assert claims[2:] == [
-        ("acc", 0.952, "README.md:8"), ("fid", 3.1, "README.md:8"), ("acc", 0.931, "README.md:7"), ("fid", 12.4, "README.md:7")
+        ("acc", 0.952, "README.md:8"), ("fid", 3.1, "README.md:8"),
+        ("acc", 0.931, "README.md:7"), ("fid", 12.4, "README.md:7"),
     ]  # fmt: skip
 
 
