@@ -15,6 +15,7 @@ from lensmith.reproduction.reading import Channel, Fault, Severity, Wanted
 from lensmith.reproduction.tree import LARGEST, Tree, shown
 
 _MOST_PLACES = 12
+_MOST_ALIKE = 8
 Said = list[tuple[str, str]]
 """`(value, place)`, the most trustworthy first."""
 
@@ -56,6 +57,9 @@ class Asked:
 
     def fault(self, name: str, severity: Severity, detail: str, cure: str, place: str = "") -> None:
         """Note a fault; the same one elsewhere adds its place."""
+        alike = [each for each, _ in self.faults if each == name]
+        if (name, detail) not in self.faults and len(alike) >= _MOST_ALIKE:
+            detail = f"and more of this kind: {name}"
         known = self.faults.get((name, detail))
         places = known.places if known else ()
         if place and place not in places and len(places) < _MOST_PLACES:

@@ -31,7 +31,6 @@ _SAFE = {
     "protocol.allow": "never",
     "protocol.https.allow": "always",
     "protocol.ssh.allow": "always",
-    "transfer.fsckObjects": "true",
     "credential.helper": "",
     "gc.auto": "0",
     "init.templateDir": "",
@@ -148,7 +147,10 @@ def _run(command: list[str], private: Path, url: str) -> None:
         words.seek(0)
         said = words.read(4000).decode("utf-8", "replace").strip().splitlines()
     if reason or process.returncode:
-        why = reason or shown(said[-1] if said else f"git ended with exit code {process.returncode}")[:300]
+        first = next(
+            (line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else ""
+        )
+        why = reason or shown(first or f"git ended with exit code {process.returncode}")[:300]
         raise DataError(
             f"{shown(url)} cannot be fetched: {why}",
             hint="Look at the address, or download it and give its folder.",

@@ -110,9 +110,10 @@ def _take(code: Code, told: dict[str, Any], path: str, own: set[str]) -> None:
         if name.partition(".")[0] not in own:
             code.removed[name].append(f"{path}:{line}")
     for name, line in told["calls"]:
-        if name not in ("cuda", "DataParallel") or not told["guarded"]:
+        if name not in ("cuda", "DataParallel") or not (told["guarded"] or _is_aside(path)):
             code.calls[name].append(f"{path}:{line}")
-    code.strings += [(text, f"{path}:{line}") for text, line in told["strings"]]
+    if not _is_aside(path):
+        code.strings += [(text, f"{path}:{line}") for text, line in told["strings"]]
     line, older, message = told.get("syntax", (0, False, ""))
     if older:
         code.python_2.append(f"{path}:{line}")

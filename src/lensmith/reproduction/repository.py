@@ -50,7 +50,7 @@ def read_repository(root: Path) -> Reading:
         asked = Asked(tree, parser)
         code, told = _read(asked)
         tell_asked(asked, code)
-        tell_torch(asked)
+        tell_torch(asked, code.imports.get("torch", []) if "torch" in code.needed else [])
         tell_code(asked, code)
         extensions = read_extensions(asked, code)
         links = tell_links(asked, code, _texts(tree))

@@ -32,7 +32,9 @@ def read_requirement_files(asked: Asked) -> None:
         *asked.tree.named(r".*requirements?[\w.-]*\.txt"),
         *[path for path in asked.tree.named(r"[\w.-]+\.txt", 1) if path.startswith("requirements/")],
     ]
-    found = found or asked.tree.named(r".*requirements?[\w.-]*\.txt", 3)[:1]
+    if not (found or asked.wanted):
+        deeper = asked.tree.named(r"requirements?[\w.-]*\.txt", 3)
+        found = [path for path in deeper if not re.match(r"(?:tests?|docs?|examples?)/", path)][:1]
     chosen = [path for path in found if not _DEV.search(path)] or found
     for path in chosen:
         read_requirement_file(asked, path)

@@ -16,8 +16,8 @@ _FOR_NUMPY_2 = Version("2.3")
 _FOR_BLACKWELL = Version("2.7")
 
 
-def tell_torch(asked: Asked) -> None:
-    """Note every fault of torch and of what is released with it."""
+def tell_torch(asked: Asked, imported: list[str]) -> None:
+    """Note every fault of torch and of what is released with it; imported: places that import torch."""
     rows = [(one, requirement) for one in asked.wanted if (requirement := requirement_of(one.requirement))]
     for one, requirement in rows:
         _tell_local(asked, one, requirement)
@@ -27,20 +27,24 @@ def tell_torch(asked: Asked) -> None:
             _tell_cpu(asked, one)
     torch = [row for row in rows if row[1].name.lower() in ("torch", "pytorch") and not row[1].url]
     if not torch:
+        for place in imported[:1]:
+            _tell_unpinned(asked, place)
         return
     one, requirement = torch[0]
     newest = exact_version(requirement) or _upper(requirement)
     if not str(requirement.specifier):
-        words = (
-            "torch without a version: today's needs driver 580 (CUDA 13) and a GPU of compute capability 7.5"
-        )
-        words += " or more, and reads checkpoints otherwise since 2.6"
-        cure = "Take the newest torch of the repository's last day that fits GPU and driver; the plan does."
-        asked.fault("unpinned torch", "warning", words, cure, one.place)
+        _tell_unpinned(asked, one.place)
     elif newest:
         _tell_age(asked, one, newest)
         _tell_numpy(asked, one, newest, rows)
         _tell_pairs(asked, newest, rows)
+
+
+def _tell_unpinned(asked: Asked, place: str) -> None:
+    words = "torch without a version: today's needs driver 580 (CUDA 13) and a GPU of compute capability 7.5"
+    words += " or more, and reads checkpoints otherwise since 2.6"
+    cure = "Take the newest torch of the repository's last day that fits GPU and driver; the plan does."
+    asked.fault("unpinned torch", "warning", words, cure, place)
 
 
 def _tell_local(asked: Asked, one: Wanted, requirement: Requirement) -> None:
