@@ -29,9 +29,7 @@ def test_a_public_address_is_written_out() -> None:
         f"{own} -L 8000:127.0.0.1:8000 -p 2222 {user}@2001:db8::7"
     ]
     variables = {"SSH_CONNECTION": f"{CLIENT} 198.51.100.7 22"}
-    assert ways_to("http://[::1]:8000", variables) == [
-        f"{own} -L 8000:[::1]:8000 {user}@198.51.100.7"
-    ]
+    assert ways_to("http://[::1]:8000", variables) == [f"{own} -L 8000:[::1]:8000 {user}@198.51.100.7"]
     assert ways_to("http://198.51.100.7:8000", variables) == []  # it can be reached as it is
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from packaging.specifiers import SpecifierSet
@@ -11,14 +11,15 @@ from packaging.version import Version
 
 from lensmith.diagnosis.cures import (
     TRAIN,
-    Command,
+    ensure_pip,
     first_install,
     gpu_build,
     install,
     pair_torchvision,
-    paste,
     replace_pair,
 )
+from lensmith.diagnosis.homes import home_of
+from lensmith.diagnosis.quoting import Command, paste
 from lensmith.machine.builds import Build, builds_for, min_driver, read_table, runs_on, security_floor, serves
 from lensmith.machine.facts import Machine
 from lensmith.machine.nvidia import Gpu
@@ -61,7 +62,21 @@ Check = Callable[[Machine], Finding | None]
 def diagnose(machine: Machine) -> list[Finding]:
     """What the checks find, in the order in which it should be mended."""
     found = [check(machine) for check in CHECKS]
-    return [finding for finding in found if finding is not None]
+    return _in_a_home([finding for finding in found if finding is not None], machine)
+
+
+def _in_a_home(findings: list[Finding], machine: Machine) -> list[Finding]:
+    """Where nothing may be installed into the Python at hand, an environment of one's own is the one cure."""
+    home = home_of(machine)
+    mended = [finding for finding in findings if finding.commands and not finding.ok]
+    if not home.make or not mended:
+        return findings
+    worst: Literal["warning", "error"] = "error" if any(f.severity == "error" for f in mended) else "warning"
+    enter = "; ".join(paste(command) for command in home.enter)
+    cure = f"Make an environment for lensmith (to work in it later: {enter}):"
+    first = Finding("environment", worst, home.reason, cure, (*home.make, *first_install(machine)))
+    # What else needs packages needs them there, and gets them there.
+    return [first, *(replace(one, cure="", commands=()) if one in mended else one for one in findings)]
 
 
 def _python(machine: Machine) -> Finding:
@@ -83,8 +98,8 @@ def _python(machine: Machine) -> Finding:
 def _installer(machine: Machine) -> Finding | None:
     if machine.installer:
         return None
-    ensure = (machine.executable, "-m", "ensurepip", "--upgrade")
-    return Finding("pip", "warning", "this Python has neither pip nor uv", "Install pip:", (ensure,))
+    words = "this Python has neither pip nor uv"
+    return Finding("pip", "warning", words, "Install pip:", (ensure_pip(machine),))
 
 
 def _torch(machine: Machine) -> Finding:

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from lensmith.machine.builds import highest_cuda
 from lensmith.machine.limits import cores, memory
+from lensmith.machine.managers import Managers
 from lensmith.machine.nvidia import Nvidia, read_nvidia
 from lensmith.machine.packages import Extras, Torch, Torchvision, read_extras, read_torch, read_torchvision
 
@@ -39,6 +40,9 @@ class Machine:
     platform: str
     environment: Literal["venv", "conda", "none"] = "venv"
     installer: Literal["pip", "uv", ""] = "pip"
+    managers: Managers = field(default_factory=Managers)
+    prefix: str = ""
+    conda_build: str = ""
     cores: int = 1
     memory: int | None = None
     disk_free: int | None = None

@@ -65,7 +65,9 @@ def ways_to(url: str, environment: Mapping[str, str]) -> list[str]:
     if "KAGGLE_KERNEL_RUN_TYPE" in environment:
         return ["Kaggle lets no browser in; write a page instead: lensmith report last"]
     if prefix := environment.get("JUPYTERHUB_SERVICE_PREFIX"):
-        return [f"through JupyterHub, with jupyter-server-proxy: {prefix}proxy/{port}/ after the hub's address"]
+        return [
+            f"through JupyterHub, with jupyter-server-proxy: {prefix}proxy/{port}/ after the hub's address"
+        ]
     remote = read_remote(environment)
     if remote is None:
         return []
