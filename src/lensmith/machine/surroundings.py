@@ -1,0 +1,91 @@
+"""What a process runs in: a container, WSL, a notebook; and what in its folders stands in the way of packages."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lensmith.machine.source import Source
+
+_SHADOWED = ("torch", "torchvision", "torchaudio", "numpy", "PIL", "tensorboard")
+_OF_A_CONTAINER = re.compile(r"(docker|kubepods|containerd|libpod|lxc)")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """container: `docker`, `podman` and the like, or empty; wsl: Windows Subsystem for Linux.
+
+    wsl_drivers: a Linux NVIDIA driver inside WSL, which hides Windows' own; shadows: files and folders that an
+    import finds in the place of a package; compiler: nvcc's version, or None.
+    """
+
+    container: str = ""
+    wsl: bool = False
+    wsl_drivers: tuple[str, ...] = ()
+    shadows: tuple[str, ...] = ()
+    compiler: str | None = None
+
+
+def read_surroundings(source: Source) -> Surroundings:
+    """Ask files and variables, and nvcc for its version."""
+    wsl = _is_wsl(source)
+    return Surroundings(
+        container=_container(source),
+        wsl=wsl,
+        wsl_drivers=_drivers_inside(source) if wsl else (),
+        shadows=tuple(_shadows(source)),
+        compiler=_compiler(source),
+    )
+
+
+def _is_wsl(source: Source) -> bool:
+    told = source.text("/proc/version", _first_words) or ""
+    kernel = source.system.get("kernel", "")
+    return "microsoft" in f"{told} {kernel}".lower() or "WSL_DISTRO_NAME" in source.environment
+
+
+def _first_words(text: str) -> str:
+    return " ".join(text.split()[:3])
+
+
+def _drivers_inside(source: Source) -> tuple[str, ...]:
+    """libcuda of a Linux package; WSL's own lies in /usr/lib/wsl/lib, and a link to it may be anywhere."""
+    return source.names("/usr/lib/*-linux-gnu/libcuda.so.*.*")
+
+
+def _container(source: Source) -> str:
+    if source.names("/.dockerenv"):
+        return "docker"
+    if source.names("/run/.containerenv"):
+        return "podman"
+    if "KUBERNETES_SERVICE_HOST" in source.environment:
+        return "kubernetes"
+    if source.names("/.singularity.d"):
+        return "apptainer"
+    found = _OF_A_CONTAINER.search(source.text("/proc/1/cgroup", _kinds) or "")
+    return found[1] if found else ""
+
+
+def _kinds(cgroup: str) -> str:
+    """The kind of container alone: the lines hold its identity."""
+    return "\n".join(dict.fromkeys(_OF_A_CONTAINER.findall(cgroup)))
+
+
+def _shadows(source: Source) -> list[str]:
+    """Modules in the working folder, and in folders of PYTHONPATH that are no place of packages."""
+    folders = [".", *filter(None, source.environment.get("PYTHONPATH", "").split(":"))]
+    found = []
+    for folder in folders:
+        if "site-packages" in folder or "dist-packages" in folder:
+            continue
+        for name in _SHADOWED:
+            at = f"{folder.rstrip('/')}/{name}"
+            if not source.names(f"{folder}/{name}-*.dist-info"):
+                found += [*source.names(f"{at}.py"), *source.names(f"{at}/__init__.py")]
+    return found
+
+
+def _compiler(source: Source) -> str | None:
+    answer = source.run(("nvcc", "--version"), 3)
+    release = re.search(r"release (\d+\.\d+)", answer.text if answer else "")
+    return release[1] if release else None
