@@ -34,7 +34,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
     """Each with its cure, then the verdict."""
     for finding in findings:
         mark = "ok" if finding.ok else finding.severity
-        _entry(mark, f"{finding.name}: {finding.detail}", _COLOURS[mark])
+        _entry(mark, finding.detail, _COLOURS[mark])
         if finding.cure:
             _entry("", finding.cure)
         for command in finding.commands:

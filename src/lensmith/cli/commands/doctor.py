@@ -12,6 +12,7 @@ import typer
 from lensmith.cli import show
 from lensmith.cli.machine_screen import print_editors, print_findings, print_machine
 from lensmith.cli.mend import may_run, run_commands
+from lensmith.diagnosis.deep import Exercise, judge_exercise, run_exercise
 from lensmith.diagnosis.doctor import Finding, diagnose
 from lensmith.diagnosis.editors import EditorSettings, editor_settings
 from lensmith.diagnosis.homes import home_of
@@ -51,10 +52,13 @@ def doctor(
         importlib.invalidate_caches()
         machine = read_machine()
         findings = diagnose(machine)
+    exercise = None
     if deep:
-        findings += _deep(machine)
+        show.say("computing for a few seconds ...")
+        exercise = run_exercise()
+        findings += judge_exercise(exercise, machine)
     if as_json:
-        _print_json(machine, findings, settings)
+        _print_json(machine, findings, settings, exercise)
     else:
         print_machine(machine, settings)
         print_findings(findings)
@@ -83,17 +87,16 @@ def _look(python: str, deep: bool, as_json: bool) -> int:
     return subprocess.call([python, "-m", "lensmith", *words])
 
 
-def _deep(machine: Machine) -> list[Finding]:
-    return []
-
-
-def _print_json(machine: Machine, findings: list[Finding], settings: EditorSettings) -> None:
+def _print_json(
+    machine: Machine, findings: list[Finding], settings: EditorSettings, exercise: Exercise | None
+) -> None:
     show.data(
         {
             "ready": not _unwell(findings),
             "machine": machine.as_dict(),
             "findings": [finding.as_dict() for finding in findings],
             "editor": settings.as_dict(),
+            **({"deep": list(exercise.steps)} if exercise else {}),
         }
     )
 
