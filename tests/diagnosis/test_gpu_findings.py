@@ -112,8 +112,9 @@ def test_what_is_not_known_is_not_accused(torch: Torch) -> None:
 def test_a_driver_that_does_not_answer() -> None:
     trouble = "nvidia-smi: Failed to initialize NVML: Driver/library version mismatch"
     found = find(replace(READY, nvidia=Nvidia(None, (), trouble, True)), "nvidia")
-    assert (found.severity, found.detail) == ("warning", trouble)
-    assert "Restart" in found.cure
+    assert found.severity == "warning"
+    assert found.detail.startswith(trouble)
+    assert "Reboot" in found.cure
 
 
 def test_a_hanging_driver_does_not_hide_that_it_is_too_old() -> None:

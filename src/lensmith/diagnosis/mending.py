@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from lensmith.diagnosis.doctor import Finding
+from lensmith.diagnosis.finding import Finding
 from lensmith.diagnosis.quoting import Command
 
 _MANAGERS = {"pip", "uv", "conda", "mamba", "micromamba", "pixi"}

@@ -42,7 +42,8 @@ class Machine:
     process may use, a container's limit included; processor, instructions: its name, and what torch
     chooses kernels by; disk_free: where runs go; install_free: where packages go; shared_memory: the
     size of /dev/shm; copies: every installed torch, in the order in which an import finds them;
-    conda_build: the file name of conda's record of pytorch, which holds its build; packages: versions
+    conda_build: the file name of conda's record of pytorch, which holds its build;
+    conda_cpuonly: conda's package `cpuonly` is there, which forbids GPU builds; packages: versions
     of what the extras name; unmet: each extra's requirements that are not met; variables: those of the
     environment that tell something; unread: probes that failed, with the error.
     """
@@ -70,6 +71,7 @@ class Machine:
     numpy: str | None = None
     copies: tuple[Copy, ...] = ()
     conda_build: str = ""
+    conda_cpuonly: bool = False
     packages: Mapping[str, str | None] = field(default_factory=dict)
     unmet: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     surroundings: Surroundings = field(default_factory=Surroundings)
@@ -121,7 +123,8 @@ def read_machine(source: Source | None = None) -> Machine:
             torchaudio=known("torchaudio", lambda: read_pair(source, "torchaudio"), None),
             numpy=known("numpy", lambda: _version(source, "numpy"), None),
             copies=known("copies", lambda: _copies(source), ()),
-            conda_build=known("conda", lambda: _conda_build(source), ""),
+            conda_build=known("conda", lambda: _conda_record(source, "pytorch-[0-9]*"), ""),
+            conda_cpuonly=known("conda", lambda: bool(_conda_record(source, "cpuonly-*")), False),
             packages=extras.versions,
             unmet=extras.unmet,
             visible_devices=source.environment.get("CUDA_VISIBLE_DEVICES"),
@@ -192,9 +195,9 @@ def _copies(source: Source) -> tuple[Copy, ...]:
     return tuple(Copy(one.version, one.folder, one.installer) for one in find_packages(source, "torch"))
 
 
-def _conda_build(source: Source) -> str:
+def _conda_record(source: Source, pattern: str) -> str:
     """`pytorch-2.1.0-py3.11_cpu_0.json`, or nothing."""
-    found = source.names(f"{source.python.prefix}/conda-meta/pytorch-[0-9]*.json")
+    found = source.names(f"{source.python.prefix}/conda-meta/{pattern}.json")
     return found[0].rpartition("/")[2] if found else ""
 
 
