@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,15 @@ here = Path(__file__).parents[1]
 with (here / "asked").open("a") as asked:
     asked.write(json.dumps(sys.argv[1:]) + "\\n")
 print("pip speaks on stdout")
+if os.environ.get("PIP_WAITS"):
+    import time
+    try:
+        print("at work", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        time.sleep(0.5)  # longer than a killer in a hurry would wait
+        (here / "put back").touch()
+        sys.exit(130)
 if os.environ.get("PIP_FAILS"):
     sys.exit("no route to the index")
 for name, version in {INSTALLED!r}.items():
@@ -157,6 +167,32 @@ def test_a_command_that_fails_stops_the_rest(place: Place) -> None:
     assert "no route to the index" in done.stderr
     assert "exit code 1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_interrupted_puts_back_what_it_replaced_and_says_where_it_stands(place: Place) -> None:
+    environment = {"PATH": str(place.folder / "bin"), "PYTHONPATH": str(place.folder), "PIP_WAITS": "1"}
+    words = [str(place.python), "-m", "lensmith", "doctor", "--fix", "-y"]
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=place.folder,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        said = ""
+        while "at work" not in said:
+            said += process.stderr.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        out, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, rest
+    assert (place.folder / "put back").exists()
+    assert "interrupted: " in rest and "It may be half done. 0 of 2 commands were done." in rest
+    assert out == ""
+    assert len(place.asked()) == 1
 
 
 def test_the_doctor_is_quick(place: Place) -> None:

@@ -31,9 +31,8 @@ def check_python(machine: Machine) -> Finding | None:
 
 def check_installer(machine: Machine) -> Finding | None:
     """Nothing that installs packages."""
-    if home_of(machine).make:
-        return None  # nothing is installed into this one
-    if machine.installer:
+    home = home_of(machine)
+    if home.make or home.tool == "pixi" or machine.installer:
         return None
     words = "this Python has neither pip nor uv"
     return Finding("pip", "warning", words, "Install pip:", (ensure_pip(machine),))
