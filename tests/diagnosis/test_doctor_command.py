@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +159,31 @@ def test_fix_mends_and_looks_again(place: Place) -> None:
     assert (again.returncode, len(place.asked())) == (0, 2)
     assert "nothing to mend" in again.stderr
     assert again.stdout.endswith("This machine is ready.\n")
+
+
+def test_conda_s_base_is_left_alone_and_the_new_environment_is_looked_at(place: Place) -> None:
+    base = place.python.parents[1]
+    new = base / "envs" / "lensmith" / "bin"
+    make = f"""
+import os, sys
+assert sys.argv[1:4] == ["create", "-y", "-p"], sys.argv
+os.makedirs(sys.argv[4] + "/bin")
+python = sys.argv[4] + "/bin/python"
+open(python, "w").write("#!/bin/sh\\nexec {place.python} \\"$@\\"\\n")
+os.chmod(python, 0o755)
+"""
+    script(place.folder / "bin", "conda", make)
+    (base / "conda-meta").mkdir()
+    (base / "conda-meta" / "conda-25.9.0-py311_0.json").touch()
+    try:
+        done = place.doctor("--fix", "--yes", "--json")
+    finally:
+        shutil.rmtree(base / "conda-meta")
+        shutil.rmtree(base / "envs", ignore_errors=True)
+    assert done.returncode == 0, done.stderr
+    ran = [line for line in done.stderr.splitlines() if line.startswith("$ ")]
+    assert [line.split()[1] for line in ran] == ["conda", f"{new}/python", f"{new}/python"]
+    assert json.loads(done.stdout)["ready"] is True  # said by the new environment's own doctor
 
 
 def test_a_command_that_fails_stops_the_rest(place: Place) -> None:
