@@ -68,14 +68,12 @@ def test_a_cpu_build_beside_a_gpu(machine: Machine, commands: list[str]) -> None
     assert lines(found) == commands
 
 
-def test_a_rocm_build_is_no_cpu_build() -> None:
+def test_a_rocm_build_beside_an_nvidia_gpu() -> None:
     machine = replace(READY, torch=Torch("2.15.0", None, "7.1"), torchvision=Torchvision("0.29.2", "rocm7.1"))
-    assert [finding.name for finding in diagnose(replace(machine, nvidia=nvidia("580.95.05", "8.9")))] == [
-        "python",
-        "torch",
-        "torchvision",
-        "device",
-    ]
+    assert find(machine, "device").detail == "a ROCm build; this doctor does not know AMD GPUs"
+    found = find(replace(machine, nvidia=nvidia("580.95.05", "8.9")), "gpu")
+    assert "a build for AMD's GPUs (ROCm 7.1)" in found.detail
+    assert lines(found) == [REMOVE, f"{PIP} install torch==2.15.0 torchvision==0.29.2"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ GIB = 2**30
 
 CHECKS: tuple[Check, ...] = (
     interpreter.check_python,
-    interpreter.check_installer,
     interpreter.check_shadows,
     interpreter.check_copies,
     torch_pair.check_torch,
@@ -38,5 +37,8 @@ CHECKS: tuple[Check, ...] = (
 
 def diagnose(machine: Machine) -> list[Finding]:
     """What the checks find, in the order in which it should be mended."""
-    found = [check(machine) for check in CHECKS]
-    return [finding for finding in found if finding is not None]
+    found = [finding for check in CHECKS if (finding := check(machine)) is not None]
+    if any(finding.commands for finding in found):
+        # What installs is asked about only where something has to be installed.
+        found[1:1] = [finding for finding in (interpreter.check_installer(machine),) if finding is not None]
+    return found

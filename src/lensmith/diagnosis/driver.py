@@ -13,6 +13,13 @@ from lensmith.diagnosis.finding import Finding
 from lensmith.machine.builds import builds_for, min_driver, serves
 from lensmith.machine.facts import Machine
 
+_NO_UVM = {
+    "why": "the device file /dev/nvidia-uvm is missing, through which programs compute",
+    "mend": "sudo modprobe nvidia-uvm && sudo nvidia-modprobe -c 0 -u",
+    "container": "On the host: sudo modprobe nvidia-uvm && sudo nvidia-modprobe -c 0 -u; then restart the container.",
+    "source": "https://github.com/pytorch/pytorch/issues/49081",
+}
+
 
 @functools.cache
 def _faults() -> list[dict[str, Any]]:
@@ -61,19 +68,25 @@ def check_driver(machine: Machine) -> Finding | None:
 
 
 def find_fault(machine: Machine) -> dict[str, Any] | None:
-    """The row for what nvidia-smi said, else for what cuInit answered."""
+    """The row for what nvidia-smi said, else for the kernel's log, else for what cuInit answered."""
     nvidia = machine.nvidia
     for fault in _faults():
         if nvidia.trouble and fault["smi"] and re.search(fault["smi"], nvidia.trouble):
             return fault
     if nvidia.init in (None, 0) or (nvidia.init == 100 and _nothing_to_find(machine)):
         return None
-    return next((fault for fault in _faults() if nvidia.init in fault["init"]), None)
+    if nvidia.devices and "/dev/nvidia-uvm" not in nvidia.devices:
+        return _NO_UVM
+    log = "\n".join(nvidia.kernel)
+    by_log = (fault for fault in _faults() if "kernel" in fault and re.search(fault["kernel"], log))
+    by_code = (fault for fault in _faults() if nvidia.init in fault["init"])
+    return next(by_log, None) or next(by_code, None)
 
 
 def _nothing_to_find(machine: Machine) -> bool:
-    """No GPU was looked for: the environment hides them, or there is none."""
-    return machine.visible_devices is not None or not (machine.nvidia.gpus or machine.nvidia.hardware)
+    """No GPU was to be found: the environment hides them, they wait for slices, or there is none."""
+    nvidia = machine.nvidia
+    return machine.visible_devices is not None or nvidia.mig or not (nvidia.gpus or nvidia.hardware)
 
 
 def _cure(fault: dict[str, Any], machine: Machine) -> str:

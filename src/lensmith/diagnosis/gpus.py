@@ -15,10 +15,11 @@ from lensmith.machine.nvidia import Gpu
 def check_cpu_build(machine: Machine) -> Finding | None:
     """A torch without GPU code beside a GPU, and how it got there."""
     torch, nvidia = machine.torch, machine.nvidia
-    if torch is None or torch.cuda or torch.hip or not nvidia.gpus:
+    if torch is None or torch.cuda or not nvidia.gpus:
         return None
     build = gpu_build(machine)
-    words = f"torch {torch.version} is a CPU build, so {nvidia.gpus[0].name} is not used{_why_cpu(machine)}"
+    kind = f"a build for AMD's GPUs (ROCm {torch.hip})" if torch.hip else "a CPU build"
+    words = f"torch {torch.version} is {kind}, so {nvidia.gpus[0].name} is not used{_why_cpu(machine)}"
     if build is None:
         with_driver = f" with driver {nvidia.driver}" if nvidia.driver else ""
         cure = f"No GPU build known here fits it{with_driver}; a newer driver may help."
@@ -29,6 +30,8 @@ def check_cpu_build(machine: Machine) -> Finding | None:
 
 def _why_cpu(machine: Machine) -> str:
     build, torch = machine.conda_build, machine.torch
+    if torch is not None and torch.hip:
+        return ""
     if "cpu" in build:
         asked = " as the package cpuonly asks for" if machine.conda_cpuonly else ""
         return f": conda chose its CPU build ({build.removesuffix('.json')}){asked}"
@@ -107,6 +110,10 @@ def check_slices(machine: Machine) -> Finding | None:
     """MIG: a process sees one slice, and which one has to be said by its name."""
     slices = [one for gpu in machine.nvidia.gpus for one in gpu.slices]
     value = machine.visible_devices
+    if machine.nvidia.mig and not slices:
+        words = "MIG mode is on and no slice is made, so no GPU can be used"
+        cure = "Make slices (sudo nvidia-smi mig -cgi 19 -C), or turn MIG off (sudo nvidia-smi -mig 0)."
+        return Finding("mig", "warning", words, cure)
     if not slices or (value is not None and not value.strip("- 1")):
         return None
     named = [one for one in (value or "").split(",") if one.strip().startswith("MIG-")]
@@ -126,9 +133,9 @@ def check_device(machine: Machine) -> Finding | None:
     torch = machine.torch
     others = (
         *(check_wsl, check_driver, check_library, check_version),
-        *(check_cpu_build, check_capability, check_visible),
+        *(check_cpu_build, check_capability, check_visible, check_slices),
     )
-    if torch is None or any(check(machine) for check in others):
+    if torch is None or any(found and not found.ok for found in (check(machine) for check in others)):
         return None
     if torch.hip:
         return Finding("device", "info", "a ROCm build; this doctor does not know AMD GPUs")

@@ -33,9 +33,8 @@ def check_installer(machine: Machine) -> Finding | None:
         words = "this Python belongs to the system, which refuses to install packages into it"
         make = f"{machine.executable} -m venv .venv && .venv/bin/python -m pip install 'lensmith[train]'"
         cure = f"('externally-managed-environment' is what pip says.) Make an environment: {make}"
-        severity = "warning" if machine.torch is None else "info"
-        return Finding("pip", "warning", words, cure) if severity == "warning" else None
-    if machine.installer:
+        return Finding("pip", "warning", words, cure)
+    if machine.installer or machine.managers.made_by in ("conda", "pixi"):
         return None
     ensure = (machine.executable, "-m", "ensurepip", "--upgrade")
     return Finding("pip", "warning", "this Python has neither pip nor uv", "Install pip:", (ensure,))
