@@ -12,6 +12,7 @@ from lensmith.diagnosis.doctor import diagnose
 from lensmith.machine.facts import Machine
 from lensmith.machine.nvidia import Gpu, Nvidia
 from lensmith.machine.packages import Torch, Torchvision
+from lensmith.machine.surroundings import Surroundings
 
 pytestmark = pytest.mark.skipif(
     os.name != "posix", reason="the commands are compared as POSIX shells take them"
@@ -125,7 +126,9 @@ def test_a_gpu_without_a_driver() -> None:
     found = find(replace(READY, nvidia=Nvidia(hardware=True)), "nvidia")
     assert found.severity == "warning"
     assert "580" in found.cure
-    assert "--gpus all" in found.cure
+    assert "--gpus" not in found.cure
+    docker = replace(READY, nvidia=Nvidia(hardware=True), surroundings=Surroundings("docker"))
+    assert "--gpus all" in find(docker, "nvidia").cure
 
 
 @pytest.mark.parametrize(("visible", "hidden"), [("", True), ("-1", True), ("0", False), (None, False)])

@@ -6,7 +6,7 @@ from lensmith.diagnosis.cures import gpu_build, replace_pair
 from lensmith.diagnosis.driver import check_driver, check_library, check_version, check_wsl
 from lensmith.diagnosis.finding import Finding, Severity
 from lensmith.diagnosis.torch_pair import admits
-from lensmith.diagnosis.visible import Seen, read_visible
+from lensmith.diagnosis.visible import read_visible
 from lensmith.machine.builds import Build, builds_for, runs_on
 from lensmith.machine.facts import Machine
 from lensmith.machine.nvidia import Gpu
@@ -53,14 +53,21 @@ def check_capability(machine: Machine) -> Finding | None:
     missing = [gpu for gpu in gpus if gpu.capability and not runs_on(gpu.capability, compiled, cuda)]
     if not compiled or not missing:
         return None
-    names = " and ".join(f"{gpu.name} ({gpu.capability})" for gpu in missing)
+    names = " and ".join(dict.fromkeys(f"{gpu.name} ({gpu.capability})" for gpu in missing))
     words = f"torch {torch.version} has no code for {names}; it has {', '.join(map(_dotted, compiled))}"
     severity: Severity = "error" if len(missing) == len(gpus) else "warning"
     build = gpu_build(machine)
     if build is None or not _has_code(build, missing):
-        return Finding("gpu", severity, words, "No build known here has; use the CPU with --device cpu.")
+        return Finding("gpu", severity, words, _without_code(gpus, missing))
     cure = f"Take the build for CUDA {build.cuda}:"
     return Finding("gpu", severity, words, cure, replace_pair(machine, build))
+
+
+def _without_code(gpus: tuple[Gpu, ...], missing: list[Gpu]) -> str:
+    others = [str(index) for index, gpu in enumerate(gpus) if gpu not in missing]
+    if not others:
+        return "No build known here has; use the CPU with --device cpu."
+    return f"No one build has code for all; leave it to the others: CUDA_VISIBLE_DEVICES={','.join(others)}"
 
 
 def _has_code(build: Build, gpus: list[Gpu]) -> bool:
@@ -91,19 +98,19 @@ def check_visible(machine: Machine) -> Finding | None:
     there = ", ".join(f"{index} ({gpu.name})" for index, gpu in enumerate(machine.nvidia.gpus))
     hides = "hides every GPU from torch" if not seen.count else f"shows torch {seen.count} of them"
     words = f"CUDA_VISIBLE_DEVICES={value!r} {hides}: {seen.fault}; there are {there}"
-    cure = _visible_cure(machine, seen)
-    return Finding("gpu", "warning", words, cure)
+    return Finding("gpu", "warning", words, _visible_cure(machine))
 
 
-def _visible_cure(machine: Machine, seen: Seen) -> str:
+def _visible_cure(machine: Machine) -> str:
     if "SLURM_JOB_ID" in machine.variables:
         return "Slurm set it: ask for GPUs with --gres=gpu:1, and leave CUDA_VISIBLE_DEVICES as it is."
-    where = (
+    slices = [one for gpu in machine.nvidia.gpus for one in gpu.slices]
+    last = len(machine.nvidia.gpus) - 1
+    choice = slices[0] if slices else "0" if last == 0 else f"numbers from 0 to {last}"
+    unset = (
         "set CUDA_VISIBLE_DEVICES=" if machine.platform.startswith("win") else "unset CUDA_VISIBLE_DEVICES"
     )
-    last = len(machine.nvidia.gpus) - 1
-    choice = "0" if last == 0 else f"numbers from 0 to {last}"
-    return f"Unset CUDA_VISIBLE_DEVICES ({where}), or name what is there: {choice}."
+    return f"Run `{unset}`, or name what is there: {choice}"
 
 
 def check_slices(machine: Machine) -> Finding | None:
