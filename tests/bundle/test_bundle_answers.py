@@ -240,6 +240,11 @@ def test_three_labels_at_once() -> None:
     assert dict(answer.top) == pytest.approx(dict(zip("xyz", chances, strict=True)), abs=1e-6)
     assert answer.labels == ("x", "z")
     assert answer.as_dict()["labels"] == ["x", "z"]
+    other = bundle.with_facts(label_thresholds=[0.9, 0.25, 0.5]).predict(scene(8, 8))
+    assert other.labels == ("z", "y") and other.top == answer.top
+    assert other.probability == pytest.approx(1 - chances[0]), "x is not said, though it is likely"
+    with pytest.raises(UsageError, match="label_thresholds"):
+        bundle.with_facts(label_thresholds=[0.5])
 
 
 def test_a_number(tmp_path: Path) -> None:

@@ -137,6 +137,9 @@ def test_the_reader_answers_as_lensmith(smooth: Bundle, reader: Any, tmp_path: P
         "plain": smooth,
         "warm": smooth.with_facts(temperature=1.7, threshold=0.4),
         "labels": smooth.with_facts(task="multilabel", threshold=0.6),
+        "thresholds": smooth.with_facts(
+            task="multilabel", threshold=0.4, label_thresholds=[0.4, 0.45, 0.52, 0.6]
+        ),
         "squished": smooth.with_facts(preprocess=dataclasses.replace(smooth.preprocess, fit="squish")),
         "number": number,
         "with neighbours": smooth.with_neighbours(some_neighbours(smooth)),

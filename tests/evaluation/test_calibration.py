@@ -15,6 +15,7 @@ from lensmith.evaluation.calibration import (
     fit_temperature,
     log_loss,
 )
+from lensmith.evaluation.metrics import measure
 from lensmith.evaluation.reliability import adaptive_ece, measure_reliability
 
 DRAW = np.random.default_rng(0)
@@ -41,6 +42,24 @@ def test_the_temperature_of_several_labels() -> None:
     shown = (DRAW.random((3000, 4)) < chances).astype(np.int64)
     logits = 3 * np.log(chances / (1 - chances))
     assert fit_temperature(logits, shown, "multilabel") == pytest.approx(3, rel=0.1)
+
+
+def test_rare_labels_are_said_from_where_their_f1_is_best() -> None:
+    def seen(count: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+        chances = DRAW.beta(0.4, 2.0, (count, 4))
+        return np.log(chances / (1 - chances)), (DRAW.random((count, 4)) < chances).astype(np.int64)
+
+    chosen = calibrate(Unseen(*seen(2000), "others"), "multilabel", max_error=0.2)
+    assert chosen.label_thresholds is not None and max(chosen.label_thresholds) < 0.5
+    logits, shown = seen(5000)
+    report = measure(
+        logits / chosen.temperature, shown, list("abcd"), "multilabel", np.array(chosen.label_thresholds)
+    )
+    assert report["f1"].low > report["f1_at_half"].high
+    said = {**chosen.limits, "label_thresholds": np.array(chosen.label_thresholds)}
+    found = measure_reliability(logits, shown, "multilabel", **said)
+    assert found is not None and found.wrong.low < 0.2
+    assert calibrate(Unseen(logits[:40], shown[:40], "few"), "multilabel").label_thresholds is None
 
 
 def test_calibrated_probabilities_are_off_by_chance_alone_and_lose_less() -> None:

@@ -56,7 +56,9 @@ def test_a_program_runs_where_torch_is_and_nothing_of_ours(fit: Any, task: Any, 
     classes = [] if task == "regression" else ["a", "b", "c"]
     net = build("tutorial_net", max(1, len(classes)), 32)
     bundle = Bundle(net, preprocess=Preprocess(32, fit=fit), classes=classes, task=task, name="tutorial_net")
-    bundle = bundle.with_facts(temperature=0.3, threshold=0.6)
+    bundle = bundle.with_facts(temperature=0.3, threshold=0.45)
+    limits = [0.5, 0.2, 0.9] if task == "multilabel" else None
+    bundle = bundle.with_facts(label_thresholds=limits)
     files = []
     for height, width in [(32, 32), (40, 31), (90, 20), (300, 420)]:
         files.append(tmp_path / f"{height}x{width}.png")
@@ -68,7 +70,8 @@ def test_a_program_runs_where_torch_is_and_nothing_of_ours(fit: Any, task: Any, 
     done = subprocess.run(words, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     facts, found = json.loads(done.stdout)
-    assert facts == {"classes": classes, "task": task, "sha256": bundle.sha256, "threshold": 0.6}
+    names = {"classes": classes, "task": task, "sha256": bundle.sha256}
+    assert facts == names | {"threshold": 0.45, "label_thresholds": limits}
     for file in files:
         source = bundle.predict(file)
         if task == "regression":

@@ -285,6 +285,15 @@ def test_the_other_tasks_export_too(task: Any, outputs: int, tmp_path: Path) -> 
     classes = ["a", "b", "c"] if task == "multilabel" else []
     bundle = Bundle(tied_net(outputs), preprocess=Preprocess(16), classes=classes, task=task)
     pictures = [scene(16, 16, seed) for seed in range(6)]
+    if task == "multilabel":  # each picture is on one side or the other of what its labels are said from
+        middle = np.median(
+            [[dict(one.top)[name] for name in "abc"] for one in bundle.predict(pictures)], axis=0
+        )
+        bundle = bundle.with_facts(label_thresholds=middle.tolist())
+        certain = [one.probability for one in bundle.predict(pictures)]
+        bundle = bundle.with_facts(threshold=float(np.median(certain)))
+        assert len({one.labels for one in bundle.predict(pictures)}) > 2
+        assert len({one.sure for one in bundle.predict(pictures)}) == 2
     parity = export(bundle, tmp_path / "a.onnx", pictures)
     assert parity.largest < 1e-5
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])

@@ -47,9 +47,10 @@ def _by_scores(given: Floats, facts: BundleFacts) -> list[Prediction]:
 
 
 def _labels(row: Floats, facts: BundleFacts) -> Prediction:
-    """Every label at one half or more. As sure as the least certain yes or no."""
+    """Every label whose probability reaches its threshold. As sure as the least certain yes or no."""
     order = np.argsort(-row, kind="stable")
     top = tuple((facts.classes[i], float(row[i])) for i in order)
-    labels = tuple(name for name, probability in top if probability >= 0.5)
-    certain = float(np.maximum(row, 1 - row).min())
+    said = row >= (0.5 if facts.label_thresholds is None else facts.label_thresholds)
+    labels = tuple(facts.classes[i] for i in order if said[i])
+    certain = float(np.where(said, row, 1 - row).min())
     return Prediction(", ".join(labels) or "none", certain, certain >= facts.threshold, top, labels)

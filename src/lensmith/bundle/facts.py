@@ -30,6 +30,7 @@ class BundleFacts:
 
     model: its name for `models.build`; "" where only the graph tells how it computes.
     temperature: what logits are divided by; threshold: an answer below this probability is "not sure".
+    label_thresholds: of several labels, the probability from which on each is said; None for one half.
     unlike_above: a picture that is farther from its neighbours among the training pictures is unlike them; None where
     no neighbours are kept.
     files: sha256 of each other file. provenance: where the model comes from.
@@ -41,6 +42,7 @@ class BundleFacts:
     model: str = ""
     temperature: float = 1.0
     threshold: float = 0.5
+    label_thresholds: list[float] | None = None
     unlike_above: float | None = None
     precision: str = "float32"
     report: dict[str, Any] = field(default_factory=dict)
@@ -55,10 +57,11 @@ class BundleFacts:
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON form. A limit that there is not is left out, so that it changes no identity."""
+        """The JSON form. Limits that there are not are left out, so that they change no identity."""
         facts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        if self.unlike_above is None:
-            del facts["unlike_above"]
+        for name in ("label_thresholds", "unlike_above"):
+            if facts[name] is None:
+                del facts[name]
         return {"format": FORMAT, **facts, "preprocess": self.preprocess.as_dict()}
 
     def as_json(self) -> bytes:
@@ -97,8 +100,13 @@ def facts_from(content: bytes, name: str) -> BundleFacts:
         raise ModelFileError(f"{name}: {fault}")
     # As numbers of one kind, so that who wrote 1 and who wrote 1.0 get one identity.
     limit = None if facts.unlike_above is None else float(facts.unlike_above)
+    said_from = None if facts.label_thresholds is None else [float(one) for one in facts.label_thresholds]
     return dataclasses.replace(
-        facts, temperature=float(facts.temperature), threshold=float(facts.threshold), unlike_above=limit
+        facts,
+        temperature=float(facts.temperature),
+        threshold=float(facts.threshold),
+        label_thresholds=said_from,
+        unlike_above=limit,
     )
 
 
@@ -114,6 +122,12 @@ def fault_of(facts: BundleFacts) -> str:
         return f"precision {facts.precision!r}, and format {FORMAT} computes in float32"
     if not (1e-6 <= facts.temperature <= 1e6 and 0 <= facts.threshold <= 1):
         return f"temperature {facts.temperature}, threshold {facts.threshold}"
+    if (said_from := facts.label_thresholds) is not None and not (
+        facts.task == "multilabel"
+        and len(said_from) == len(facts.classes)
+        and all(0 <= one <= 1 for one in said_from)
+    ):
+        return f"label_thresholds {said_from}, and {facts.task} with {len(facts.classes)} outputs"
     if (facts.unlike_above is None) == (NEIGHBOURS in facts.files):
         return f"unlike_above and {NEIGHBOURS} are there together, or neither is"
     if facts.unlike_above is not None and not 0 < facts.unlike_above <= 2:
@@ -176,7 +190,9 @@ def _refuse_other_types(facts: BundleFacts) -> None:
     words = (facts.task, facts.model, facts.precision, *facts.classes, *facts.files.values())
     if not all(isinstance(word, str) for word in words):
         raise TypeError("a number where a word has to be")
-    numbers = (facts.temperature, facts.threshold, facts.unlike_above or 0)
+    if not isinstance(facts.label_thresholds, list | None):
+        raise TypeError("label_thresholds is no list")
+    numbers = (facts.temperature, facts.threshold, facts.unlike_above or 0, *(facts.label_thresholds or []))
     if not all(type(number) in (int, float) for number in numbers):
         raise TypeError("a word where a number has to be")
     strange = sorted(set(facts.files) - set(FILES))

@@ -94,8 +94,12 @@ def report_on(
     distances: float32 [N], to the training pictures, where the bundle keeps some of them.
     """
     facts, neighbours = bundle.facts, bundle.neighbours
-    report = measure(logits / np.float32(facts.temperature), targets, facts.classes, facts.task)
-    reliability = measure_reliability(logits, targets, facts.task, facts.temperature, facts.threshold)
+    said_from = None if facts.label_thresholds is None else np.array(facts.label_thresholds)
+    scaled = logits / np.float32(facts.temperature)
+    report = measure(scaled, targets, facts.classes, facts.task, thresholds=said_from)
+    reliability = measure_reliability(
+        logits, targets, facts.task, facts.temperature, facts.threshold, said_from
+    )
     studies = {"reliability": reliability.as_dict()} if reliability else {}
     if distances is not None and neighbours is not None:
         unlike, kept = neighbours.are_unlike(distances), len(neighbours.bank)

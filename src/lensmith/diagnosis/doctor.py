@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lensmith.diagnosis import driver, gpus, interpreter, places, torch_pair
-from lensmith.diagnosis.finding import Check, Finding
+from lensmith.diagnosis.cures import first_install
+from lensmith.diagnosis.finding import Check, Finding, Severity
+from lensmith.diagnosis.homes import home_of
+from lensmith.diagnosis.quoting import paste
 from lensmith.machine.facts import Machine
 
 __all__ = ["GIB", "Finding", "diagnose"]
@@ -13,6 +16,7 @@ GIB = 2**30
 
 CHECKS: tuple[Check, ...] = (
     interpreter.check_python,
+    interpreter.check_conda,
     interpreter.check_shadows,
     interpreter.check_copies,
     torch_pair.check_torch,
@@ -40,16 +44,30 @@ CHECKS: tuple[Check, ...] = (
 def diagnose(machine: Machine) -> list[Finding]:
     """What the checks find, in the order in which it should be mended."""
     found = [finding for check in CHECKS if (finding := check(machine)) is not None]
-    if any(one.name == "python" and not one.ok for one in found) and machine.torch is not None:
+    if machine.torch is not None and any(one.name == "python" and not one.ok for one in found):
         return [_for_another_python(one) for one in found]
-    if any(finding.commands for finding in found):
+    if any(one.commands for one in found if not one.ok):
         # What installs is asked about only where something has to be installed.
-        found[1:1] = [finding for finding in (interpreter.check_installer(machine),) if finding is not None]
-    return found
+        found[1:1] = [one for one in (interpreter.check_installer(machine),) if one is not None]
+    return _in_a_home(found, machine)
 
 
 def _for_another_python(finding: Finding) -> Finding:
     """The finding without commands: what they install is not made for this Python."""
-    if not finding.commands:
+    if not finding.commands or finding.ok:
         return finding
     return replace(finding, cure="In the new environment; lensmith doctor there says how.", commands=())
+
+
+def _in_a_home(findings: list[Finding], machine: Machine) -> list[Finding]:
+    """Where nothing may be installed into the Python at hand, an environment of one's own is the one cure."""
+    home = home_of(machine)
+    mended = [finding for finding in findings if finding.commands and not finding.ok]
+    if not home.make or not mended:
+        return findings
+    worst: Severity = "error" if any(one.severity == "error" for one in mended) else "warning"
+    enter = "; ".join(paste(command) for command in home.enter)
+    cure = f"Make an environment for lensmith (to work in it later: {enter}):"
+    first = Finding("environment", worst, home.reason, cure, (*home.make, *first_install(machine)))
+    # What else needs packages needs them there, and gets them there.
+    return [first, *(replace(one, cure="", commands=()) if one in mended else one for one in findings)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lensmith.diagnosis.cures import Command, paste
+from lensmith.diagnosis.quoting import Command, paste
 from lensmith.machine.facts import Machine
 
 Severity = Literal["info", "warning", "error"]

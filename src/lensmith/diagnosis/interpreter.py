@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from packaging.version import Version
 
+from lensmith.diagnosis.cures import ensure_pip
 from lensmith.diagnosis.finding import Finding
+from lensmith.diagnosis.homes import find_conda, home_of, know_conda
 from lensmith.machine.builds import read_table, security_floor
 from lensmith.machine.facts import Copy, Machine
 
@@ -28,16 +30,22 @@ def check_python(machine: Machine) -> Finding | None:
 
 
 def check_installer(machine: Machine) -> Finding | None:
-    """Nothing that installs packages, or a Python that refuses them."""
-    if machine.managers.is_closed and machine.environment == "none":
-        words = "this Python belongs to the system, which refuses to install packages into it"
-        make = f"{machine.executable} -m venv .venv && .venv/bin/python -m pip install 'lensmith[train]'"
-        cure = f"('externally-managed-environment' is what pip says.) Make an environment: {make}"
-        return Finding("pip", "warning", words, cure)
-    if machine.installer or machine.managers.made_by in ("conda", "pixi"):
+    """Nothing that installs packages."""
+    home = home_of(machine)
+    if home.make or home.tool == "pixi" or machine.installer:
         return None
-    ensure = (machine.executable, "-m", "ensurepip", "--upgrade")
-    return Finding("pip", "warning", "this Python has neither pip nor uv", "Install pip:", (ensure,))
+    words = "this Python has neither pip nor uv"
+    return Finding("pip", "warning", words, "Install pip:", (ensure_pip(machine),))
+
+
+def check_conda(machine: Machine) -> Finding | None:
+    """A conda that is installed, and that a shell does not know: "conda: command not found"."""
+    lines = know_conda(machine)
+    if not lines:
+        return None
+    words = f"conda is installed ({find_conda(machine)}), and this shell does not know it"
+    cure = "If you want it: the first two lines for this shell; the third for every new one."
+    return Finding("conda", "info", words, cure, lines)
 
 
 def check_shadows(machine: Machine) -> Finding | None:

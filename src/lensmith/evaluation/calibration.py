@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lensmith.evaluation.intervals import Floats
 from lensmith.evaluation.metrics import softmax
 from lensmith.evaluation.multilabel import sigmoid
+from lensmith.evaluation.thresholds import choose_thresholds
 from lensmith.types import Task
 
 FEWEST = 50
@@ -42,7 +43,8 @@ class Unseen:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is saved with a model: logits are divided by `temperature`; an answer under `threshold` is "not sure".
+    """What is saved with a model: logits are divided by `temperature`; an answer under `threshold` is "not sure";
+    of several labels each is said from its own probability in `label_thresholds` on.
 
     max_error: the error that was asked for among the answers given; proven: whether the pictures at hand were enough
     to show, at 95 %, that it is kept; why: how it came about, in words; count: on how many pictures.
@@ -54,6 +56,12 @@ class Calibration:
     max_error: float | None = None
     proven: bool = False
     why: str = ""
+    label_thresholds: list[float] | None = None
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What of it a model keeps: temperature, threshold, label_thresholds."""
+        return {name: getattr(self, name) for name in ("temperature", "threshold", "label_thresholds")}
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -76,10 +84,14 @@ def calibrate(unseen: Unseen | None, task: Task, max_error: float | None = None)
         return Calibration(count=count, max_error=max_error, why=why)
     temperature = fit_temperature(unseen.logits, unseen.targets, task)
     count = len(unseen.targets)
-    why = f"temperature {temperature:.3g}, by {count:,} {unseen.how}"
+    why, said_from = f"temperature {temperature:.3g}, by {count:,} {unseen.how}", None
+    if task == "multilabel":
+        said_from = choose_thresholds(unseen.logits / temperature, unseen.targets)
+        why += f"; labels are said from {said_from.min():.2f} to {said_from.max():.2f} on, each where its F1 is best"
+    limits = None if said_from is None else said_from.tolist()
     if max_error is None:
-        return Calibration(temperature, count=count, why=why)
-    certain, right = certainties(unseen.logits, unseen.targets, task, temperature)
+        return Calibration(temperature, count=count, why=why, label_thresholds=limits)
+    certain, right = certainties(unseen.logits, unseen.targets, task, temperature, said_from)
     threshold, proven = find_threshold(certain, right, max_error)
     given = certain >= threshold
     wrong = float((~right[given]).mean()) if given.any() else 0.0
@@ -92,7 +104,7 @@ def calibrate(unseen: Unseen | None, task: Task, max_error: float | None = None)
         f"; at least {threshold:.1%} sure for at most {max_error:.1%} wrong ({how}): "
         f"{given.mean():.1%} of them get an answer, and {wrong:.1%} of the answers are wrong"
     )
-    return Calibration(temperature, threshold, count, max_error, proven, why)
+    return Calibration(temperature, threshold, count, max_error, proven, why, limits)
 
 
 def fit_temperature(logits: Floats, targets: NDArray[Any], task: Task) -> float:
@@ -139,13 +151,19 @@ def stated(
 
 
 def certainties(
-    logits: Floats, targets: NDArray[Any], task: Task, temperature: float
+    logits: Floats,
+    targets: NDArray[Any],
+    task: Task,
+    temperature: float,
+    label_thresholds: Floats | None = None,
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """What is held against the threshold, and whether the whole answer is right, [N] each."""
+    """What is held against the threshold, and whether the whole answer is right, [N] each. label_thresholds: [L], the
+    probability from which on each label is said, one half if not given."""
     if task == "multilabel":
         chances = sigmoid(logits, temperature)
-        whole = ((chances >= 0.5) == targets.astype(bool)).all(axis=1)
-        return np.maximum(chances, 1 - chances).min(axis=1), whole
+        said = chances >= (0.5 if label_thresholds is None else label_thresholds)
+        whole = (said == targets.astype(bool)).all(axis=1)
+        return np.where(said, chances, 1 - chances).min(axis=1), whole
     right: NDArray[np.bool_] = logits.argmax(axis=1) == targets
     return softmax(logits, temperature).max(axis=1), right
 

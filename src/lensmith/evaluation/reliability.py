@@ -85,13 +85,19 @@ class Reliability:
 
 
 def measure_reliability(
-    logits: Floats, targets: NDArray[Any], task: Task, temperature: float, threshold: float
+    logits: Floats,
+    targets: NDArray[Any],
+    task: Task,
+    temperature: float,
+    threshold: float,
+    label_thresholds: Floats | None = None,
 ) -> Reliability | None:
-    """logits: [N, outputs], as the network gives them; targets: [N] indices or [N, L]; None for a regression."""
+    """logits: [N, outputs], as the network gives them; targets: [N] indices or [N, L]; label_thresholds: [L], from
+    which probability on each label is said; None for a regression."""
     if task == "regression" or not len(targets):
         return None
     chances, true = stated(logits, targets, task, temperature)
-    certain, right = certainties(logits, targets, task, temperature)
+    certain, right = certainties(logits, targets, task, temperature, label_thresholds)
     given = certain >= threshold
     order = np.argsort(chances, kind="stable")
     chances, true = chances[order], true[order]

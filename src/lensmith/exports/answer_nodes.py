@@ -30,7 +30,12 @@ def answer_nodes(bundle: Bundle, outputs: set[str]) -> Made:
     else:
         make.op("Sigmoid", scaled, output="probabilities")
         opposite = make.op("Sub", _real(make, 1, "one"), "probabilities")
-        each = make.op("Max", "probabilities", opposite)
+        if bundle.facts.label_thresholds is None:
+            each = make.op("Max", "probabilities", opposite)
+        else:
+            limits = make.constant(np.array(bundle.facts.label_thresholds, np.float32), "label_thresholds")
+            said = make.op("GreaterOrEqual", "probabilities", limits)
+            each = make.op("Where", said, "probabilities", opposite)
         certain = make.op("ReduceMin", each, make.number([1]), keepdims=0)
     best = make.op("ArgMax", "probabilities", axis=1, keepdims=0)
     make.op("Gather", make.constant(np.array(bundle.classes, dtype=object), "names"), best, output="label")

@@ -40,6 +40,7 @@ def onnx_file(bundle: Bundle, core: onnx.ModelProto | None = None) -> bytes:
         {
             "lensmith.classes": json.dumps(bundle.classes, ensure_ascii=False),
             "lensmith.task": bundle.task,
+            **_said_from(bundle),
             "lensmith.sha256": bundle.sha256,
             "lensmith.provenance": json.dumps(bundle.facts.provenance),
         },
@@ -50,6 +51,12 @@ def onnx_file(bundle: Bundle, core: onnx.ModelProto | None = None) -> bytes:
         raise ModelFileError(f"the bundle's graph cannot be made part of a file ({error})") from error
     content: bytes = model.SerializeToString()
     return content
+
+
+def _said_from(bundle: Bundle) -> dict[str, str]:
+    """From which probability on each label is said, where that is not one half."""
+    limits = bundle.facts.label_thresholds
+    return {} if limits is None else {"lensmith.label_thresholds": json.dumps(limits)}
 
 
 def network_graph(bundle: Bundle) -> onnx.ModelProto:

@@ -112,6 +112,10 @@ def _source(bundle: Bundle, pixels: Pixels) -> Source:
         return Source(row, True, False)
     said = answers(logits, bundle.facts)[0]
     sure, near = said.sure, abs(said.probability - bundle.facts.threshold) <= CLOSE
+    if (
+        bundle.facts.label_thresholds is not None
+    ):  # a label that is just said, or just not, is as sure of the other
+        near = near or bool((np.abs(row - bundle.facts.label_thresholds) <= CLOSE).any())
     if distances is not None and bundle.neighbours is not None:
         sure = sure and not bundle.neighbours.are_unlike(distances)[0]
         near = near or bool(abs(distances[0] - bundle.neighbours.limit) <= CLOSE)

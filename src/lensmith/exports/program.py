@@ -34,6 +34,7 @@ class Whole(nn.Module):
         self.network = Pixels(model, bundle.preprocess)
         self.preprocess, self.task = bundle.preprocess, bundle.task
         self.temperature, self.threshold = bundle.facts.temperature, bundle.facts.threshold
+        self.register_buffer("said_from", torch.tensor(bundle.facts.label_thresholds or [0.5]))
         self.neighbours = bundle.neighbours
         if self.neighbours is not None:
             self.register_buffer("bank", torch.from_numpy(self.neighbours.bank.T.copy()))
@@ -47,7 +48,8 @@ class Whole(nn.Module):
         scaled = logits / self.temperature
         if self.task == "multilabel":
             chances = torch.sigmoid(scaled)
-            certain = torch.maximum(chances, 1 - chances).amin(1)
+            assert isinstance(self.said_from, Tensor)
+            certain = torch.where(chances >= self.said_from, chances, 1 - chances).amin(1)
         else:
             chances = torch.softmax(scaled, 1)
             certain = chances.amax(1)
@@ -88,7 +90,8 @@ def program_file(bundle: Bundle) -> bytes:
             program = torch.export.export(
                 whole, (example,), dynamic_shapes={"images": dict(enumerate(sides))}, strict=False
             )
-            text = json.dumps({**facts, "threshold": bundle.facts.threshold}, ensure_ascii=False)
+            limits = {"threshold": bundle.facts.threshold, "label_thresholds": bundle.facts.label_thresholds}
+            text = json.dumps({**facts, **limits}, ensure_ascii=False)
             torch.export.save(program, buffer, extra_files={FACTS_FILE: text})
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -196,7 +196,7 @@ def _bundle(prepared: Prepared, run: RunDirectory, calibration: Calibration) -> 
         name="" if recipe.model == OWN else recipe.model or "",
         provenance=provenance(prepared, run),
     )
-    return bundle.with_facts(temperature=calibration.temperature, threshold=calibration.threshold)
+    return bundle.with_facts(**calibration.limits)
 
 
 def _by_folds(
@@ -210,6 +210,6 @@ def _by_folds(
     calibration = calibrate(unseen, bundle.task, facts["calibration"]["max_error"])
     facts["calibration"] = calibration.as_dict()
     yield Event("calibrate", calibration.why)
-    bundle = bundle.with_facts(temperature=calibration.temperature, threshold=calibration.threshold)
+    bundle = bundle.with_facts(**calibration.limits)
     update_facts(run.model, bundle.facts)
     return bundle

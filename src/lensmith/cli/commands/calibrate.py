@@ -57,7 +57,7 @@ def calibrate(
             hint=f"{FEWEST} or more are needed.",
         )
     chosen = choose(Unseen(said.logits, said.targets, f"pictures of {part.name}"), bundle.task, max_error)
-    bundle.with_facts(temperature=chosen.temperature, threshold=chosen.threshold, report={}).save(out)
+    bundle.with_facts(**chosen.limits, report={}).save(out)
     if as_json:
         show.data({**chosen.as_dict(), "out": str(out)})
     else:

@@ -3,105 +3,103 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
-import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from lensmith.cli import show
-from lensmith.diagnosis.cures import Command, paste
-from lensmith.diagnosis.doctor import GIB, Finding, diagnose
-from lensmith.errors import MachineError
+from lensmith.cli.machine_screen import print_editors, print_findings, print_machine
+from lensmith.cli.mend import may_run, run_commands
+from lensmith.diagnosis.deep import Exercise, judge_exercise, run_exercise
+from lensmith.diagnosis.doctor import Finding, diagnose
+from lensmith.diagnosis.editors import EditorSettings, editor_settings
+from lensmith.diagnosis.homes import home_of
+from lensmith.diagnosis.mending import commands_to_run, commands_to_show
 from lensmith.machine.facts import Machine, read_machine
+from lensmith.machine.remote import read_remote
 
 
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Run the commands that mend it, after a yes.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Compute something, and compare the speed.")] = False,
+    editor: Annotated[
+        bool, typer.Option("--editor", help="Which interpreter to give VS Code or PyCharm, and where.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="The yes to --fix.")] = False,
 ) -> int:
-    """Is this machine ready, and what mends it."""
+    """Is this machine ready, and what mends it.
+
+    Examples:
+
+    \b
+      lensmith doctor
+      lensmith doctor --fix
+      lensmith doctor --deep    # ten seconds of computing, results and speed checked
+    """
     machine = read_machine()
+    settings = editor_settings(machine, read_remote(os.environ))
+    if editor and not as_json:
+        print_editors(settings)
+        return 0
     findings = diagnose(machine)
-    commands = list(dict.fromkeys(command for finding in findings for command in finding.commands))
-    if fix and commands and _may_run(commands, yes):
-        _run(commands)
+    if fix:
+        elsewhere = _mend(machine, findings, yes)
+        if elsewhere is not None:
+            return _look(elsewhere, deep, as_json)
         importlib.invalidate_caches()
         machine = read_machine()
         findings = diagnose(machine)
-    elif fix and not commands:
-        show.say("no command mends what is found here" if _unwell(findings) else "nothing to mend")
+    exercise = None
+    if deep:
+        show.say("computing for a few seconds ...")
+        exercise = run_exercise()
+        findings += judge_exercise(exercise, machine)
     if as_json:
-        found = [finding.as_dict() for finding in findings]
-        show.data({"ready": not _unwell(findings), "machine": machine.as_dict(), "findings": found})
+        _print_json(machine, findings, settings, exercise)
     else:
-        _print(machine, findings)
+        print_machine(machine, settings)
+        print_findings(findings)
     return 1 if _unwell(findings) else 0
+
+
+def _mend(machine: Machine, findings: list[Finding], yes: bool) -> str | None:
+    """Run what may be run; the Python of the environment that was made, where packages had to go into a new one."""
+    commands = commands_to_run(findings)
+    if by_hand := commands_to_show(findings):
+        show.say(
+            f"{len(by_hand)} of the commands below are for you to run: lensmith runs none as an administrator."
+        )
+    if not commands:
+        show.say("no command mends what is found here" if _unwell(findings) else "nothing to mend")
+    elif may_run(commands, yes):
+        run_commands(commands)
+        home = home_of(machine)
+        return home.python if home.make else None
+    return None
+
+
+def _look(python: str, deep: bool, as_json: bool) -> int:
+    """The doctor of another environment, since this process cannot leave its own."""
+    words = ["doctor", *(["--deep"] if deep else []), *(["--json"] if as_json else [])]
+    return subprocess.call([python, "-m", "lensmith", *words])
+
+
+def _print_json(
+    machine: Machine, findings: list[Finding], settings: EditorSettings, exercise: Exercise | None
+) -> None:
+    show.data(
+        {
+            "ready": not _unwell(findings),
+            "machine": machine.as_dict(),
+            "findings": [finding.as_dict() for finding in findings],
+            "editor": settings.as_dict(),
+            **({"deep": list(exercise.steps)} if exercise else {}),
+        }
+    )
 
 
 def _unwell(findings: list[Finding]) -> bool:
     return any(finding.severity == "error" for finding in findings)
-
-
-def _may_run(commands: list[Command], yes: bool) -> bool:
-    show.say("These commands mend it:")
-    for command in commands:
-        show.say(f"  {paste(command)}")
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        show.say("Nothing was run: there is no terminal to ask on. Add --yes to run them.")
-        return False
-    try:
-        return typer.confirm("Run them?", err=True)
-    except typer.Abort:
-        return False
-
-
-def _run(commands: list[Command]) -> None:
-    for command in commands:
-        show.say(f"$ {paste(command)}")
-        try:
-            # What it prints are words: stdout stays free for the report.
-            code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
-        except OSError as error:
-            raise MachineError(f"{command[0]} cannot be run ({error.strerror})") from error
-        if code != 0:
-            raise MachineError(
-                f"the command ended with exit code {code}: {paste(command)}",
-                hint="What it printed above says why. lensmith doctor shows where the machine stands now.",
-            )
-
-
-def _print(machine: Machine, findings: list[Finding]) -> None:
-    nvidia = machine.nvidia
-    show.line(f"lensmith {version('lensmith')}, Python {machine.python} at {machine.executable}")
-    show.line(
-        f"{machine.system} ({machine.platform}), {machine.cores} cores, {_size(machine.memory)} memory,"
-        f" {_size(machine.disk_free)} free on disk"
-    )
-    for gpu in nvidia.gpus:
-        show.line(f"{gpu.name}, compute capability {gpu.capability or 'unknown'}, {_size(gpu.memory)}")
-    if nvidia.driver:
-        show.line(f"NVIDIA driver {nvidia.driver}, serves CUDA up to {machine.driver_cuda or 'none known'}")
-    show.line()
-    for finding in findings:
-        show.line(f"{'ok' if finding.ok else finding.severity:<8} {finding.name:<13} {finding.detail}")
-        if finding.cure:
-            show.line(f"{'':<22} {finding.cure}")
-        for command in finding.commands:
-            show.line(f"{'':<22}   {paste(command)}")
-    show.line()
-    show.line(_verdict(findings))
-
-
-def _verdict(findings: list[Finding]) -> str:
-    verdict = "This machine is not ready." if _unwell(findings) else "This machine is ready."
-    mends = any(finding.commands for finding in findings)
-    return f"{verdict} lensmith doctor --fix runs the commands above." if mends else verdict
-
-
-def _size(count: int | None) -> str:
-    return "unknown" if count is None else f"{count / GIB:.1f} GiB"
