@@ -190,8 +190,12 @@ def test_missing_packages_are_named() -> None:
 
 
 def test_no_installer() -> None:
-    found = find(replace(READY, installer=""), "pip")
+    found = find(replace(BARE, installer=""), "pip")
     assert lines(found) == ["/env/bin/python -m ensurepip --upgrade"]
+    assert [finding.name for finding in diagnose(replace(BARE, installer=""))][:2] == ["python", "pip"]
+    assert all(finding.ok for finding in diagnose(replace(READY, installer=""))), (
+        "nothing has to be installed"
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ GIB = 2**30
 
 CHECKS: tuple[Check, ...] = (
     interpreter.check_python,
-    interpreter.check_installer,
     interpreter.check_conda,
     interpreter.check_shadows,
     interpreter.check_copies,
@@ -44,8 +43,20 @@ CHECKS: tuple[Check, ...] = (
 
 def diagnose(machine: Machine) -> list[Finding]:
     """What the checks find, in the order in which it should be mended."""
-    found = [check(machine) for check in CHECKS]
-    return _in_a_home([finding for finding in found if finding is not None], machine)
+    found = [finding for check in CHECKS if (finding := check(machine)) is not None]
+    if machine.torch is not None and any(one.name == "python" and not one.ok for one in found):
+        return [_for_another_python(one) for one in found]
+    if any(one.commands for one in found if not one.ok):
+        # What installs is asked about only where something has to be installed.
+        found[1:1] = [one for one in (interpreter.check_installer(machine),) if one is not None]
+    return _in_a_home(found, machine)
+
+
+def _for_another_python(finding: Finding) -> Finding:
+    """The finding without commands: what they install is not made for this Python."""
+    if not finding.commands or finding.ok:
+        return finding
+    return replace(finding, cure="In the new environment; lensmith doctor there says how.", commands=())
 
 
 def _in_a_home(findings: list[Finding], machine: Machine) -> list[Finding]:

@@ -8,16 +8,30 @@ import re
 from importlib import resources
 from typing import Any
 
+from packaging.version import Version
+
 from lensmith.diagnosis.cures import gpu_build, replace_pair
 from lensmith.diagnosis.finding import Finding
 from lensmith.machine.builds import builds_for, min_driver, serves
 from lensmith.machine.facts import Machine
 
+_NO_UVM = {
+    "why": "the device file /dev/nvidia-uvm is missing, through which programs compute",
+    "mend": "sudo modprobe nvidia-uvm && sudo nvidia-modprobe -c 0 -u",
+    "container": "On the host: sudo modprobe nvidia-uvm && sudo nvidia-modprobe -c 0 -u; then restart the container.",
+    "source": "https://github.com/pytorch/pytorch/issues/49081",
+}
+
 
 @functools.cache
-def _faults() -> list[dict[str, Any]]:
+def _table() -> dict[str, Any]:
     text = resources.files("lensmith.diagnosis").joinpath("driver_faults.json").read_text(encoding="utf-8")
-    rows: list[dict[str, Any]] = json.loads(text)["faults"]
+    table: dict[str, Any] = json.loads(text)
+    return table
+
+
+def _faults() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = _table()["faults"]
     return rows
 
 
@@ -46,8 +60,12 @@ def check_driver(machine: Machine) -> Finding | None:
     """What keeps an NVIDIA GPU from being seen, by what its driver's tools and library say."""
     nvidia = machine.nvidia
     fault = find_fault(machine)
+    if machine.surroundings.wsl_drivers and not machine.surroundings.container:
+        return None  # what that brings about
     if fault is not None:
-        said = nvidia.trouble or f"the NVIDIA driver does not start (cuInit answers {nvidia.init})"
+        said = (
+            nvidia.trouble.rstrip(".") or f"the NVIDIA driver does not start (cuInit answers {nvidia.init})"
+        )
         return Finding("nvidia", "warning", f"{said}: {fault['why']}", _cure(fault, machine))
     if nvidia.trouble:
         if "no answer" in nvidia.trouble:
@@ -61,19 +79,25 @@ def check_driver(machine: Machine) -> Finding | None:
 
 
 def find_fault(machine: Machine) -> dict[str, Any] | None:
-    """The row for what nvidia-smi said, else for what cuInit answered."""
+    """The row for what nvidia-smi said, else for the kernel's log, else for what cuInit answered."""
     nvidia = machine.nvidia
     for fault in _faults():
         if nvidia.trouble and fault["smi"] and re.search(fault["smi"], nvidia.trouble):
             return fault
     if nvidia.init in (None, 0) or (nvidia.init == 100 and _nothing_to_find(machine)):
         return None
-    return next((fault for fault in _faults() if nvidia.init in fault["init"]), None)
+    if nvidia.devices and "/dev/nvidia-uvm" not in nvidia.devices:
+        return _NO_UVM
+    log = "\n".join(nvidia.kernel)
+    by_log = (fault for fault in _faults() if "kernel" in fault and re.search(fault["kernel"], log))
+    by_code = (fault for fault in _faults() if nvidia.init in fault["init"])
+    return next(by_log, None) or next(by_code, None)
 
 
 def _nothing_to_find(machine: Machine) -> bool:
-    """No GPU was looked for: the environment hides them, or there is none."""
-    return machine.visible_devices is not None or not (machine.nvidia.gpus or machine.nvidia.hardware)
+    """No GPU was to be found: the environment hides them, they wait for slices, or there is none."""
+    nvidia = machine.nvidia
+    return machine.visible_devices is not None or nvidia.mig or not (nvidia.gpus or nvidia.hardware)
 
 
 def _cure(fault: dict[str, Any], machine: Machine) -> str:
@@ -86,16 +110,20 @@ def _cure(fault: dict[str, Any], machine: Machine) -> str:
 def _no_driver(machine: Machine) -> Finding | None:
     around, variables = machine.surroundings, machine.variables
     asked = variables.get("NVIDIA_VISIBLE_DEVICES", "void") not in ("", "void", "none")
+    newest = _newest_needed(machine)
     if around.container and (machine.nvidia.hardware or asked):
         words = f"this container ({around.container}) was given no GPU: no NVIDIA driver is in it"
-        cure = "Start it with --gpus all (nvidia-container-toolkit has to be installed on the host)."
-        if not asked:
-            cure += f" The host needs NVIDIA driver {_newest_needed(machine)} or newer."
+        cure = (
+            "Start it with --gpus all; on the host that needs nvidia-container-toolkit and"
+            f" NVIDIA driver {newest} or newer."
+        )
         return Finding("nvidia", "warning", words, cure)
     if not machine.nvidia.hardware:
         return None
     words = "an NVIDIA GPU is in this machine, and no driver for it was found"
-    cure = f"Install NVIDIA driver {_newest_needed(machine)} or newer; start a container with --gpus all."
+    if around.nouveau:
+        words += "; nouveau, the kernel's own, has it, and that knows no CUDA"
+    cure = f"Install NVIDIA driver {newest} or newer (on Ubuntu: sudo ubuntu-drivers install), then reboot."
     return Finding("nvidia", "warning", words, cure)
 
 
@@ -133,9 +161,23 @@ def check_version(machine: Machine) -> Finding | None:
     words = f"torch {torch.version} is built for {needs}; this machine has {nvidia.driver or serves_up_to}"
     build = gpu_build(machine)
     if build is None:
-        return Finding("driver", "error", words, f"Install NVIDIA driver {oldest} or newer.")
+        return Finding("driver", "error", words, _newer(machine, oldest))
     cure = f"Install NVIDIA driver {oldest} or newer, or take a build for CUDA {build.cuda}:"
     return Finding("driver", "error", words, cure, replace_pair(machine, build))
+
+
+def _newer(machine: Machine, oldest: str) -> str:
+    """A newer driver, where there is one for these GPUs."""
+    capabilities = [Version(gpu.capability) for gpu in machine.nvidia.gpus if gpu.capability]
+    for row in _table()["last_drivers"]:
+        if (
+            capabilities
+            and max(capabilities) < Version(row["below"])
+            and Version(row["driver"]) < Version(oldest)
+        ):
+            name = machine.nvidia.gpus[0].name
+            return f"{row['driver']} is the last driver for {name}, so no build known here runs on it: use the CPU."
+    return f"Install NVIDIA driver {oldest} or newer."
 
 
 def _is_served(machine: Machine, cuda: str) -> bool:

@@ -6,7 +6,7 @@ from lensmith.diagnosis.cures import gpu_build, replace_pair
 from lensmith.diagnosis.driver import check_driver, check_library, check_version, check_wsl
 from lensmith.diagnosis.finding import Finding, Severity
 from lensmith.diagnosis.torch_pair import admits
-from lensmith.diagnosis.visible import Seen, read_visible
+from lensmith.diagnosis.visible import read_visible
 from lensmith.machine.builds import Build, builds_for, runs_on
 from lensmith.machine.facts import Machine
 from lensmith.machine.nvidia import Gpu
@@ -15,10 +15,11 @@ from lensmith.machine.nvidia import Gpu
 def check_cpu_build(machine: Machine) -> Finding | None:
     """A torch without GPU code beside a GPU, and how it got there."""
     torch, nvidia = machine.torch, machine.nvidia
-    if torch is None or torch.cuda or torch.hip or not nvidia.gpus:
+    if torch is None or torch.cuda or not nvidia.gpus:
         return None
     build = gpu_build(machine)
-    words = f"torch {torch.version} is a CPU build, so {nvidia.gpus[0].name} is not used{_why_cpu(machine)}"
+    kind = f"a build for AMD's GPUs (ROCm {torch.hip})" if torch.hip else "a CPU build"
+    words = f"torch {torch.version} is {kind}, so {nvidia.gpus[0].name} is not used{_why_cpu(machine)}"
     if build is None:
         with_driver = f" with driver {nvidia.driver}" if nvidia.driver else ""
         cure = f"No GPU build known here fits it{with_driver}; a newer driver may help."
@@ -29,6 +30,8 @@ def check_cpu_build(machine: Machine) -> Finding | None:
 
 def _why_cpu(machine: Machine) -> str:
     build, torch = machine.conda_build, machine.torch
+    if torch is not None and torch.hip:
+        return ""
     if "cpu" in build:
         asked = " as the package cpuonly asks for" if machine.conda_cpuonly else ""
         return f": conda chose its CPU build ({build.removesuffix('.json')}){asked}"
@@ -50,14 +53,21 @@ def check_capability(machine: Machine) -> Finding | None:
     missing = [gpu for gpu in gpus if gpu.capability and not runs_on(gpu.capability, compiled, cuda)]
     if not compiled or not missing:
         return None
-    names = " and ".join(f"{gpu.name} ({gpu.capability})" for gpu in missing)
+    names = " and ".join(dict.fromkeys(f"{gpu.name} ({gpu.capability})" for gpu in missing))
     words = f"torch {torch.version} has no code for {names}; it has {', '.join(map(_dotted, compiled))}"
     severity: Severity = "error" if len(missing) == len(gpus) else "warning"
     build = gpu_build(machine)
     if build is None or not _has_code(build, missing):
-        return Finding("gpu", severity, words, "No build known here has; use the CPU with --device cpu.")
+        return Finding("gpu", severity, words, _without_code(gpus, missing))
     cure = f"Take the build for CUDA {build.cuda}:"
     return Finding("gpu", severity, words, cure, replace_pair(machine, build))
+
+
+def _without_code(gpus: tuple[Gpu, ...], missing: list[Gpu]) -> str:
+    others = [str(index) for index, gpu in enumerate(gpus) if gpu not in missing]
+    if not others:
+        return "No build known here has; use the CPU with --device cpu."
+    return f"No one build has code for all; leave it to the others: CUDA_VISIBLE_DEVICES={','.join(others)}"
 
 
 def _has_code(build: Build, gpus: list[Gpu]) -> bool:
@@ -88,25 +98,29 @@ def check_visible(machine: Machine) -> Finding | None:
     there = ", ".join(f"{index} ({gpu.name})" for index, gpu in enumerate(machine.nvidia.gpus))
     hides = "hides every GPU from torch" if not seen.count else f"shows torch {seen.count} of them"
     words = f"CUDA_VISIBLE_DEVICES={value!r} {hides}: {seen.fault}; there are {there}"
-    cure = _visible_cure(machine, seen)
-    return Finding("gpu", "warning", words, cure)
+    return Finding("gpu", "warning", words, _visible_cure(machine))
 
 
-def _visible_cure(machine: Machine, seen: Seen) -> str:
+def _visible_cure(machine: Machine) -> str:
     if "SLURM_JOB_ID" in machine.variables:
         return "Slurm set it: ask for GPUs with --gres=gpu:1, and leave CUDA_VISIBLE_DEVICES as it is."
-    where = (
+    slices = [one for gpu in machine.nvidia.gpus for one in gpu.slices]
+    last = len(machine.nvidia.gpus) - 1
+    choice = slices[0] if slices else "0" if last == 0 else f"numbers from 0 to {last}"
+    unset = (
         "set CUDA_VISIBLE_DEVICES=" if machine.platform.startswith("win") else "unset CUDA_VISIBLE_DEVICES"
     )
-    last = len(machine.nvidia.gpus) - 1
-    choice = "0" if last == 0 else f"numbers from 0 to {last}"
-    return f"Unset CUDA_VISIBLE_DEVICES ({where}), or name what is there: {choice}."
+    return f"Run `{unset}`, or name what is there: {choice}"
 
 
 def check_slices(machine: Machine) -> Finding | None:
     """MIG: a process sees one slice, and which one has to be said by its name."""
     slices = [one for gpu in machine.nvidia.gpus for one in gpu.slices]
     value = machine.visible_devices
+    if machine.nvidia.mig and not slices:
+        words = "MIG mode is on and no slice is made, so no GPU can be used"
+        cure = "Make slices (sudo nvidia-smi mig -cgi 19 -C), or turn MIG off (sudo nvidia-smi -mig 0)."
+        return Finding("mig", "warning", words, cure)
     if not slices or (value is not None and not value.strip("- 1")):
         return None
     named = [one for one in (value or "").split(",") if one.strip().startswith("MIG-")]
@@ -126,9 +140,9 @@ def check_device(machine: Machine) -> Finding | None:
     torch = machine.torch
     others = (
         *(check_wsl, check_driver, check_library, check_version),
-        *(check_cpu_build, check_capability, check_visible),
+        *(check_cpu_build, check_capability, check_visible, check_slices),
     )
-    if torch is None or any(check(machine) for check in others):
+    if torch is None or any(found and not found.ok for found in (check(machine) for check in others)):
         return None
     if torch.hip:
         return Finding("device", "info", "a ROCm build; this doctor does not know AMD GPUs")

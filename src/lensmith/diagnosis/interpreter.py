@@ -76,9 +76,11 @@ def check_copies(machine: Machine) -> Finding | None:
             return Finding("copies", "warning", words, cure)
         cure = "Remove both (uninstall until pip says that none is installed), then install one."
         return Finding("copies", "warning", words, cure)
-    if machine.conda_build and copies and copies[0].installer in ("pip", "uv"):
-        conda = machine.conda_build.removesuffix(".json")
-        words = f"conda ({conda}) and {copies[0].installer} ({copies[0].version}) both installed torch here"
+    conda = machine.conda_build.removesuffix(".json")
+    if conda and copies and conda.split("-")[1] != copies[0].version.partition("+")[0]:
+        words = (
+            f"conda ({conda}) and {copies[0].installer or 'pip'} ({copies[0].version}) both installed torch"
+        )
         cure = (
             "One overwrites the other's files. Keep one: `conda remove pytorch torchvision` and"
             f" `{machine.executable} -m pip uninstall torch torchvision`, then install it again."

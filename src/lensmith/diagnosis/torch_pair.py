@@ -26,7 +26,11 @@ def check_torch(machine: Machine) -> Finding:
     if version < security_floor():
         floor = read_table()["floor"]
         words = f"torch {version} is older than {floor['torch']} ({floor['reason']})"
-        return Finding("torch", "error", words, "Replace it:", replace_pair(machine, gpu_build(machine)))
+        build = gpu_build(machine)
+        cure = "Replace it:"
+        if machine.nvidia.gpus and machine.nvidia.driver and build is None:
+            cure = f"Driver {machine.nvidia.driver} serves no build that lensmith can use. First a newer one, then:"
+        return Finding("torch", "error", words, cure, replace_pair(machine, build))
     if machine.torch.damaged:
         words = f"torch {version} is not whole: {', '.join(machine.torch.damaged[:3])}"
         cure = "Its installation was cut off. Install it again:"

@@ -17,7 +17,8 @@ class Surroundings:
     0 where this is none.
 
     wsl_drivers: a Linux NVIDIA driver inside WSL, which hides Windows' own; shadows: files and folders that an
-    import finds in the place of a package; compiler: nvcc's version, or None.
+    import finds in the place of a package; compiler: nvcc's version, or None; nouveau: the kernel's own driver
+    for NVIDIA GPUs is loaded, which knows no CUDA.
     """
 
     container: str = ""
@@ -25,6 +26,7 @@ class Surroundings:
     wsl_drivers: tuple[str, ...] = ()
     shadows: tuple[str, ...] = ()
     compiler: str | None = None
+    nouveau: bool = False
 
     @property
     def wsl(self) -> bool:
@@ -41,6 +43,7 @@ def read_surroundings(source: Source) -> Surroundings:
         wsl_drivers=_drivers_inside(source) if wsl else (),
         shadows=tuple(_shadows(source)),
         compiler=_compiler(source),
+        nouveau=bool(source.text("/proc/modules", _nouveau)),
     )
 
 
@@ -97,6 +100,10 @@ def _shadows(source: Source) -> list[str]:
             if not source.names(f"{folder}/{name}-*.dist-info"):
                 found += [*source.names(f"{at}.py"), *source.names(f"{at}/__init__.py")]
     return found
+
+
+def _nouveau(modules: str) -> str:
+    return "\n".join(re.findall(r"^nouveau .*$", modules, re.MULTILINE))
 
 
 def _compiler(source: Source) -> str | None:
