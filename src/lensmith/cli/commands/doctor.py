@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+import textwrap
 from importlib.metadata import version
 from typing import Annotated
 
@@ -13,24 +14,33 @@ import typer
 from lensmith.cli import show
 from lensmith.diagnosis.cures import Command, paste
 from lensmith.diagnosis.doctor import GIB, Finding, diagnose
-from lensmith.errors import MachineError
+from lensmith.diagnosis.messages import MESSAGE, explain_message
+from lensmith.diagnosis.transcript import read_transcript
+from lensmith.errors import MachineError, UsageError
 from lensmith.machine.facts import Machine, read_machine
+
+_COLUMNS = 100
 
 
 def doctor(
+    error: Annotated[
+        str | None, typer.Argument(help="An error's text, a log file, or - for stdin: what it means here.")
+    ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Run the commands that mend it, after a yes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="The yes to --fix.")] = False,
 ) -> int:
     """Is this machine ready, and what mends it."""
+    text = None if error is None else read_transcript(error)
     machine = read_machine()
-    findings = diagnose(machine)
+    told = [] if text is None else _explained(text, machine)
+    findings = [*told, *diagnose(machine)]
     commands = list(dict.fromkeys(command for finding in findings for command in finding.commands))
     if fix and commands and _may_run(commands, yes):
         _run(commands)
         importlib.invalidate_caches()
         machine = read_machine()
-        findings = diagnose(machine)
+        findings = [*told, *diagnose(machine)]
     elif fix and not commands:
         show.say("no command mends what is found here" if _unwell(findings) else "nothing to mend")
     if as_json:
@@ -39,6 +49,15 @@ def doctor(
     else:
         _print(machine, findings)
     return 1 if _unwell(findings) else 0
+
+
+def _explained(text: str, machine: Machine) -> list[Finding]:
+    told = explain_message(text, machine)
+    if not told:
+        raise UsageError(
+            "the error's text is empty", hint="Give a log file, the text in quotes, or - for stdin."
+        )
+    return told
 
 
 def _unwell(findings: list[Finding]) -> bool:
@@ -77,6 +96,9 @@ def _run(commands: list[Command]) -> None:
 
 def _print(machine: Machine, findings: list[Finding]) -> None:
     nvidia = machine.nvidia
+    for finding in findings:
+        if finding.name == MESSAGE:
+            _tell(finding)
     show.line(f"lensmith {version('lensmith')}, Python {machine.python} at {machine.executable}")
     show.line(
         f"{machine.system} ({machine.platform}), {machine.cores} cores, {_size(machine.memory)} memory,"
@@ -88,6 +110,8 @@ def _print(machine: Machine, findings: list[Finding]) -> None:
         show.line(f"NVIDIA driver {nvidia.driver}, serves CUDA up to {machine.driver_cuda or 'none known'}")
     show.line()
     for finding in findings:
+        if finding.name == MESSAGE:
+            continue
         show.line(f"{'ok' if finding.ok else finding.severity:<8} {finding.name:<13} {finding.detail}")
         if finding.cure:
             show.line(f"{'':<22} {finding.cure}")
@@ -95,6 +119,16 @@ def _print(machine: Machine, findings: list[Finding]) -> None:
             show.line(f"{'':<22}   {paste(command)}")
     show.line()
     show.line(_verdict(findings))
+
+
+def _tell(finding: Finding) -> None:
+    """What a message means, as paragraphs."""
+    for words in (finding.detail, f"What mends it: {finding.cure}"):
+        for row in textwrap.wrap(words, _COLUMNS, break_long_words=False, break_on_hyphens=False):
+            show.line(row)
+    for command in finding.commands:
+        show.line(f"  {paste(command)}")
+    show.line()
 
 
 def _verdict(findings: list[Finding]) -> str:
