@@ -31,8 +31,19 @@ def print_machine(machine: Machine, settings: EditorSettings) -> None:
     show.line()
 
 
-def print_findings(findings: Sequence[Finding]) -> None:
-    """Each with its cure, then the verdict."""
+def print_messages(findings: Sequence[Finding]) -> None:
+    """What a pasted error means, as paragraphs."""
+    for finding in findings:
+        for words in (finding.detail, f"What mends it: {finding.cure}"):
+            for row in textwrap.wrap(words, 100, break_long_words=False, break_on_hyphens=False):
+                show.line(row)
+        for command in finding.commands:
+            show.line(f"  {paste(command)}")
+        show.line()
+
+
+def print_findings(findings: Sequence[Finding], told: Sequence[Finding] = ()) -> None:
+    """Each with its cure, then the verdict on them and on what was `told` before."""
     for finding in findings:
         mark = "ok" if finding.ok else finding.severity
         _entry(mark, finding.detail, _COLOURS[mark])
@@ -42,7 +53,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
             # Never folded: it is there to be copied.
             show.line(f"{'':<{_LABEL}}  {_paint(paste(command), '36')}")
     show.line()
-    show.line(_verdict(findings))
+    show.line(_verdict([*told, *findings]))
 
 
 def print_editors(settings: EditorSettings) -> None:

@@ -5,28 +5,42 @@ from __future__ import annotations
 import importlib
 import os
 import subprocess
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lensmith.cli import show
-from lensmith.cli.machine_screen import print_editors, print_findings, print_machine
+from lensmith.cli.captured import read_captured, write_captured
+from lensmith.cli.machine_screen import print_editors, print_findings, print_machine, print_messages
 from lensmith.cli.mend import may_run, run_commands
 from lensmith.diagnosis.deep import Exercise, judge_exercise, run_exercise
 from lensmith.diagnosis.doctor import Finding, diagnose
 from lensmith.diagnosis.editors import EditorSettings, editor_settings
 from lensmith.diagnosis.homes import home_of
 from lensmith.diagnosis.mending import commands_to_run, commands_to_show
+from lensmith.diagnosis.messages import explain_message
+from lensmith.diagnosis.transcript import read_transcript
+from lensmith.errors import UsageError
 from lensmith.machine.facts import Machine, read_machine
 from lensmith.machine.remote import read_remote
 
 
 def doctor(
+    error: Annotated[
+        str | None, typer.Argument(help="An error's text, a log file, or - for stdin: what it means here.")
+    ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Run the commands that mend it, after a yes.")] = False,
     deep: Annotated[bool, typer.Option("--deep", help="Compute something, and compare the speed.")] = False,
     editor: Annotated[
         bool, typer.Option("--editor", help="Which interpreter to give VS Code or PyCharm, and where.")
     ] = False,
+    capture: Annotated[
+        Path | None, typer.Option("--capture", help="Write this machine's raw facts into a new file, too.")
+    ] = None,
+    captured: Annotated[
+        Path | None, typer.Option("--from", help="Another machine, from the file that --capture wrote there.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="The yes to --fix.")] = False,
 ) -> int:
@@ -38,15 +52,26 @@ def doctor(
       lensmith doctor
       lensmith doctor --fix
       lensmith doctor --deep    # ten seconds of computing, results and speed checked
+      lensmith doctor train.log    # what the errors in it mean here
     """
-    machine = read_machine()
-    settings = editor_settings(machine, read_remote(os.environ))
+    text = None if error is None else read_transcript(error)
+    if captured is not None:
+        if fix or deep or editor or capture:
+            raise UsageError(
+                "--from looks at another machine", hint="It goes with an error's text and --json."
+            )
+        machine, pasted = read_captured(captured)
+        text = text or pasted or None
+    else:
+        machine = _read_here(capture)
+    settings = editor_settings(machine, read_remote(os.environ) if captured is None else None)
     if editor and not as_json:
         print_editors(settings)
         return 0
+    told = [] if text is None else _explained(text, machine)
     findings = diagnose(machine)
     if fix:
-        elsewhere = _mend(machine, findings, yes)
+        elsewhere = _mend(machine, [*told, *findings], yes)
         if elsewhere is not None:
             return _look(elsewhere, deep, as_json)
         importlib.invalidate_caches()
@@ -58,11 +83,29 @@ def doctor(
         exercise = run_exercise()
         findings += judge_exercise(exercise, machine)
     if as_json:
-        _print_json(machine, findings, settings, exercise)
+        _print_json(machine, [*told, *findings], settings, exercise)
     else:
+        print_messages(told)
         print_machine(machine, settings)
-        print_findings(findings)
-    return 1 if _unwell(findings) else 0
+        print_findings(findings, told)
+    return 1 if _unwell([*told, *findings]) else 0
+
+
+def _read_here(capture: Path | None) -> Machine:
+    if capture is None:
+        return read_machine()
+    machine = write_captured(capture)
+    show.say(f"wrote {capture}; read it through before you give it to others")
+    return machine
+
+
+def _explained(text: str, machine: Machine) -> list[Finding]:
+    told = explain_message(text, machine)
+    if not told:
+        raise UsageError(
+            "the error's text is empty", hint="Give a log file, the text in quotes, or - for stdin."
+        )
+    return told
 
 
 def _mend(machine: Machine, findings: list[Finding], yes: bool) -> str | None:
