@@ -110,6 +110,7 @@ def test_a_gpu_that_torch_did_not_take_is_said() -> None:
     assert (found[0].name, found[0].severity) == ("computing", "warning")
     assert "and not on GPU of 8.9" in found[0].detail
     assert "driver on your system is too old" in found[0].cure
+    assert found[1].name == "message"
 
 
 @pytest.mark.parametrize(
@@ -130,9 +131,19 @@ def test_a_gpu_that_torch_did_not_take_is_said() -> None:
 )
 def test_what_does_not_end_well(program: str, says: str, tmp_path: Path) -> None:
     exercise = run_exercise(python=str(script(tmp_path / "bin", "python", program)))
-    (found,) = judge_exercise(exercise, READY)
+    found = judge_exercise(exercise, READY)[0]
     assert (found.name, found.severity) == ("computing", "error")
     assert says in found.detail
+
+
+def test_what_torch_says_is_explained(tmp_path: Path) -> None:
+    words = "libcusparse.so.12: undefined symbol: __nvJitLinkComplete_12_4, version libnvJitLink.so.12"
+    program = f"raise ImportError({words!r})"
+    failed, message = judge_exercise(
+        run_exercise(python=str(script(tmp_path / "bin", "python", program))), READY
+    )
+    assert words in failed.detail
+    assert message.name == "message" and "LD_LIBRARY_PATH" in message.cure
 
 
 def test_what_hangs_is_ended_and_its_steps_are_kept(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def _beside_base(machine: Machine) -> Home:
     return Home(
         python=f"{folder}\\python.exe" if windows else f"{folder}/bin/python",
         tool="pip",
-        reason="this is conda's base environment: what goes wrong in it takes conda itself along",
+        reason="this is conda's base environment, and what goes wrong in it takes conda itself along",
         make=((conda, "create", "-y", "-p", folder, f"python={_python()}", "pip"),),
         enter=(("conda", "activate", _NAME),),
     )
