@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from machines import BARE
 
-from lensmith.diagnosis.cures import paste
 from lensmith.diagnosis.doctor import diagnose
 from lensmith.diagnosis.messages import explain_message
+from lensmith.diagnosis.quoting import paste
 
 REPORTS = sorted((Path(__file__).parent / "reports").glob("*.txt"))
 

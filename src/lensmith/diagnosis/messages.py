@@ -12,8 +12,9 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
-from lensmith.diagnosis.cures import Command, install, remove
+from lensmith.diagnosis.cures import install, remove
 from lensmith.diagnosis.doctor import GIB, Finding, diagnose
+from lensmith.diagnosis.quoting import Command
 from lensmith.diagnosis.transcript import Ending, clean, find_ending, one_line
 from lensmith.machine.facts import Machine
 
