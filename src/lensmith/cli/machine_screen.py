@@ -26,7 +26,8 @@ def print_machine(machine: Machine, settings: EditorSettings) -> None:
     show.line(_bold(f"lensmith {version('lensmith')}"))
     for label, words in _facts(machine):
         _entry(label, words)
-    _entry("editors", "take this Python as interpreter; where: lensmith doctor --editor")
+    how = " over SSH" if settings.remote else ""
+    _entry("editors", f"take this Python as interpreter{how}; where: lensmith doctor --editor")
     show.line()
 
 

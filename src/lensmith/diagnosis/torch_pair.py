@@ -5,7 +5,13 @@ from __future__ import annotations
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from lensmith.diagnosis.cures import TRAIN, first_install, gpu_build, install, pair_torchvision, replace_pair
+from lensmith.diagnosis.cures import (
+    first_install,
+    gpu_build,
+    install_extra,
+    pair_torchvision,
+    replace_pair,
+)
 from lensmith.diagnosis.finding import Finding
 from lensmith.machine.builds import builds_for, read_table, security_floor
 from lensmith.machine.facts import Machine
@@ -127,4 +133,4 @@ def check_packages(machine: Machine) -> Finding | None:
     if not unmet:
         return None
     words = f"packages for training are missing or too old: {', '.join(unmet)}"
-    return Finding("packages", "error", words, "Install them:", (install(machine, TRAIN),))
+    return Finding("packages", "error", words, "Install them:", (install_extra(machine),))
