@@ -97,7 +97,7 @@ def test_a_long_log_keeps_how_it_began_and_how_it_ended(tmp_path: Path) -> None:
     assert len(text) <= 2**20
 
 
-@pytest.mark.parametrize("word", ["train.log", "/no/such/folder/train.log"])
+@pytest.mark.parametrize("word", ["train.log", "/no/such/folder/train.log", "my logs/of today.txt"])
 def test_a_file_that_is_not_there_is_named(word: str) -> None:
     with pytest.raises(UsageError, match=word) as told:
         read_transcript(word)

@@ -41,6 +41,7 @@ _EXCEPTION = re.compile(
 )
 _FRAME = re.compile(r"\s{0,20}File \"(?P<file>[^\"]{1,400})\", line (?P<line>\d{1,7})")
 _NARROWEST, _WIDEST = 40, 250
+_LOGS = (".log", ".txt", ".out", ".err")
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ def _decode(content: bytes) -> str:
 
 
 def _is_text(word: str) -> bool:
+    if word.lower().endswith(_LOGS) and "\n" not in word:
+        return False
     return any(mark.isspace() for mark in word) or bool(_EXCEPTION.fullmatch(word[:2000]))
 
 
