@@ -106,7 +106,7 @@ def _related(row: Row, rows: tuple[Row, ...]) -> Iterator[str]:
         if unknown := set(part.get("when", {})) - set(CONDITIONS):
             yield f"no conditions {sorted(unknown)}"
         for words in part.get("commands", ()):
-            if words[0] not in VERBS and words[0] not in ("sudo", "{executable}"):
+            if words[0] not in VERBS and words[0] != "sudo":
                 yield f"no command {words}"
 
 

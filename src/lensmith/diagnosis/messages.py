@@ -14,6 +14,8 @@ from packaging.specifiers import SpecifierSet
 
 from lensmith.diagnosis.cures import install, remove
 from lensmith.diagnosis.doctor import GIB, Finding, diagnose
+from lensmith.diagnosis.homes import home_of
+from lensmith.diagnosis.mending import is_ours
 from lensmith.diagnosis.quoting import Command
 from lensmith.diagnosis.transcript import Ending, clean, find_ending, one_line
 from lensmith.machine.facts import Machine
@@ -26,7 +28,10 @@ _PLACE = re.compile(r"\{(\w+)\}")
 VERBS = ("install", "remove", "empty-cache")
 """How a command of the table may begin, besides a program's name: what it becomes depends on the package manager."""
 FACTS = frozenset(
-    ("python", "python_minor", "executable", "torch", "cuda", "visible", "shared_memory", "memory")
+    (
+        *("python", "python_minor", "executable", "torch", "cuda", "visible", "shared_memory", "memory"),
+        *("numpy", "compiler", "conda_script", "library_path"),
+    )
 )
 """What the words of a row may name of the machine."""
 
@@ -146,6 +151,9 @@ def _finding(row: Row, match: re.Match[str], about: Mapping[str, Finding], machi
     )
     commands = [command for finding in shown for command in finding.commands]
     commands += [_command(words, machine) for part in here for words in part.get("commands", ())]
+    if any(map(is_ours, commands)):
+        # Where packages may not go into this Python, into one that is made first.
+        commands = [*home_of(machine).make, *commands]
     return Finding(MESSAGE, "warning", detail, cure, tuple(dict.fromkeys(commands)))
 
 
@@ -189,6 +197,10 @@ def _known(match: re.Match[str], machine: Machine) -> dict[str, str]:
         "visible": repr(machine.visible_devices or ""),
         "shared_memory": f"{(machine.shared_memory or 0) / 2**20:,.0f} MiB",
         "memory": f"{(machine.memory or 0) / GIB:.1f} GiB",
+        "numpy": machine.numpy or "",
+        "compiler": machine.surroundings.compiler or "",
+        "conda_script": machine.managers.conda_script,
+        "library_path": repr(machine.variables.get("LD_LIBRARY_PATH", "")),
     }
     groups = {name: _quoted(value) for name, value in match.groupdict(default="").items()}
     if "found" in groups:
@@ -207,11 +219,8 @@ def _command(words: Iterable[str], machine: Machine) -> Command:
     if verb == "remove":
         return remove(machine, rest)
     if verb == "empty-cache":
-        return (
-            ("uv", "cache", "clean")
-            if machine.installer == "uv"
-            else (machine.executable, "-m", "pip", "cache", "purge")
-        )
+        home = home_of(machine)
+        return ("uv", "cache", "clean") if home.tool == "uv" else (home.python, "-m", "pip", "cache", "purge")
     return tuple(_filled(word, {"executable": machine.executable}) for word in (verb, *rest))
 
 
@@ -239,8 +248,13 @@ CONDITIONS: Mapping[str, Callable[[Any, Machine], bool]] = {
     "shared_memory_below": lambda wanted, machine: (
         machine.shared_memory is not None and machine.shared_memory < wanted * 2**20
     ),
-    "container": _same(lambda machine: bool(getattr(machine, "container", False))),
-    "library_path": _same(lambda machine: bool(getattr(machine, "library_path", ""))),
+    "container": _same(lambda machine: bool(machine.surroundings.container)),
+    "library_path": _same(lambda machine: bool(machine.variables.get("LD_LIBRARY_PATH"))),
+    "numpy": _version(lambda machine: machine.numpy),
+    "compiler": _same(lambda machine: machine.surroundings.compiler is not None),
+    "conda": _same(lambda machine: bool(machine.managers.conda_script)),
+    "closed": _same(lambda machine: machine.managers.is_closed),
+    "avx2": _same(lambda machine: "avx2" in machine.instructions if machine.instructions else None),
 }
 """What a row may ask of the machine, by the words of the table. What is not known does not hold."""
 
