@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from machines import BARE, CUDA12, READY, TRAIN, find, lines, nvidia
@@ -90,7 +92,7 @@ def commands(machine: Machine) -> list[str]:
         (
             replace(SYSTEM, managers=Managers("", ("uv",), is_closed=True), installer="uv"),
             [
-                "uv venv --python /usr/bin/python3 .venv",
+                "uv venv --allow-existing --python /usr/bin/python3 .venv",
                 "uv pip install --python .venv/bin/python 'lensmith[train]'",
             ],
         ),
@@ -116,6 +118,27 @@ def test_a_base_that_lacks_nothing_is_left_alone() -> None:
     ready = replace(BASE, torch=READY.torch, torchvision=READY.torchvision)
     assert all(one.ok for one in diagnose(ready))
     assert commands(ready) == []
+
+
+def test_an_environment_that_is_there_is_not_made_again(tmp_path: Path) -> None:
+    python = tmp_path / "envs" / "lensmith" / "bin" / "python"
+    here = replace(BASE, executable=sys.executable, prefix=str(tmp_path))
+    assert commands(here)[0] == f"conda create -y -p {tmp_path}/envs/lensmith python=3.13 pip"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert [line.split()[0] for line in commands(here)] == [str(python)]
+    assert "is there" in find(here, "environment").cure
+    assert len(commands(replace(here, executable="/elsewhere/python"))) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_conda_of_somebody_else_gets_no_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conda").mkdir(mode=0o555)
+    monkeypatch.setenv("HOME", str(tmp_path / "ann"))
+    here = replace(BASE, executable=sys.executable, prefix=str(tmp_path / "conda"))
+    assert f"-p {tmp_path}/ann/.conda/envs/lensmith" in commands(here)[0]
 
 
 def test_what_conda_brought_conda_replaces() -> None:

@@ -42,7 +42,7 @@ def install_extra(machine: Machine) -> Command:
     not and is given what is missing, and a new environment gets lensmith from where this one came.
     """
     home, origin = home_of(machine), _origin(machine)
-    if origin and home.make:
+    if origin and home.reason:
         return install(machine, f"{TRAIN} @ {origin}")
     if origin and home.tool != "pip":
         return install(machine, *(machine.unmet.get("train") or (TRAIN,)))
