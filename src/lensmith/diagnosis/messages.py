@@ -43,6 +43,7 @@ class Row:
     patterns: regular expressions over the text in one line, any of which is enough; means, why, cure: words, in
     which `{name}` stands for a group of the pattern or a fact of the machine; here: what to add and which commands
     to give where its conditions hold; confirmed_by: names of findings that show the same fault on this machine;
+    here_instead: the cures of such findings take the place of the row's own;
     after: rows of which this one is a consequence; instead_of: rows that say less of the same text; found_in:
     where the library's own words stand; sources: threads and documents, `read` where what is said was read there.
     """
@@ -60,6 +61,7 @@ class Row:
     confirmed_by: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     instead_of: tuple[str, ...] = ()
+    here_instead: bool = False
     found_in: tuple[Mapping[str, str], ...] = ()
 
     def search(self, text: str) -> re.Match[str] | None:
@@ -146,9 +148,9 @@ def _finding(row: Row, match: re.Match[str], about: Mapping[str, Finding], machi
         detail += f" On this machine the doctor finds: {'; '.join(finding.detail for finding in shown)}."
     if row.link:
         detail += f" See {row.link}"
-    cure = " ".join(
-        [_filled(row.cure, known), *(f"Here: {finding.cure}" for finding in shown if finding.cure)]
-    )
+    cures = [finding.cure for finding in shown if finding.cure]
+    in_general = [] if cures and row.here_instead else [_filled(row.cure, known)]
+    cure = " ".join([*in_general, *(f"Here: {cure}" for cure in cures)])
     commands = [command for finding in shown for command in finding.commands]
     commands += [_command(words, machine) for part in here for words in part.get("commands", ())]
     if any(map(is_ours, commands)):
