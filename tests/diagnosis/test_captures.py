@@ -5,6 +5,7 @@ What is expected of the doctor stands in each file, written from the thread that
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,26 @@ def test_the_verdict_on_a_capture(file: Path) -> None:
         assert any(word in words for word in group), f"none of {group} in\n{words}"
     for word in (word for group in groups(headers.get("never", "")) for word in group if word):
         assert word not in words
+
+
+def test_damaged_captures_are_read_as_far_as_they_go() -> None:
+    """Lines lost, mixed up, cut and doubled: there is a verdict, whatever it is."""
+    draw = random.Random(0)
+    texts = [file.read_text(encoding="utf-8").splitlines() for file in FILES]
+    changes = (
+        lambda line: "",
+        lambda line: draw.choice(draw.choice(texts)),
+        lambda line: line[: draw.randint(0, len(line))],
+        lambda line: line * 3,
+        lambda line: line.replace(".", draw.choice("|:=, -")),
+    )
+    for _ in range(150):
+        lines = list(draw.choice(texts))
+        for place in draw.sample(range(len(lines)), 8):
+            lines[place] = draw.choice(changes)(lines[place])
+        machine = read_machine(parse_capture("\n".join(["=== python", *lines])).source)
+        assert machine.unread == ()
+        assert diagnose(machine)
 
 
 def test_there_are_captures_of_both_kinds() -> None:
