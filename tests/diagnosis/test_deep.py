@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,15 +32,17 @@ def judge(*steps: dict[str, Any], code: int | None = 0, said: str = "") -> list[
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="computes with torch")
 def test_this_machine_computes_right() -> None:
-    exercise = run_exercise()
-    assert exercise.code == 0, exercise.said
-    steps = {one["step"]: one for one in exercise.steps}
+    command = [sys.executable, "-m", "lensmith", "doctor", "--deep", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    told = json.loads(done.stdout)
+    steps = {one["step"]: one for one in told["deep"]}
     assert {"import", "device", "float32", "bfloat16", "convolution", "end"} <= steps.keys()
     assert 0 < steps["float32"]["error"] < 1e-4
     assert 0 < steps["bfloat16"]["error"] < 2e-2
     assert 0 < steps["convolution"]["error"] < 1e-3
     assert steps["float32"]["tflops"] > 0
-    assert not [one for one in judge_exercise(exercise, READY) if one.severity == "error"]
+    (speed,) = [one for one in told["findings"] if one["name"] in ("speed", "results", "computing")]
+    assert speed["name"] == "speed" and "float32" in speed["detail"]
 
 
 def test_as_fast_as_expected() -> None:
@@ -110,6 +115,7 @@ def test_a_gpu_that_torch_did_not_take_is_said() -> None:
     assert (found[0].name, found[0].severity) == ("computing", "warning")
     assert "and not on GPU of 8.9" in found[0].detail
     assert "driver on your system is too old" in found[0].cure
+    assert found[1].name == "message"
 
 
 @pytest.mark.parametrize(
@@ -130,9 +136,19 @@ def test_a_gpu_that_torch_did_not_take_is_said() -> None:
 )
 def test_what_does_not_end_well(program: str, says: str, tmp_path: Path) -> None:
     exercise = run_exercise(python=str(script(tmp_path / "bin", "python", program)))
-    (found,) = judge_exercise(exercise, READY)
+    found = judge_exercise(exercise, READY)[0]
     assert (found.name, found.severity) == ("computing", "error")
     assert says in found.detail
+
+
+def test_what_torch_says_is_explained(tmp_path: Path) -> None:
+    words = "libcusparse.so.12: undefined symbol: __nvJitLinkComplete_12_4, version libnvJitLink.so.12"
+    program = f"raise ImportError({words!r})"
+    failed, message = judge_exercise(
+        run_exercise(python=str(script(tmp_path / "bin", "python", program))), READY
+    )
+    assert words in failed.detail
+    assert message.name == "message" and "LD_LIBRARY_PATH" in message.cure
 
 
 def test_what_hangs_is_ended_and_its_steps_are_kept(tmp_path: Path) -> None:

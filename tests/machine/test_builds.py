@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from lensmith.machine.builds import (
+    Target,
     builds_for,
     find_build,
+    find_builds,
     highest_cuda,
     min_driver,
     read_table,
+    refusals,
+    releases_for,
     runs_on,
     serves,
     torchvision_for,
@@ -125,16 +133,123 @@ def test_the_table_is_sound(platform: str) -> None:
         assert build.evidence in read_table()["evidence"]
 
 
-def test_the_table_knows_the_pair_of_every_default_build() -> None:
-    for build in builds_for("linux_x86_64"):
-        version = build.torch.removeprefix("==")
-        if build.index == "" and Version(version) >= Version("2.10"):
-            pair = Requirement(f"torchvision{torchvision_for(version)}")
-            assert pair.specifier.contains(build.torchvision.removeprefix("=="))
-
-
 def test_the_installed_torch_is_in_the_table() -> None:
     """A new default build asks for a new row: what CUDA it is for, and what that asks of a driver."""
     torch = pytest.importorskip("torch")
-    minor = ".".join(torch.__version__.split(".")[:2])
-    assert minor in read_table()["torchvision"]
+    version = torch.__version__.partition("+")[0]
+    assert [row for row in releases_for("linux_x86_64") if str(row.version) == version]
+
+
+@pytest.mark.parametrize(
+    ("torch", "torchvision"),
+    [("2.15.0", "~=0.29.2"), ("2.14.1", "==0.29.*"), ("2.10.0", "==0.25.*"), ("3.1.0", ">=0.25")],
+)
+def test_the_torchvision_of_a_torch(torch: str, torchvision: str) -> None:
+    assert torchvision_for(torch) == torchvision
+
+
+def a_target(platform: str = "linux_x86_64", python: str = "3.11", **rest: Any) -> Target:
+    return Target(**({"driver": None, "capabilities": ()} | rest), platform=platform, python=python)
+
+
+@pytest.mark.parametrize(
+    ("target", "torch", "found"),
+    [
+        (a_target(driver="580.95.05", capabilities=("8.9",)), "", "2.15.0"),
+        (a_target(driver="570.86.15", capabilities=("12.0",)), "", "2.11.0 cu128"),
+        (a_target(driver="570.86.15", capabilities=("12.0",)), "<2.8", "2.7.1 cu128"),
+        (a_target(driver="580.95.05", capabilities=("6.1",)), "", "2.14.1 cu126"),
+        (a_target(driver="580.95.05", capabilities=("6.1",)), "==1.13.1", "1.13.1"),
+        (a_target(driver="580.95.05", capabilities=("8.6",)), "==2.1.2+cu118", "2.1.2 cu118"),
+        (a_target(driver="470.57", capabilities=("8.6",)), "", "2.7.1 cu118"),  # the last for CUDA 11
+        (a_target(driver="580.95.05", capabilities=("3.7",)), "", "2.7.1 cu118"),
+        (a_target(driver="580.95.05", capabilities=("9.0",), python="3.8"), "", "2.4.1"),
+        (a_target(driver="580.95.05", capabilities=("9.0",), system="2.27"), "", "2.6.0"),  # Ubuntu 18.04
+        (a_target(capabilities=("9.0",)), "", "2.15.0"),  # the driver is not known
+        (a_target(), "", "2.15.0 cpu"),
+        (a_target("win_amd64"), "", "2.15.0"),
+        (a_target("win_amd64", driver="581.42", capabilities=("8.9",)), "", "2.15.0 cu132"),
+        (a_target("macosx_arm64", system="13.0"), "", "2.11.0"),
+        (a_target("macosx_x86_64"), "", "2.2.2"),
+        (a_target("linux_aarch64", driver="580.95.05", capabilities=("12.1",)), "", "2.15.0"),
+        (a_target(python="3.15"), "", "2.15.0 cpu"),
+    ],
+)
+def test_the_newest_release_for_a_machine(target: Target, torch: str, found: str) -> None:
+    best = find_builds(target, SpecifierSet(torch))[0]
+    assert f"{best.version} {best.index}".strip() == found
+    assert refusals(target, SpecifierSet(torch)) == []
+
+
+def test_of_one_release_the_default_build_is_preferred() -> None:
+    found = find_builds(a_target(driver="580.95.05", capabilities=("8.9",)), SpecifierSet("==2.8.0"))
+    assert [build.index for build in found] == ["", "cu129", "cu128", "cu126"]
+    assert {build.torchvision for build in found} == {"==0.23.0"}
+
+
+def test_what_was_released_by_a_day() -> None:
+    gpu = a_target(driver="580.95.05", capabilities=("8.6",), python="3.10")
+    assert [str(find_builds(gpu, before=date(2023, 5, day))[0].version) for day in (7, 8)] == [
+        "2.0.0",
+        "2.0.1",
+    ]
+    assert find_builds(gpu, before=date(2022, 10, 27)) == []
+    assert refusals(gpu, before=date(2022, 10, 27)) == [
+        "torch 1.13.0 to 2.15.0 are known for linux_x86_64, none by 2022-10-27"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "torch", "reasons"),
+    [
+        (
+            a_target(python="3.12"),
+            "==1.13.1",
+            ["torch 1.13.1 has wheels for Python >=3.7,<3.12, not for 3.12"],
+        ),
+        (
+            a_target(driver="570.1", capabilities=("12.0",), python="3.12"),
+            "==1.13.1",
+            ["not for 3.12", "no code for compute capability 12.0; it has 3.7, 5.0"],
+        ),
+        (
+            a_target(driver="470.57", capabilities=("9.0",)),
+            "==2.15.0",
+            ["needs NVIDIA driver 580 or newer, and this is 470.57"],
+        ),
+        (a_target(capabilities=("3.5",), driver="470.57"), "", ["no code for compute capability 3.5"]),
+        (
+            a_target("macosx_arm64", system="13.0"),
+            "==2.15.0",
+            ["needs macOS 14.0 or newer, and this is 13.0"],
+        ),
+        (a_target("linux_riscv64"), "", ["no build of torch for linux_riscv64 is known"]),
+        (
+            a_target(),
+            "==1.12.1",
+            ["torch 1.13.0 to 2.15.0 are known for linux_x86_64, none of them is torch==1.12.1"],
+        ),
+        # Nothing alone rules all out: cu126 has the code and cu130 asks for more than the driver serves.
+        (
+            a_target(driver="570.1", capabilities=("12.0",)),
+            "==2.12.0",
+            ["(cu130) needs NVIDIA driver 580", "(cu132) needs NVIDIA driver 580", "(cu126) has no code for"],
+        ),
+    ],
+)
+def test_why_there_is_none(target: Target, torch: str, reasons: list[str]) -> None:
+    said = refusals(target, SpecifierSet(torch))
+    assert all(any(reason in one for one in said) for reason in reasons), said
+    assert find_builds(target, SpecifierSet(torch)) == []
+
+
+@pytest.mark.parametrize("platform", [*PLATFORMS, "macosx_x86_64"])
+def test_every_release_says_when_and_for_which_python(platform: str) -> None:
+    builds = releases_for(platform)
+    days = [build.released for build in builds]
+    assert days == sorted(days, reverse=True)
+    for build in builds:
+        assert build.python.startswith(">=3."), build
+        assert build.read >= "2026-11-23", build
+        assert build.system or platform == "win_amd64", build
+    assert builds[-1].version == Version("1.13.0")

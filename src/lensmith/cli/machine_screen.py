@@ -17,7 +17,7 @@ from lensmith.diagnosis.quoting import paste
 from lensmith.machine.facts import Machine
 
 _LABEL = 10
-_COLOURS = {"ok": "32", "warning": "33", "error": "31"}
+_COLOURS = {"ok": "32", "note": "36", "warning": "33", "error": "31"}
 _MADE_BY = {"": "in no environment", "venv": "a venv", "uv": "a venv of uv", "conda": "conda", "pixi": "pixi"}
 
 
@@ -26,7 +26,8 @@ def print_machine(machine: Machine, settings: EditorSettings) -> None:
     show.line(_bold(f"lensmith {version('lensmith')}"))
     for label, words in _facts(machine):
         _entry(label, words)
-    _entry("editors", "take this Python as interpreter; where: lensmith doctor --editor")
+    how = " over SSH" if settings.remote else ""
+    _entry("editors", f"take this Python as interpreter{how}: lensmith doctor --editor")
     show.line()
 
 
@@ -34,23 +35,22 @@ def print_messages(findings: Sequence[Finding]) -> None:
     """What a pasted error means, as paragraphs."""
     for finding in findings:
         for words in (finding.detail, f"What mends it: {finding.cure}"):
-            for row in textwrap.wrap(words, 100, break_long_words=False, break_on_hyphens=False):
+            for row in _fold(words, _width() or 100):
                 show.line(row)
-        for command in finding.commands:
-            show.line(f"  {paste(command)}")
+        _commands(finding)
         show.line()
 
 
 def print_findings(findings: Sequence[Finding], told: Sequence[Finding] = ()) -> None:
     """Each with its cure, then the verdict on them and on what was `told` before."""
     for finding in findings:
-        mark = "ok" if finding.ok else finding.severity
+        if finding.ok and finding.name == "python":
+            continue  # among the facts above
+        mark = finding.severity if not finding.ok else "note" if finding.cure else "ok"
         _entry(mark, finding.detail, _COLOURS[mark])
         if finding.cure:
             _entry("", finding.cure)
-        for command in finding.commands:
-            # Never folded: it is there to be copied.
-            show.line(f"{'':<{_LABEL}}  {_paint(paste(command), '36')}")
+        _commands(finding)
     show.line()
     show.line(_verdict([*told, *findings]))
 
@@ -68,15 +68,12 @@ def print_editors(settings: EditorSettings) -> None:
 
 
 def _facts(machine: Machine) -> Iterator[tuple[str, str]]:
-    yield "system", f"{machine.system} ({machine.platform})"
-    yield (
-        "",
-        f"{machine.cores} cores, {_size(machine.memory)} memory, {_size(machine.disk_free)} free on disk",
-    )
-    yield (
-        "Python",
-        f"{machine.python}, {_MADE_BY[machine.managers.made_by]}; packages by {_packages(machine)}",
-    )
+    yield "system", f"{machine.system} ({machine.platform}){_surroundings(machine)}"
+    cores = f"{machine.cores} core{'s' if machine.cores != 1 else ''}"
+    cores += f" of {machine.processor}" if machine.processor else ""
+    yield "", f"{cores}, {_size(machine.memory)} memory, {_size(machine.disk_free)} free on disk"
+    made_by = _MADE_BY[machine.managers.made_by]
+    yield "Python", f"{machine.python}, {made_by}; packages by {_packages(machine)}"
     yield "", machine.executable
     for gpu in machine.nvidia.gpus:
         yield "GPU", f"{gpu.name}, compute capability {gpu.capability or 'unknown'}, {_size(gpu.memory)}"
@@ -85,22 +82,37 @@ def _facts(machine: Machine) -> Iterator[tuple[str, str]]:
         yield "", f"NVIDIA driver {machine.nvidia.driver}, serves CUDA up to {cuda}"
 
 
+def _surroundings(machine: Machine) -> str:
+    around, job = machine.surroundings, machine.variables.get("SLURM_JOB_ID")
+    inside = [around.container, "WSL" if around.wsl else "", f"Slurm job {job}" if job else ""]
+    return "".join(f", in {one}" for one in inside if one)
+
+
 def _packages(machine: Machine) -> str:
     return ", ".join(machine.managers.here) or "nothing that is installed"
 
 
+def _commands(finding: Finding) -> None:
+    for command in finding.commands:
+        # Never folded: it is there to be copied.
+        show.line(f"  {_paint(paste(command), '36')}")
+
+
 def _entry(label: str, words: str, colour: str = "") -> None:
-    room = _width() - _LABEL
-    rows = textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False) if room else [words]
-    for row in rows:
+    width = _width()
+    for row in _fold(words, width - _LABEL) if width else [words]:
         show.line(f"{_paint(f'{label:<{_LABEL}}', colour) if label else ' ' * _LABEL}{row}")
         label = ""
 
 
+def _fold(words: str, room: int) -> list[str]:
+    return textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
+
+
 def _width() -> int:
-    """Columns to fold at; what goes into a file or a pipe is not folded, so that it can be searched."""
+    """Columns to fold at; 0 for a file or a pipe, where what is not folded can be searched."""
     if not sys.stdout.isatty():
-        return _LABEL
+        return 0
     return max(40, min(shutil.get_terminal_size().columns, 100)) - 1
 
 

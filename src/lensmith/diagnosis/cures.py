@@ -7,8 +7,11 @@ instead: two installers that write the same package leave neither's record true.
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
 
 from lensmith.diagnosis.homes import Home, find_conda, home_of
 from lensmith.diagnosis.quoting import Command
@@ -32,6 +35,20 @@ def install(machine: Machine, *requirements: str, index: str = "") -> Command:
     return (*_installer(home, "install"), *requirements, *source)
 
 
+def install_extra(machine: Machine) -> Command:
+    """Install what training needs besides torch.
+
+    A lensmith that came from a folder or a repository is in no index: pip is content with the installed one, uv is
+    not and is given what is missing, and a new environment gets lensmith from where this one came.
+    """
+    home, origin = home_of(machine), _origin(machine)
+    if origin and home.reason:
+        return install(machine, f"{TRAIN} @ {origin}")
+    if origin and home.tool != "pip":
+        return install(machine, *(machine.unmet.get("train") or (TRAIN,)))
+    return install(machine, TRAIN)
+
+
 def gpu_build(machine: Machine) -> Build | None:
     """The build that this machine's driver serves and its GPUs run; None where there is none."""
     if machine.nvidia.driver is None:
@@ -42,11 +59,11 @@ def gpu_build(machine: Machine) -> Build | None:
 
 def first_install(machine: Machine) -> tuple[Command, ...]:
     """What brings torch to a machine that has none: the plain command wherever the default build fits."""
-    build = gpu_build(machine)
+    build, own = gpu_build(machine), install_extra(machine)
     if build is None or build in builds_for(machine.platform)[:1]:
-        return (install(machine, TRAIN),)
+        return (own,)
     # First the pair: the extra then finds it installed and leaves it alone.
-    return install(machine, *build.requirements, index=build.index), install(machine, TRAIN)
+    return install(machine, *build.requirements, index=build.index), own
 
 
 def replace_pair(machine: Machine, build: Build | None) -> tuple[Command, ...]:
@@ -88,6 +105,18 @@ def ensure_pip(machine: Machine) -> Command:
     if conda:
         return (conda, "install", "-y", "-p", machine.prefix, "pip")
     return (machine.executable, "-m", "ensurepip", "--upgrade")
+
+
+def _origin(machine: Machine) -> str:
+    """Where lensmith was installed from, as an installer takes it; empty for a package index."""
+    if machine.executable != sys.executable:
+        return ""  # a machine that was written down elsewhere
+    try:
+        told = json.loads(distribution("lensmith").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return ""
+    url, vcs = told.get("url", ""), told.get("vcs_info")
+    return f"{vcs['vcs']}+{url}@{vcs['commit_id']}" if url and vcs else url
 
 
 def _installer(home: Home, verb: str) -> Command:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lensmith.diagnosis.doctor import GIB, Finding
+from lensmith.diagnosis.messages import explain_message
 from lensmith.diagnosis.speeds import Expected, expected_of_cpu, expected_of_gpu
 from lensmith.machine.facts import Machine
 
@@ -74,6 +75,11 @@ def judge_exercise(exercise: Exercise, machine: Machine) -> list[Finding]:
     steps = {step["step"]: step for step in exercise.steps}
     found = [_unfinished(exercise, steps)] if exercise.code != 0 else []
     device = steps.get("device")
+    if device and device["device"] == "cpu" and machine.nvidia.gpus and machine.torch and machine.torch.cuda:
+        words = f"torch computed on the CPU, and not on {machine.nvidia.gpus[0].name}"
+        found.append(Finding("computing", "warning", words, _first_line(exercise.said)))
+    if found:
+        found += explain_message(exercise.said, machine)
     if device is None:
         return found
     wrong = [
@@ -81,9 +87,6 @@ def judge_exercise(exercise: Exercise, machine: Machine) -> list[Finding]:
     ]
     if wrong:
         found.append(_wrong(wrong, steps, device))
-    if device["device"] == "cpu" and machine.nvidia.gpus and machine.torch and machine.torch.cuda:
-        words = f"torch computed on the CPU, and not on {machine.nvidia.gpus[0].name}"
-        found.append(Finding("computing", "warning", words, _first_line(exercise.said)))
     found += _speed(steps, device, machine)
     return found
 

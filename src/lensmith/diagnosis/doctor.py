@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     interpreter.check_conda,
     interpreter.check_shadows,
     interpreter.check_copies,
+    torch_pair.check_libc,
     torch_pair.check_torch,
     torch_pair.check_torchvision,
     torch_pair.check_torchaudio,
@@ -63,11 +64,14 @@ def _in_a_home(findings: list[Finding], machine: Machine) -> list[Finding]:
     """Where nothing may be installed into the Python at hand, an environment of one's own is the one cure."""
     home = home_of(machine)
     mended = [finding for finding in findings if finding.commands and not finding.ok]
-    if not home.make or not mended:
+    if not home.reason or not mended:
         return findings
     worst: Severity = "error" if any(one.severity == "error" for one in mended) else "warning"
     enter = "; ".join(paste(command) for command in home.enter)
-    cure = f"Make an environment for lensmith (to work in it later: {enter}):"
+    does = (
+        "Make an environment for lensmith" if home.make else "Use the environment that is there for lensmith"
+    )
+    cure = f"{does} (to work in it later: {enter}):"
     first = Finding("environment", worst, home.reason, cure, (*home.make, *first_install(machine)))
     # What else needs packages needs them there, and gets them there.
     return [first, *(replace(one, cure="", commands=()) if one in mended else one for one in findings)]

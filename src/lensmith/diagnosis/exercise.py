@@ -56,20 +56,18 @@ def describe(torch: Any, device: str) -> Step:
 
 
 def multiply_all(torch: Any, device: str) -> Iterator[Step]:
-    """Matrix products in each precision that the device has."""
-    kinds = {
-        "float32": (torch.float32, False),
-        "tf32": (torch.float32, True),
-        "bfloat16": (torch.bfloat16, False),
-    }
-    if device != "cuda" or torch.cuda.get_device_capability()[0] < 8:
-        del kinds["tf32"]
+    """Matrix products in each precision that the device has in hardware; what older GPUs imitate is left out."""
+    kinds = {"float32": (torch.float32, False)}
+    if device == "cuda" and torch.cuda.get_device_capability()[0] >= 8:
+        kinds["tf32"] = (torch.float32, True)
+    if device == "cpu" or "tf32" in kinds:
+        kinds["bfloat16"] = (torch.bfloat16, False)
     for name, (dtype, tensor_cores) in kinds.items():
         if device == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = tensor_cores
         yield {"step": name, **multiply(torch, device, dtype)}
     if device == "cuda":
-        yield {"step": "load", **look_under_load(torch)}
+        yield {"step": "load", **look_under_load(torch, dtype)}
 
 
 def multiply(torch: Any, device: str, dtype: Any) -> Step:
@@ -116,10 +114,9 @@ def copy(torch: Any, device: str) -> Step:
     return {"error": 0.0 if torch.equal(sent, back) else math.inf, "gigabytes": sent.numel() / seconds / 1e9}
 
 
-def look_under_load(torch: Any) -> Step:
+def look_under_load(torch: Any, dtype: Any) -> Step:
     """What nvidia-smi says of the GPU's clocks while it computes; empty where it says nothing."""
-    x = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
-    x @= x
+    x = torch.randn(8192, 8192, device="cuda").to(dtype)
     end = time.perf_counter() + _SECONDS
     while time.perf_counter() < end:
         for _ in range(20):

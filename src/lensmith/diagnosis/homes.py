@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from lensmith.diagnosis.quoting import Command
@@ -20,8 +23,8 @@ _CONDAS = ("conda", "mamba", "micromamba")
 class Home:
     """The environment that packages go into.
 
-    python: its interpreter; tool: what installs there; reason: why it has to be made first, empty where it is there;
-    make: the commands that make it; enter: the lines that make it the one that a shell uses.
+    python: its interpreter; tool: what installs there; reason: why it is another than the one at hand, else empty;
+    make: the commands that make it, where it is not there yet; enter: the lines that make a shell use it.
     """
 
     python: str
@@ -39,10 +42,10 @@ class Home:
 def home_of(machine: Machine) -> Home:
     """Where packages for this machine's Python may go."""
     managers = machine.managers
-    if managers.is_base:
-        return _beside_base(machine)
-    if managers.is_closed:
-        return _beside_system(machine)
+    if managers.is_base or managers.is_closed:
+        home = _beside_base(machine) if managers.is_base else _beside_system(machine)
+        # conda would make it again, and delete it for that.
+        return replace(home, make=()) if _is_here(machine) and Path(home.python).exists() else home
     if managers.made_by == "pixi" and "pixi" in managers.here:
         project = re.split(r"[\\/]\.pixi[\\/]", machine.prefix)[0]
         return Home(machine.executable, "pixi", folder=project if project != machine.prefix else "")
@@ -76,12 +79,15 @@ def know_conda(machine: Machine) -> tuple[Command, ...]:
 def _beside_base(machine: Machine) -> Home:
     root, windows = machine.prefix, machine.platform.startswith("win")
     folder = f"{root}\\envs\\{_NAME}" if windows else f"{root}/envs/{_NAME}"
+    if _is_here(machine) and not os.access(root, os.W_OK):
+        # A conda that belongs to somebody else: its second place for environments, which it finds by name too.
+        folder = str(Path(os.path.expanduser("~"), ".conda", "envs", _NAME))  # noqa: PTH111
     own = f"{root}\\Scripts\\conda.exe" if windows else f"{root}/bin/conda"
     conda = next((name for name in _CONDAS if name in machine.managers.here), own)
     return Home(
         python=f"{folder}\\python.exe" if windows else f"{folder}/bin/python",
         tool="pip",
-        reason="this is conda's base environment: what goes wrong in it takes conda itself along",
+        reason="this is conda's base environment, and what goes wrong in it takes conda itself along",
         make=((conda, "create", "-y", "-p", folder, f"python={_python()}", "pip"),),
         enter=(("conda", "activate", _NAME),),
     )
@@ -97,12 +103,17 @@ def _beside_system(machine: Machine) -> Home:
         tool="uv" if uv else "pip",
         reason="this is the system's own Python, which refuses packages from pip (PEP 668)",
         make=(
-            ("uv", "venv", "--python", machine.executable, _PLACE)
+            ("uv", "venv", "--allow-existing", "--python", machine.executable, _PLACE)
             if uv
             else (machine.executable, "-m", "venv", _PLACE),
         ),
         enter=(enter,),
     )
+
+
+def _is_here(machine: Machine) -> bool:
+    """Whether it is the machine that runs this, and not one that was written down."""
+    return machine.executable == sys.executable
 
 
 def _python() -> str:

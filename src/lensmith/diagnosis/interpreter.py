@@ -32,7 +32,7 @@ def check_python(machine: Machine) -> Finding | None:
 def check_installer(machine: Machine) -> Finding | None:
     """Nothing that installs packages."""
     home = home_of(machine)
-    if home.make or home.tool == "pixi" or machine.installer:
+    if home.reason or home.tool == "pixi" or machine.installer:
         return None
     words = "this Python has neither pip nor uv"
     return Finding("pip", "warning", words, "Install pip:", (ensure_pip(machine),))

@@ -5,7 +5,13 @@ from __future__ import annotations
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from lensmith.diagnosis.cures import TRAIN, first_install, gpu_build, install, pair_torchvision, replace_pair
+from lensmith.diagnosis.cures import (
+    first_install,
+    gpu_build,
+    install_extra,
+    pair_torchvision,
+    replace_pair,
+)
 from lensmith.diagnosis.finding import Finding
 from lensmith.machine.builds import builds_for, read_table, security_floor
 from lensmith.machine.facts import Machine
@@ -33,6 +39,20 @@ def check_torch(machine: Machine) -> Finding:
     if machine.platform.startswith("macosx"):
         kind = "macOS"
     return Finding("torch", "info", f"torch {version}, built for {kind}")
+
+
+def check_libc(machine: Machine) -> Finding | None:
+    """A Linux that is older than any wheel of torch takes."""
+    oldest = [
+        Version(build.system) for build in builds_for(machine.platform) if build.system and build.is_safe
+    ]
+    if not machine.libc or not oldest or Version(machine.libc) >= min(oldest):
+        return None
+    words = (
+        f"glibc {machine.libc} is too old: wheels of torch that lensmith can use need {min(oldest)} or later"
+    )
+    cure = "Use a newer Linux (Ubuntu 20.04, Debian 11, RHEL 8 or later), or a container of one."
+    return Finding("system", "error" if machine.torch is None else "warning", words, cure)
 
 
 def _torch_missing(machine: Machine) -> Finding:
@@ -127,4 +147,4 @@ def check_packages(machine: Machine) -> Finding | None:
     if not unmet:
         return None
     words = f"packages for training are missing or too old: {', '.join(unmet)}"
-    return Finding("packages", "error", words, "Install them:", (install(machine, TRAIN),))
+    return Finding("packages", "error", words, "Install them:", (install_extra(machine),))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from lensmith.machine.gpus import capability_of
 from lensmith.machine.source import Answer, Source
 
 _FIELDS = ("name", "driver_version", "compute_cap", "memory.total")
@@ -68,7 +69,7 @@ def read_nvidia(source: Source, seconds: float = SMI_SECONDS) -> Nvidia:
     return replace(
         told,
         driver=told.driver or module,
-        gpus=gpus,
+        gpus=tuple(replace(gpu, capability=gpu.capability or capability_of(gpu.name)) for gpu in gpus),
         hardware=bool(gpus) or _on_the_bus(source),
         devices=source.names("/dev/nvidia*"),
         module=module,

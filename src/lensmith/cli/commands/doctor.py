@@ -78,7 +78,9 @@ def doctor(
         machine = read_machine()
         findings = diagnose(machine)
     exercise = None
-    if deep:
+    if deep and machine.torch is None:
+        show.say("nothing was computed: torch is not installed")
+    elif deep:
         show.say("computing for a few seconds ...")
         exercise = run_exercise()
         findings += judge_exercise(exercise, machine)
@@ -120,7 +122,7 @@ def _mend(machine: Machine, findings: list[Finding], yes: bool) -> str | None:
     elif may_run(commands, yes):
         run_commands(commands)
         home = home_of(machine)
-        return home.python if home.make else None
+        return home.python if home.reason else None
     return None
 
 
