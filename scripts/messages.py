@@ -108,7 +108,7 @@ def _related(row: Row, rows: tuple[Row, ...]) -> Iterator[str]:
         if name not in _finding_names():
             yield f"the doctor has no finding called {name}"
     for part in row.here:
-        if unknown := set(part) - {"when", "says", "cure", "commands"}:
+        if unknown := set(part) - {"when", "says", "commands"}:
             yield f"what is {sorted(unknown)}"
         if unknown := set(part.get("when", {})) - set(CONDITIONS):
             yield f"no conditions {sorted(unknown)}"

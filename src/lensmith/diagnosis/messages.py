@@ -41,11 +41,11 @@ class Row:
     """One known message.
 
     patterns: regular expressions over the text in one line, any of which is enough; means, why, cure: words, in
-    which `{name}` stands for a group of the pattern or a fact of the machine; here: what to say, which commands to
-    give, and what cure in the place of the general one, where its conditions hold; confirmed_by: names of findings
-    that show the same fault on this machine; after: rows of which this one is a consequence; instead_of: rows that
-    say less of the same text; found_in: where the library's own words stand; sources: threads and documents, `read`
-    where what is said was read there.
+    which `{name}` stands for a group of the pattern or a fact of the machine; here: what to add and which commands
+    to give where its conditions hold; confirmed_by: names of findings that show the same fault on this machine;
+    here_instead: the cures of such findings take the place of the row's own; after: rows of which this one is a
+    consequence; instead_of: rows that say less of the same text; found_in: where the library's own words stand;
+    sources: threads and documents, `read` where what is said was read there.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Row:
     confirmed_by: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     instead_of: tuple[str, ...] = ()
+    here_instead: bool = False
     found_in: tuple[Mapping[str, str], ...] = ()
 
     def search(self, text: str) -> re.Match[str] | None:
@@ -158,10 +159,9 @@ def _finding(row: Row, match: re.Match[str], about: Mapping[str, Finding], machi
         detail += f" On this machine the doctor finds: {'; '.join(finding.detail for finding in shown)}."
     if row.link:
         detail += f" See {row.link}"
-    general = next((part["cure"] for part in here if "cure" in part), row.cure)
-    cure = " ".join(
-        [_filled(general, known), *(f"Here: {finding.cure}" for finding in shown if finding.cure)]
-    )
+    cures = [finding.cure for finding in shown if finding.cure]
+    in_general = [] if cures and row.here_instead else [_filled(row.cure, known)]
+    cure = " ".join([*in_general, *(f"Here: {cure}" for cure in cures)])
     commands = [command for finding in shown for command in finding.commands]
     commands += [_command(words, machine) for part in here for words in part.get("commands", ())]
     if any(map(is_ours, commands)):
@@ -256,7 +256,6 @@ CONDITIONS: Mapping[str, Callable[[Any, Machine], bool]] = {
     "environment": _same(lambda machine: machine.environment),
     "cuda": _same(lambda machine: bool(machine.torch.cuda) if machine.torch else None),
     "gpus": _same(lambda machine: bool(machine.nvidia.gpus)),
-    "driverless": _same(lambda machine: machine.nvidia.hardware and machine.nvidia.driver is None),
     "visible": _same(lambda machine: machine.visible_devices is not None),
     "memory": _same(lambda machine: machine.memory is not None),
     "shared_memory_below": lambda wanted, machine: (

@@ -12,7 +12,9 @@ from lensmith.machine.source import Answer, Source
 _FIELDS = ("name", "driver_version", "compute_cap", "memory.total")
 _FORMAT = "--format=csv,noheader"
 _NVIDIA_VENDOR, _DISPLAY_CLASS = "0x10de", "0x03"
-_LISTED = re.compile(r"^\s*(?:GPU (\d+): (.*?)|MIG (\S+)\s+Device\s+\d+:) \(UUID: ([^)]+)\)", re.MULTILINE)
+_LISTED = re.compile(r"^[ \t]*(?:GPU (\d+): (.*?)|MIG (\S+)\s+Device\s+\d+:) \(UUID: ([^)]+)\)", re.MULTILINE)
+_MODES = ("On", "Off", "N/A", "WDDM", "TCC", "MCDM")
+"""What ends the cell of the name: persistence mode, or Windows' driver model."""
 SMI_SECONDS = 5.0
 
 
@@ -113,7 +115,7 @@ def _of_the_driver(log: str) -> str:
 def parse_proc(text: str) -> str | None:
     """`/proc/driver/nvidia/version` -> the driver's version."""
     found = re.search(
-        r"^NVRM version:.*?Kernel Module\D*?\s(?:for \S+\s+)?(\d+\.\d+(?:\.\d+)?)", text, re.MULTILINE
+        r"^NVRM version:.*?Kernel Module\D*?\s(?:for \S+\s+)?(\d+\.\d+(?:\.\d+)?)", text[:400], re.MULTILINE
     )
     return found.group(1) if found else None
 
@@ -136,15 +138,18 @@ def parse_query(text: str) -> tuple[str | None, tuple[Gpu, ...]]:
 
 def parse_table(text: str) -> Nvidia:
     """What nvidia-smi prints when it is asked nothing -> driver, CUDA and GPUs; long names are cut there."""
-    driver = re.search(r"Driver Version:\s*(\d+(?:\.\d+)+)", text)
-    cuda = re.search(r"CUDA (?:UMD )?Version:\s*(\d+\.\d+)", text)
-    names = re.findall(
-        r"^\|\s+\d+\s+(\S.*?)\s+(?:On|Off|N/A|WDDM|TCC|MCDM)?\s*\|\s+[0-9A-Fa-f]{4,8}:", text, re.MULTILINE
-    )
-    sizes = re.findall(r"/\s*(\d+MiB)\s*\|", text)
-    sizes += [""] * (len(names) - len(sizes))
-    gpus = tuple(Gpu(name, None, _mebibytes(size)) for name, size in zip(names, sizes, strict=False))
-    return Nvidia(driver and driver[1], gpus, cuda=cuda and cuda[1])
+    driver = re.search(r"(?:Driver|KMD) Version: {0,9}(\d+(?:\.\d+)+)", text)
+    cuda = re.search(r"CUDA (?:UMD )?Version: {0,9}(\d+\.\d+)", text)
+    gpus: list[Gpu] = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 3 and re.match(r"[0-9A-Fa-f]{4,8}:", cells[2]):
+            words = cells[1].split()
+            gpus.append(Gpu(" ".join(words[1 : -1 if words[-1:] and words[-1] in _MODES else None])))
+        elif len(cells) > 3 and gpus and gpus[-1].memory is None:
+            size = re.fullmatch(r"[^/]*/ {0,9}(\d+MiB)", cells[2])
+            gpus[-1] = replace(gpus[-1], memory=_mebibytes(size[1]) if size else None)
+    return Nvidia(driver and driver[1], tuple(gpus), cuda=cuda and cuda[1])
 
 
 def parse_list(text: str) -> tuple[Gpu, ...]:
