@@ -15,6 +15,7 @@ from machines import BARE, CU13, CU126, READY, lines, nvidia
 from lensmith.diagnosis.doctor import Finding
 from lensmith.diagnosis.messages import Row, explain_message, read_messages
 from lensmith.machine.facts import Machine
+from lensmith.machine.managers import Managers
 from lensmith.machine.packages import Torch
 
 ROOT = Path(__file__).parents[2]
@@ -156,9 +157,11 @@ def test_the_answer_is_about_this_machine() -> None:
 def test_a_message_of_another_environment_is_told_as_such() -> None:
     message = "RuntimeError: Numpy is not available"
     assert "comes from" in explained("AssertionError: Torch not compiled with CUDA enabled", READY).detail
-    assert "another environment" in explained(message, READY).detail
-    old = replace(READY, torch=Torch("2.2.2", "12.1"))
-    assert lines(explained(message, old)) == ["/env/bin/python -m pip install 'numpy<2'"]
+    assert "another environment" in explained(message, replace(READY, numpy="2.3.0")).detail
+    assert "NumPy 1.26.4 is installed here" in explained(message, replace(READY, numpy="1.26.4")).detail
+    old = explained(message, replace(READY, torch=Torch("2.2.2", "12.1"), numpy="2.0.0"))
+    assert "torch 2.2.2 here was built for NumPy 1" in old.detail
+    assert lines(old)[-1] == "/env/bin/python -m pip install 'numpy<2'"
 
 
 def test_a_command_is_for_the_package_manager_and_the_system() -> None:
@@ -169,6 +172,14 @@ def test_a_command_is_for_the_package_manager_and_the_system() -> None:
         "uv pip install --python /env/bin/python opencv-python-headless",
     ]
     assert explained(message, replace(READY, platform="win_amd64")).commands == ()
+
+
+def test_nothing_is_installed_into_a_python_of_the_system() -> None:
+    message = "The 'sklearn' PyPI package is deprecated, use 'scikit-learn' rather than 'sklearn'"
+    closed = replace(READY, managers=Managers(made_by="", is_closed=True))
+    first, *_, last = lines(explained(message, closed))
+    assert "-m venv" in first
+    assert last.endswith("-m pip install scikit-learn") and not last.startswith("/env/bin/python ")
 
 
 def test_small_shared_memory_is_named() -> None:
@@ -187,6 +198,19 @@ def test_what_is_not_known_is_said_honestly() -> None:
     assert "lion.py:99" in found.detail and "the lion sleeps" in found.detail
     assert "the issues of timm 1.0.31" in found.cure
     assert "no Python exception" in explained("make: *** [all] Error 2", READY).detail
+
+
+def test_an_unknown_end_is_told_beside_what_is_known() -> None:
+    first, last = explain_message("AssertionError: Torch not compiled with CUDA enabled\nOddError: no", READY)
+    assert first.detail.startswith("torch is a CPU build")
+    assert last.detail == "Not known here: OddError: no"
+
+
+def test_an_end_of_several_lines_is_known_by_any_of_them() -> None:
+    text = 'RuntimeError: Error(s) in loading state_dict for Net:\n\tMissing key(s) in state_dict: "a".'
+    assert titles([explained(text)]) == ["The weights are for another network"]
+    built = "Getting requirements to build wheel: error\nModuleNotFoundError: No module named 'torch'"
+    assert titles([explained(built)]) == ["A package wants torch while it is built"]
 
 
 def test_nothing_is_said_of_nothing() -> None:

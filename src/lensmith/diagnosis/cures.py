@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 from lensmith.diagnosis.homes import Home, find_conda, home_of
 from lensmith.diagnosis.quoting import Command
-from lensmith.machine.builds import Build, builds_for, find_build, security_floor, torchvision_for
+from lensmith.machine.builds import Build, builds_for, find_build, min_driver, security_floor, torchvision_for
 from lensmith.machine.facts import Machine
 
 TRAIN = "lensmith[train]"
@@ -51,10 +51,13 @@ def install_extra(machine: Machine) -> Command:
 
 def gpu_build(machine: Machine) -> Build | None:
     """The build that this machine's driver serves and its GPUs run; None where there is none."""
-    if machine.nvidia.driver is None:
+    nvidia = machine.nvidia
+    # Where its tools are missing, the driver is at least the first of the CUDA that its library serves.
+    driver = nvidia.driver or (min_driver(nvidia.cuda, machine.platform) if nvidia.cuda else None)
+    if driver is None:
         return None
-    capabilities = [gpu.capability for gpu in machine.nvidia.gpus if gpu.capability]
-    return find_build(machine.platform, machine.nvidia.driver, capabilities)
+    capabilities = [gpu.capability for gpu in nvidia.gpus if gpu.capability]
+    return find_build(machine.platform, driver, capabilities)
 
 
 def first_install(machine: Machine) -> tuple[Command, ...]:

@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     interpreter.check_conda,
     interpreter.check_shadows,
     interpreter.check_copies,
+    torch_pair.check_libc,
     torch_pair.check_torch,
     torch_pair.check_torchvision,
     torch_pair.check_torchaudio,

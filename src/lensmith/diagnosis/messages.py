@@ -14,6 +14,8 @@ from packaging.specifiers import SpecifierSet
 
 from lensmith.diagnosis.cures import install, remove
 from lensmith.diagnosis.doctor import GIB, Finding, diagnose
+from lensmith.diagnosis.homes import home_of
+from lensmith.diagnosis.mending import is_ours
 from lensmith.diagnosis.quoting import Command
 from lensmith.diagnosis.transcript import Ending, clean, find_ending, one_line
 from lensmith.machine.facts import Machine
@@ -26,7 +28,10 @@ _PLACE = re.compile(r"\{(\w+)\}")
 VERBS = ("install", "remove", "empty-cache")
 """How a command of the table may begin, besides a program's name: what it becomes depends on the package manager."""
 FACTS = frozenset(
-    ("python", "python_minor", "executable", "torch", "cuda", "visible", "shared_memory", "memory")
+    (
+        *("python", "python_minor", "executable", "torch", "cuda", "visible", "shared_memory", "memory"),
+        *("numpy", "compiler", "conda_script", "library_path"),
+    )
 )
 """What the words of a row may name of the machine."""
 
@@ -38,8 +43,9 @@ class Row:
     patterns: regular expressions over the text in one line, any of which is enough; means, why, cure: words, in
     which `{name}` stands for a group of the pattern or a fact of the machine; here: what to add and which commands
     to give where its conditions hold; confirmed_by: names of findings that show the same fault on this machine;
-    after: rows of which this one is a consequence; instead_of: rows that say less of the same text; found_in:
-    where the library's own words stand; sources: threads and documents, `read` where what is said was read there.
+    here_instead: the cures of such findings take the place of the row's own; after: rows of which this one is a
+    consequence; instead_of: rows that say less of the same text; found_in: where the library's own words stand;
+    sources: threads and documents, `read` where what is said was read there.
     """
 
     name: str
@@ -55,6 +61,7 @@ class Row:
     confirmed_by: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     instead_of: tuple[str, ...] = ()
+    here_instead: bool = False
     found_in: tuple[Mapping[str, str], ...] = ()
 
     def search(self, text: str) -> re.Match[str] | None:
@@ -90,14 +97,18 @@ def explain_message(text: str, machine: Machine) -> list[Finding]:
     if not found:
         return [_unknown(lines, ending, machine)]
     about = {finding.name: finding for finding in reversed(diagnose(machine)) if not finding.ok}
-    rows = _ordered(list(found), ending)
+    ends = _at_the_end(found, ending, lines)
+    rows = _ordered(found, ends)
     told = [_finding(row, found[row], about, machine) for row in rows]
-    return [
+    told = [
         replace(finding, detail=f"This follows from the above: {finding.detail}")
         if {earlier.name for earlier in rows[:number]} & set(row.after)
         else finding
         for number, (row, finding) in enumerate(zip(rows, told, strict=True))
     ]
+    if ending and not ends and not ending.type.endswith("Warning"):
+        told.append(_unknown(lines, ending, machine))
+    return told
 
 
 def _matches(lines: str) -> dict[Row, re.Match[str]]:
@@ -112,10 +123,17 @@ def _matches(lines: str) -> dict[Row, re.Match[str]]:
     return {row: found[row] for row in sorted(kept, key=lambda row: found[row].start())}
 
 
-def _ordered(rows: list[Row], ending: Ending | None) -> list[Row]:
+def _at_the_end(found: Mapping[Row, re.Match[str]], ending: Ending | None, lines: str) -> set[Row]:
+    """Rows that are about the exception with which the program ended."""
+    if ending is None:
+        return set()
+    place = one_line(lines)[0].rfind(ending.text)
+    return {row for row, match in found.items() if match.end() > place or row.search(ending.text)}
+
+
+def _ordered(rows: Iterable[Row], ends: set[Row]) -> list[Row]:
     """How the program ended comes first, then the rest as it was printed; causes before consequences."""
-    last = f"{ending.type}: {ending.words}" if ending else ""
-    waiting = sorted(rows, key=lambda row: not row.search(last))
+    waiting = sorted(rows, key=lambda row: row not in ends)
     ordered: list[Row] = []
     while waiting:
         open_names = {row.name for row in waiting}
@@ -141,11 +159,14 @@ def _finding(row: Row, match: re.Match[str], about: Mapping[str, Finding], machi
         detail += f" On this machine the doctor finds: {'; '.join(finding.detail for finding in shown)}."
     if row.link:
         detail += f" See {row.link}"
-    cure = " ".join(
-        [_filled(row.cure, known), *(f"Here: {finding.cure}" for finding in shown if finding.cure)]
-    )
+    cures = [finding.cure for finding in shown if finding.cure]
+    in_general = [] if cures and row.here_instead else [_filled(row.cure, known)]
+    cure = " ".join([*in_general, *(f"Here: {cure}" for cure in cures)])
     commands = [command for finding in shown for command in finding.commands]
     commands += [_command(words, machine) for part in here for words in part.get("commands", ())]
+    if any(map(is_ours, commands)):
+        # Where packages may not go into this Python, into one that is made first.
+        commands = [*home_of(machine).make, *commands]
     return Finding(MESSAGE, "warning", detail, cure, tuple(dict.fromkeys(commands)))
 
 
@@ -189,6 +210,10 @@ def _known(match: re.Match[str], machine: Machine) -> dict[str, str]:
         "visible": repr(machine.visible_devices or ""),
         "shared_memory": f"{(machine.shared_memory or 0) / 2**20:,.0f} MiB",
         "memory": f"{(machine.memory or 0) / GIB:.1f} GiB",
+        "numpy": machine.numpy or "",
+        "compiler": machine.surroundings.compiler or "",
+        "conda_script": machine.managers.conda_script,
+        "library_path": repr(machine.variables.get("LD_LIBRARY_PATH", "")),
     }
     groups = {name: _quoted(value) for name, value in match.groupdict(default="").items()}
     if "found" in groups:
@@ -207,11 +232,8 @@ def _command(words: Iterable[str], machine: Machine) -> Command:
     if verb == "remove":
         return remove(machine, rest)
     if verb == "empty-cache":
-        return (
-            ("uv", "cache", "clean")
-            if machine.installer == "uv"
-            else (machine.executable, "-m", "pip", "cache", "purge")
-        )
+        home = home_of(machine)
+        return ("uv", "cache", "clean") if home.tool == "uv" else (home.python, "-m", "pip", "cache", "purge")
     return tuple(_filled(word, {"executable": machine.executable}) for word in (verb, *rest))
 
 
@@ -239,8 +261,13 @@ CONDITIONS: Mapping[str, Callable[[Any, Machine], bool]] = {
     "shared_memory_below": lambda wanted, machine: (
         machine.shared_memory is not None and machine.shared_memory < wanted * 2**20
     ),
-    "container": _same(lambda machine: bool(getattr(machine, "container", False))),
-    "library_path": _same(lambda machine: bool(getattr(machine, "library_path", ""))),
+    "container": _same(lambda machine: bool(machine.surroundings.container)),
+    "library_path": _same(lambda machine: bool(machine.variables.get("LD_LIBRARY_PATH"))),
+    "numpy": _version(lambda machine: machine.numpy),
+    "compiler": _same(lambda machine: machine.surroundings.compiler is not None),
+    "conda": _same(lambda machine: bool(machine.managers.conda_script)),
+    "closed": _same(lambda machine: machine.managers.is_closed),
+    "avx2": _same(lambda machine: "avx2" in machine.instructions if machine.instructions else None),
 }
 """What a row may ask of the machine, by the words of the table. What is not known does not hold."""
 

@@ -41,6 +41,20 @@ def check_torch(machine: Machine) -> Finding:
     return Finding("torch", "info", f"torch {version}, built for {kind}")
 
 
+def check_libc(machine: Machine) -> Finding | None:
+    """A Linux that is older than any wheel of torch takes."""
+    oldest = [
+        Version(build.system) for build in builds_for(machine.platform) if build.system and build.is_safe
+    ]
+    if not machine.libc or not oldest or Version(machine.libc) >= min(oldest):
+        return None
+    words = (
+        f"glibc {machine.libc} is too old: wheels of torch that lensmith can use need {min(oldest)} or later"
+    )
+    cure = "Use a newer Linux (Ubuntu 20.04, Debian 11, RHEL 8 or later), or a container of one."
+    return Finding("system", "error" if machine.torch is None else "warning", words, cure)
+
+
 def _torch_missing(machine: Machine) -> Finding:
     words, cure = "torch is not installed", "Install it:"
     if not builds_for(machine.platform):

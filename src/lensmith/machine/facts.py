@@ -38,14 +38,15 @@ class Machine:
     """What is known of this machine; sizes in bytes, None where a fact could not be read.
 
     platform: as wheels name it (`linux_x86_64`); installer: what can install packages here, empty
-    for nothing; managers: which tool made the environment, and which are here; cores, memory: what this
-    process may use, a container's limit included; processor, instructions: its name, and what torch
-    chooses kernels by; disk_free: where runs go; install_free: where packages go; shared_memory: the
-    size of /dev/shm; copies: every installed torch, in the order in which an import finds them;
-    conda_build: the file name of conda's record of pytorch, which holds its build;
-    conda_cpuonly: conda's package `cpuonly` is there, which forbids GPU builds; packages: versions
-    of what the extras name; unmet: each extra's requirements that are not met; variables: those of the
-    environment that tell something; unread: probes that failed, with the error.
+    for nothing; managers: which tool made the environment, and which are here; libc: the version of
+    glibc, empty where there is none; cores, memory: what this process may use, a container's limit
+    included; processor, instructions: its name, and what torch chooses kernels by; disk_free: where
+    runs go; install_free: where packages go; shared_memory: the size of /dev/shm; copies: every
+    installed torch, in the order in which an import finds them; conda_build: the file name of conda's
+    record of pytorch, which holds its build; conda_cpuonly: conda's package `cpuonly` is there, which
+    forbids GPU builds; packages: versions of what the extras name; unmet: each extra's requirements
+    that are not met; variables: those of the environment that tell something; unread: probes that
+    failed, with the error.
     """
 
     python: str
@@ -56,6 +57,7 @@ class Machine:
     installer: Literal["pip", "uv", ""] = "pip"
     managers: Managers = field(default_factory=Managers)
     prefix: str = ""
+    libc: str = ""
     cores: int = 1
     memory: int | None = None
     processor: str = ""
@@ -146,11 +148,13 @@ def read_machine(source: Source | None = None) -> Machine:
 
 def _of_python(source: Source) -> dict[str, Any]:
     python = source.python
+    libc = source.system.get("glibc", "")
     return {
         "python": python.version,
         "executable": python.executable,
         "platform": python.platform,
         "prefix": python.prefix,
+        "libc": libc if re.fullmatch(r"\d+(\.\d+)+", libc) else "",
         "system": source.system.get("name") or _name(source) or python.platform,
     }
 
@@ -193,8 +197,7 @@ def _environment(source: Source, managers: Managers) -> Literal["venv", "conda",
 def _installer(managers: Managers) -> Literal["pip", "uv", ""]:
     if "pip" in managers.here:
         return "pip"
-    # An environment that uv made has no pip, and uv is somewhere.
-    return "uv" if "uv" in managers.here or managers.made_by == "uv" else ""
+    return "uv" if "uv" in managers.here else ""
 
 
 def _version(source: Source, name: str) -> str | None:

@@ -18,7 +18,8 @@ _ABOVE = ("~", "/opt", "/root", "/usr/local")
 class Managers:
     """made_by: what made the environment, empty for the system's own Python or one that is in none.
 
-    here: those of pip, uv, conda, mamba, micromamba and pixi that can be run; pip where this Python has it.
+    here: those of pip, uv, conda, mamba, micromamba and pixi that can be run; pip where this Python has it, uv and
+    pixi also where they made the environment: whoever made it has them.
     conda_script: the `conda.sh` that makes `conda` known to a shell, where one was found.
     is_closed: the system's Python, which refuses pip ("externally-managed-environment").
     is_base: conda's own environment, in which conda itself lives.
@@ -39,9 +40,11 @@ def read_managers(source: Source) -> Managers:
     )
     variables = source.environment
     told = {"conda": variables.get("CONDA_EXE"), "mamba": None, "micromamba": variables.get("MAMBA_EXE")}
-    here = [name for name in PROGRAMS if source.program(name) or told.get(name)]
+    maker = _maker(source)
+    made_here = {maker} & {"uv", "pixi"}
+    here = [name for name in PROGRAMS if source.program(name) or told.get(name) or name in made_here]
     return Managers(
-        made_by=_maker(source),
+        made_by=maker,
         here=(*(["pip"] if has_pip else []), *here),
         conda_script=_conda_script(source),
         is_closed=_is_closed(source),

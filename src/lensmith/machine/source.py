@@ -58,7 +58,7 @@ class Source(Protocol):
 
     @property
     def system(self) -> Mapping[str, str]:
-        """What no file tells: `name`, `kernel`, `cores`, `memory`, as text; what is not known is left out."""
+        """What no file tells: `name`, `kernel`, `cores`, `memory`, `glibc`, as text, where it is known."""
 
     def text(self, path: str, part: Part = whole) -> str | None:
         """`part` of what a file holds; None where it cannot be read."""
