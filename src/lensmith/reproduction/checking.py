@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import Distribution, distributions
@@ -20,6 +21,8 @@ from lensmith.reproduction.uv import Answer, run_program, run_uv
 
 _LIMIT = 300.0
 """Seconds for one import: torch's first takes half a minute where the disk is slow."""
+_ERROR = re.compile(r"[\w.]*(?:Error|Exception): |error: |fatal: ")
+_ADVICE = re.compile(r"\s*hint:")
 _TORCH = """
 import json, torch
 found = {"version": torch.__version__, "cuda": torch.version.cuda, "available": torch.cuda.is_available()}
@@ -129,8 +132,9 @@ def explain_failure(name: str, what: str, answer: Answer, python: Path) -> Fault
     """What a program's last words say, with the cure that is known for such a text; commands are for `python`."""
     if answer.code is None:
         return Fault(name, "error", f"{what}: {answer.err}", "Try it by hand.")
-    lines = [line for line in answer.err.strip().splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else f"ended with code {answer.code}"
+    lines = [line.strip() for line in answer.err.splitlines() if line.strip() and not _ADVICE.match(line)]
+    errors = [line for line in lines if _ERROR.match(line)]
+    last = next(iter([*errors[-1:], *lines[-1:]]), f"ended with code {answer.code}")[:400]
     if answer.code < 0 or answer.code > 128:
         last = f"the process was ended by signal {-answer.code if answer.code < 0 else answer.code - 128}"
     machine = replace(read_machine(), executable=str(python), installer="uv")
