@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from package_index import PackageIndex, served_index
+from sleepers import marked  # noqa: F401  (a fixture)
 
 _OTHERS = ("UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX", "UV_OFFLINE")
 

@@ -1,0 +1,241 @@
+"""Foreign code runs here: in a folder of its own, with a bare environment, under limits; nothing of it is left.
+
+What keeps it in its bounds is `guard`. Windows has no such thing: there its tree of processes is ended, and no more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lensmith.errors import UsageError
+from lensmith.machine.limits import memory as most_memory
+from lensmith.reproduction.figures import Figure, FigureReader
+from lensmith.reproduction.output import Log, Output
+from lensmith.reproduction.verdict import Ended
+from lensmith.runs.fields import seconds_of
+from lensmith.types import Event
+
+KEPT = (
+    *("LANG", "LANGUAGE", "LC_*", "TZ", "TERM", "COLUMNS"),
+    *(
+        "CUDA_*",
+        "NVIDIA_*",
+        "HIP_*",
+        "ROCR_*",
+        "LD_LIBRARY_PATH",
+        "OMP_*",
+        "MKL_*",
+        "OPENBLAS_*",
+        "SSL_CERT_*",
+    ),
+    *(
+        "SYSTEMROOT",
+        "SYSTEMDRIVE",
+        "COMSPEC",
+        "PATHEXT",
+        "WINDIR",
+        "PROCESSOR_ARCHITECTURE",
+        "NUMBER_OF_PROCESSORS",
+    ),
+)
+"""Variables that foreign code may see. A list of what may pass, since secrets have any name."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What foreign code may take: seconds, bytes of memory (None for no limit), and whether it has a network."""
+
+    seconds: float
+    memory: int | None
+    network: bool = False
+
+
+def parse_limits(seconds: str, memory: str | None, network: bool) -> Limits:
+    """`30m` and `8G` as they are typed; without a limit on memory, three quarters of what this process may use.
+
+    Raises `UsageError` for what is no time or size.
+    """
+    allowed = most_memory()
+    most = allowed * 3 // 4 if allowed else None
+    try:
+        limit = seconds_of(seconds)
+    except UsageError as error:
+        raise UsageError(f"--time-limit {seconds} is not a time", hint=error.hint) from None
+    return Limits(limit, most if memory is None else _bytes(memory), network)
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip().lower())
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"--memory-limit {text} is no size", hint="Write it like 8G or 500M.")
+    return int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " "))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command runs: its folder, the variables that it sees, and the file that keeps what it prints."""
+
+    folder: Path
+    variables: Mapping[str, str]
+    log: Path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ended. conditions: what held it in bounds, in words; output, peak: bytes."""
+
+    command: str
+    ended: Ended
+    figures: tuple[Figure, ...]
+    conditions: tuple[str, ...]
+    output: int
+    peak: int | None
+
+
+def run_command(command: str, place: Place, limits: Limits) -> Generator[Event, None, Ran]:
+    """Run a command line in the system's shell, its output in `place.log`; yields an event about once a second.
+
+    Closed early, it ends everything that the command started.
+    """
+    place.log.parent.mkdir(parents=True, exist_ok=True)
+    began, reader = time.monotonic(), FigureReader()
+    process, told = _start(command, place, limits)
+    cut, facts = "", {}
+    with Log(place.log) as log:
+        try:
+            with Output(process) as output:
+                for text in output:
+                    reader.feed(text.decoded)
+                    log.write(text.raw)
+                    seconds = time.monotonic() - began
+                    if seconds > limits.seconds:
+                        cut = "time"
+                        break
+                    if text.is_due:
+                        yield Event("run", f"s  {text.last}", int(seconds), int(limits.seconds))
+        finally:
+            _end(process)
+            facts = _told(told)
+    code = facts.get("code") if told is not None else process.returncode
+    ended = Ended(code, cut or facts.get("cut", ""), time.monotonic() - began, log.last_words())
+    figures = tuple(reader.figures())
+    return Ran(command, ended, figures, _conditions(limits, facts), log.size, facts.get("peak"))
+
+
+def bare_environment(programs: Path, home: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """The variables that foreign code sees, out of those given: no tokens, no paths into other Pythons.
+
+    programs: the folder that holds its Python, first on its path; home: an empty folder, made here.
+    """
+    kept = {
+        name: value
+        for name, value in given.items()
+        if any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in KEPT)
+    }
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
+    house, temporary = str(home.absolute()), str((home / "tmp").absolute())
+    return kept | {
+        "PATH": os.pathsep.join([str(programs.absolute()), given.get("PATH", os.defpath)]),
+        "HOME": house,
+        "USERPROFILE": house,
+        "TMPDIR": temporary,
+        "TEMP": temporary,
+        "TMP": temporary,
+        "VIRTUAL_ENV": str(programs.absolute().parent),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+        "MPLBACKEND": "Agg",  # no window opens
+        "WANDB_MODE": "offline",  # nobody is there to log in
+    }
+
+
+def _start(command: str, place: Place, limits: Limits) -> tuple[subprocess.Popen[bytes], int | None]:
+    """The process, and the pipe on which the guard tells; None without a guard."""
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP
+        return subprocess.Popen(
+            command,
+            shell=True,
+            cwd=place.folder,
+            env=dict(place.variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            creationflags=flags,
+        ), None
+    told, tell = os.pipe()
+    spec = {
+        "command": command,
+        "folder": str(place.folder.absolute()),
+        "memory": limits.memory,
+        "network": limits.network,
+        "tell": tell,
+        "parent": os.getpid(),
+    }
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", str(Path(__file__).with_name("guard.py")), json.dumps(spec)],
+            env=dict(place.variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[tell],
+            start_new_session=True,
+        )
+    finally:
+        os.close(tell)
+    return process, told
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Nothing of it goes on."""
+    if sys.platform == "win32":
+        if process.poll() is None:
+            asked = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+            subprocess.run(asked, capture_output=True, check=False)
+    else:
+        with contextlib.suppress(OSError):
+            process.terminate()
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _told(pipe: int | None) -> dict[str, Any]:
+    """What the guard told."""
+    if pipe is None:
+        return {}
+    with open(pipe, "rb") as told:  # noqa: PTH123  # a descriptor
+        rows = told.read().splitlines()
+    facts: dict[str, Any] = {}
+    for row in rows:
+        facts |= json.loads(row)
+    return facts
+
+
+def _conditions(limits: Limits, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    network = str(facts.get("network", "open: this system offers no way to shut it off for one program"))
+    if limits.network:
+        network = "open, as asked for"
+    size = f"{limits.memory / 2**30:.1f} GiB" if limits.memory else "no limit"
+    memory = {
+        "cgroup": f"{size}, kept by the system (control group)",
+        "watched": f"{size}, watched four times a second",
+    }.get(str(facts.get("memory")), "no limit: this system offers none")
+    return (
+        f"network {network}",
+        f"memory {memory if limits.memory else size}",
+        f"time {limits.seconds:,.0f} s",
+    )
