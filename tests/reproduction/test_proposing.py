@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 from machines import READY, nvidia
-from package_index import PackageIndex
+from package_index import PackageIndex, served_index
 from repositories_read import HERE, fault, planned, reading
 
 from lensmith.reproduction import uv
+from lensmith.reproduction.interpreters import find_interpreters
 from lensmith.reproduction.plan import Plan
 from lensmith.reproduction.proposing import plan_reproduction
-from lensmith.reproduction.resolving import Resolution
+from lensmith.reproduction.resolving import Question, Resolution, resolve
+from lensmith.reproduction.wishes import Wish
 
 
 def test_a_sound_repository_has_a_plan_without_a_fault(index: PackageIndex, repository: Path) -> None:
@@ -98,11 +100,6 @@ def test_without_uv_the_plan_names_what_was_asked_for(monkeypatch: pytest.Monkey
 
 def test_torch_comes_from_its_own_index_and_nothing_else_does(index: PackageIndex) -> None:
     """What a name on PyTorch's index could otherwise do to every other package."""
-    from lensmith.reproduction.interpreters import find_interpreters
-    from lensmith.reproduction.resolving import Question, resolve
-    from lensmith.reproduction.wishes import Wish
-    from package_index import served_index
-
     index.add_wheel("thing", "1.0")
     with served_index() as torch_wheels:
         torch_wheels.add_wheel("torch", "2.7.0+cu128", requires=["thing"])

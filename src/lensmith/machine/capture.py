@@ -133,12 +133,15 @@ class Replay:
             platform=platform,
             prefix=prefix,
             base_prefix=said.get("base_prefix", prefix),
-            site=site.replace("\\", "/") if of_windows else site,
-            path=tuple(self.said_of_python.get("path", (*self._usual_path(minor), site))),
+            site=_slashed(site),
+            path=tuple(map(_slashed, self.said_of_python.get("path", (*self._usual_path(minor), site)))),
         )
 
     def _usual_path(self, minor: str) -> Iterator[str]:
-        yield from filter(None, self.environment.get("PYTHONPATH", "").split(":"))
+        between = ";" if self.said_of_python.get("platform", [""])[0].startswith("win") else ":"
+        yield from filter(None, self.environment.get("PYTHONPATH", "").split(between))
+        if "PYTHONNOUSERSITE" in self.environment:
+            return
         of_the_user = re.compile(rf"(.*/\.local/lib/python{re.escape(minor)}/site-packages)/")
         yield from dict.fromkeys(found[1] for file in self._files if (found := of_the_user.match(file)))
 
@@ -196,7 +199,12 @@ class Replay:
         return next((body for name, body in self._files.items() if self._place(name) == wanted), None)
 
     def _place(self, path: str) -> str:
-        return path.replace("{site}", self.python.site)
+        return _slashed(path.replace("{site}", self.python.site))
+
+
+def _slashed(path: str) -> str:
+    """Windows' separators as everybody's; no path of another system holds one."""
+    return path.replace("\\", "/")
 
 
 def _slashes(path: str) -> list[int]:

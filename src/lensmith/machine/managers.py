@@ -21,12 +21,14 @@ class Managers:
     here: those of pip, uv, conda, mamba, micromamba and pixi that can be run; pip where this Python has it.
     conda_script: the `conda.sh` that makes `conda` known to a shell, where one was found.
     is_closed: the system's Python, which refuses pip ("externally-managed-environment").
+    is_base: conda's own environment, in which conda itself lives.
     """
 
     made_by: Maker = "venv"
     here: tuple[str, ...] = ("pip",)
     conda_script: str = ""
     is_closed: bool = False
+    is_base: bool = False
 
 
 def read_managers(source: Source) -> Managers:
@@ -43,6 +45,7 @@ def read_managers(source: Source) -> Managers:
         here=(*(["pip"] if has_pip else []), *here),
         conda_script=_conda_script(source),
         is_closed=_is_closed(source),
+        is_base=bool(source.names(f"{_escaped(source.python.prefix)}/conda-meta/conda-[0-9]*.json")),
     )
 
 

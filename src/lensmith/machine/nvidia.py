@@ -36,7 +36,8 @@ class Nvidia:
     hardware: an NVIDIA display device is on the PCI bus, whether or not a driver knows it; cuda: the
     highest CUDA that the driver says it serves ("12.8"); init: what cuInit answered, 0 for well, None
     where it was not asked; library: whether the driver's library, libcuda, can be loaded; devices:
-    the /dev/nvidia* there are; module: the version of the kernel's part of the driver.
+    the /dev/nvidia* there are; module: the version of the kernel's part of the driver; mig: some GPU is in
+    MIG mode, asked only where cuInit failed; kernel: lines of the kernel's log on the driver, likewise.
     """
 
     driver: str | None = None
@@ -48,6 +49,8 @@ class Nvidia:
     library: bool = True
     devices: tuple[str, ...] = ()
     module: str | None = None
+    mig: bool = False
+    kernel: tuple[str, ...] = ()
 
 
 def read_nvidia(source: Source, seconds: float = SMI_SECONDS) -> Nvidia:
@@ -82,6 +85,28 @@ def add_library(nvidia: Nvidia, said: Mapping[str, str]) -> Nvidia:
         cuda=cuda if cuda and cuda != "0.0" else nvidia.cuda,
         init=int(init) if init.isdigit() else None,
     )
+
+
+def ask_further(source: Source, nvidia: Nvidia) -> Nvidia:
+    """Where cuInit failed: what the kernel's log says of it, and whether MIG is on."""
+    if nvidia.init in (None, 0):
+        return nvidia
+    log = source.run(("dmesg",), 2, _of_the_driver)
+    return replace(
+        nvidia,
+        kernel=tuple(log.text.splitlines()) if log and log.code == 0 else (),
+        mig=bool(nvidia.gpus) and parse_mig(_answer(source, 2).text),
+    )
+
+
+def parse_mig(table: str) -> bool:
+    """Whether nvidia-smi's table says `Enabled` in the column `MIG M.`."""
+    return re.search(r"^\|[^|]*\|[^|]*\|\s+Enabled\s*\|", table, re.MULTILINE) is not None
+
+
+def _of_the_driver(log: str) -> str:
+    """The last lines that the driver wrote into the kernel's log."""
+    return "\n".join(re.findall(r"^.*(?:nvidia|NVRM|uvm_).*$", log, re.MULTILINE | re.IGNORECASE)[-20:])
 
 
 def parse_proc(text: str) -> str | None:
