@@ -21,7 +21,7 @@ from lensmith.errors import UsageError
 from lensmith.machine.limits import memory as most_memory
 from lensmith.reproduction.figures import Figure, FigureReader
 from lensmith.reproduction.output import Log, Output
-from lensmith.reproduction.verdict import Ended
+from lensmith.reproduction.verdict import Ended, shown_time
 from lensmith.runs.fields import seconds_of
 from lensmith.types import Event
 
@@ -237,5 +237,5 @@ def _conditions(limits: Limits, facts: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"network {network}",
         f"memory {memory if limits.memory else size}",
-        f"time {limits.seconds:,.0f} s",
+        f"time {shown_time(limits.seconds)}",
     )
