@@ -38,7 +38,13 @@ class Asked:
         done = self.parser.parse(kind, text)
         if done.reason:
             self.tree.skip(path, done.reason)
-            self.fault("unreadable file", "warning", f"{shown(path)} {done.reason}", "Look at it by hand.", shown(path))
+            self.fault(
+                "unreadable file",
+                "warning",
+                f"{shown(path)} {done.reason}",
+                "Look at it by hand.",
+                shown(path),
+            )
         return done.value
 
     def want(self, requirement: str, place: str, channel: str = "pip", original: str = "") -> None:

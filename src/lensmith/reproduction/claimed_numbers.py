@@ -15,7 +15,9 @@ _NUMBER = r"(?<![\w.])(?P<number>\d{1,3}\.\d{1,4}|\d{1,3}|\.\d{2,4})(?![\w.]*[\w
 _PERCENT = r"\s{0,2}(?:±\s?[\d.]{1,6}\s?)?(?P<percent>\\?%|per ?cent)?"
 _MARKS = re.compile(r"[*_`~\\$]|<[^<>]{1,80}>|\[\^?\d+\]")
 _LINK = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()]{0,400}\)")
-_CELL = re.compile(r"(\d{1,3}\.\d{1,4}|\d{1,3})\s{0,2}(%?)\s{0,2}(?:(?:±|\+/-|\+-)\s?[\d.]{1,6}\s?%?)?(?:\s{0,2}\([^()]{1,40}\))?")
+_CELL = re.compile(
+    r"(\d{1,3}\.\d{1,4}|\d{1,3})\s{0,2}(%?)\s{0,2}(?:(?:±|\+/-|\+-)\s?[\d.]{1,6}\s?%?)?(?:\s{0,2}\([^()]{1,40}\))?"
+)
 _BETTER = re.compile(r"\bours\b|\bthis (?:repo|work|code)|\bproposed\b", re.IGNORECASE)
 Lines = Sequence[tuple[int, str]]
 
@@ -40,7 +42,11 @@ def claims_in(lines: Lines, name: str) -> list[Claim]:
 
 def _table(lines: Lines, at: int) -> int:
     """How many lines a table takes that begins here, 0 for no table."""
-    if "|" not in lines[at][1] or at + 1 >= len(lines) or not re.fullmatch(r"[\s|:+-]{3,}", lines[at + 1][1][:_LONGEST]):
+    if (
+        "|" not in lines[at][1]
+        or at + 1 >= len(lines)
+        or not re.fullmatch(r"[\s|:+-]{3,}", lines[at + 1][1][:_LONGEST])
+    ):
         return 0
     end = at + 2
     while end < len(lines) and "|" in lines[end][1] and lines[end][0] == lines[end - 1][0] + 1:
@@ -95,15 +101,22 @@ def _of_sentence(line: str, number: int, name: str) -> list[Claim]:
 @functools.cache
 def _before() -> re.Pattern[str]:
     """`accuracy of 94.8 %`, `Top-1: 76.1`, `F1 (macro) = 0.82`, `accuracy on the test split (n = 250): 97.2%`."""
-    gap = r"[\s:=]{0,3}(?:[^\d.:=%;|]|\((?:[^()]{0,40})\)|[A-Za-z]+-\d{1,3}\b|\d+(?=[- ]?(?:demo|test|held|pictures|images|samples)))" + r"{0,60}?[\s:=(]{1,4}"
-    return re.compile(rf"(?<![A-Za-z])(?P<word>{spelling()})(?![A-Za-z0-9@]){gap}{_NUMBER}{_PERCENT}", re.IGNORECASE)
+    gap = (
+        r"[\s:=]{0,3}(?:[^\d.:=%;|]|\((?:[^()]{0,40})\)|[A-Za-z]+-\d{1,3}\b|\d+(?=[- ]?(?:demo|test|held|pictures|images|samples)))"
+        + r"{0,60}?[\s:=(]{1,4}"
+    )
+    return re.compile(
+        rf"(?<![A-Za-z])(?P<word>{spelling()})(?![A-Za-z0-9@]){gap}{_NUMBER}{_PERCENT}", re.IGNORECASE
+    )
 
 
 @functools.cache
 def _after() -> re.Pattern[str]:
     """`94.8 % test accuracy`, `PSNR` is left to the other."""
     between = r"\s(?:(?:test|val|validation|top-1|mean|overall|classification|average|final)\s){0,3}"
-    return re.compile(rf"{_NUMBER}\s{{0,2}}(?P<percent>\\?%){between}(?P<word>{spelling()})(?![A-Za-z0-9@])", re.IGNORECASE)
+    return re.compile(
+        rf"{_NUMBER}\s{{0,2}}(?P<percent>\\?%){between}(?P<word>{spelling()})(?![A-Za-z0-9@])", re.IGNORECASE
+    )
 
 
 def _metric_in(text: str) -> str:

@@ -51,7 +51,13 @@ def _read(asked: Asked, path: str, value: dict[str, Any]) -> None:
     _tell_systems(asked, systems)
     if value.get("prefix"):
         words = f"`prefix: {shown(str(value['prefix']))[:80]}` is a folder of the machine that exported it"
-        asked.fault("prefix", "warning", words, "Remove the line; conda ignores it only sometimes.", f"{name}:{line_of(text, 'prefix')}")
+        asked.fault(
+            "prefix",
+            "warning",
+            words,
+            "Remove the line; conda ignores it only sometimes.",
+            f"{name}:{line_of(text, 'prefix')}",
+        )
     _tell_channels(asked, value.get("channels"), text, name)
 
 
@@ -59,7 +65,13 @@ def take_spec(asked: Asked, spec: str, place: str) -> tuple[str, str]:
     """One package as conda writes it; returns its build string and the system that it is for, "" each where none."""
     match = _SPEC.fullmatch(re.sub(r"\s#.*", "", spec).strip().strip("'\""))
     if match is None:
-        asked.fault("invalid requirement", "error", f"conda does not understand `{shown(spec)[:80]}`", "Correct the line.", place)
+        asked.fault(
+            "invalid requirement",
+            "error",
+            f"conda does not understand `{shown(spec)[:80]}`",
+            "Correct the line.",
+            place,
+        )
         return "", ""
     name, version, build = match["name"], (match["version"] or "").strip(), match["build"] or ""
     specifier = _specifier(version, bool(build))
@@ -94,7 +106,13 @@ def _take_cuda(asked: Asked, name: str, version: str, place: str) -> None:
         asked.cuda.append((number[0], place))
     what = f"{name}{version}" if version else name
     words = f"`{shown(what)}` is conda's CUDA; the pytorch channel gets no new releases, and many pairs of it are gone (PackagesNotFoundError)"
-    asked.fault("cudatoolkit", "warning", words, "Take the wheel of torch instead, which brings its own CUDA libraries; the plan does.", place)
+    asked.fault(
+        "cudatoolkit",
+        "warning",
+        words,
+        "Take the wheel of torch instead, which brings its own CUDA libraries; the plan does.",
+        place,
+    )
 
 
 def _take_pip(asked: Asked, lines: list[str], text: str, name: str) -> None:
@@ -113,7 +131,13 @@ def _tell_builds(asked: Asked, builds: list[str]) -> None:
         "elsewhere conda says ResolvePackageNotFound"
     )
     for place in builds:
-        asked.fault("build strings", "error", words, "Strip the build strings, and keep only what the code imports; the plan does.", place)
+        asked.fault(
+            "build strings",
+            "error",
+            words,
+            "Strip the build strings, and keep only what the code imports; the plan does.",
+            place,
+        )
 
 
 def _tell_systems(asked: Asked, systems: list[tuple[str, str, str]]) -> None:
@@ -133,4 +157,10 @@ def _tell_channels(asked: Asked, channels: Any, text: str, name: str) -> None:
             asked.fault("pytorch channel", "info", words, "Take the wheels of torch; the plan does.", place)
         elif re.match(r"https?://|file:|/", str(channel)) and "anaconda" not in str(channel):
             words = f"the channel {shown(str(channel))[:100]} is somebody's own server"
-            asked.fault("private index", "warning", words, "See whether conda-forge or the index has what comes from there.", place)
+            asked.fault(
+                "private index",
+                "warning",
+                words,
+                "See whether conda-forge or the index has what comes from there.",
+                place,
+            )

@@ -27,9 +27,17 @@ def _take_image(asked: Asked, image: str, place: str) -> None:
     if python := re.match(r"(?:docker\.io/)?(?:library/)?python:(3\.\d+)", image):
         asked.python.append((f"=={python[1]}.*", place))
     if torch := re.match(r"(?:docker\.io/)?pytorch/pytorch:(\d+\.\d+(?:\.\d+)?)", image):
-        asked.want(f"torch=={torch[1]}" + ("" if torch[1].count(".") > 1 else ".*"), place, "pip", f"FROM {image}")
+        asked.want(
+            f"torch=={torch[1]}" + ("" if torch[1].count(".") > 1 else ".*"), place, "pip", f"FROM {image}"
+        )
     if cuda := re.search(r"cuda[:-]?(\d{1,2}\.\d)", image):
         asked.cuda.append((cuda[1], place))
     if re.match(r"nvcr\.io/", image):
         words = f"{shown(image)[:100]} is a large image of NVIDIA's with its own build of torch, which no index has"
-        asked.fault("vendor image", "info", words, "Its release notes say which torch it holds; the plan takes the nearest release.", place)
+        asked.fault(
+            "vendor image",
+            "info",
+            words,
+            "Its release notes say which torch it holds; the plan takes the nearest release.",
+            place,
+        )

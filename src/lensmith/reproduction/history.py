@@ -45,7 +45,9 @@ def _head(git: Path) -> str:
         ref = text[5:].strip()
         if not re.fullmatch(r"refs/[\w./+@=-]+", ref) or ".." in ref:
             return ""
-        text = _small(git / ref).decode("ascii", "replace").strip() if _is_file(git / ref) else _packed(git, ref)
+        text = (
+            _small(git / ref).decode("ascii", "replace").strip() if _is_file(git / ref) else _packed(git, ref)
+        )
     return ""
 
 

@@ -19,7 +19,9 @@ from typing import Any, Literal, Self
 Kind = Literal["python", "setup", "yaml", "toml", "json"]
 SECONDS = 10.0
 """For one text; a second is enough for a file of 10,000 lines."""
-_SERVE = "import sys; sys.path += sys.argv[1:]; from lensmith.reproduction.parser_process import serve; serve()"
+_SERVE = (
+    "import sys; sys.path += sys.argv[1:]; from lensmith.reproduction.parser_process import serve; serve()"
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ class Parser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         self._end()
 
     def parse(self, kind: Kind, text: str) -> Parsed:
@@ -63,7 +67,9 @@ class Parser:
             timer.cancel()
         if not answer:
             self._end()
-            return Parsed(reason=f"takes more than {self._seconds:g} s to parse" if late.is_set() else "ends its parser")
+            return Parsed(
+                reason=f"takes more than {self._seconds:g} s to parse" if late.is_set() else "ends its parser"
+            )
         try:
             value, reason = json.loads(answer)
         except (ValueError, RecursionError):

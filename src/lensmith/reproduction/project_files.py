@@ -42,7 +42,11 @@ def _locked(asked: Asked) -> Iterator[tuple[str, str, str]]:
     for path in ("poetry.lock", "uv.lock", "pdm.lock"):
         value = asked.parsed("toml", path, LARGEST_LOCK) if path in asked.tree.files else None
         for row in _list(_get(value, "package")):
-            if isinstance(row, dict) and row.get("name") and re.fullmatch(r"\d[\w.+!-]*", str(row.get("version"))):
+            if (
+                isinstance(row, dict)
+                and row.get("name")
+                and re.fullmatch(r"\d[\w.+!-]*", str(row.get("version")))
+            ):
                 yield path, str(row["name"]), str(row["version"])
     value = asked.parsed("json", "Pipfile.lock", LARGEST_LOCK) if "Pipfile.lock" in asked.tree.files else None
     for name, row in _dict(_get(value, "default")).items():
@@ -68,7 +72,11 @@ def _read_pyproject(asked: Asked, value: dict[str, Any]) -> None:
             _take_python(asked, _poetry_specifier(str(wish)), place("python"))
         elif not (isinstance(wish, dict) and wish.get("optional")):
             _take_table(asked, name, wish, place(name))
-    for source in [*_list(poetry.get("source")), *_list(_get(tools.get("uv"), "index")), *_list(_get(tools.get("pdm"), "source"))]:
+    for source in [
+        *_list(poetry.get("source")),
+        *_list(_get(tools.get("uv"), "index")),
+        *_list(_get(tools.get("pdm"), "source")),
+    ]:
         if isinstance(source, dict) and source.get("url"):
             take_index(asked, str(source["url"]), place(str(source["url"])))
 
@@ -80,7 +88,9 @@ def _read_setup_cfg(asked: Asked) -> None:
         config.read_string(text)
     except configparser.Error as error:
         words = " ".join(str(error).split())[:120]
-        asked.fault("unreadable file", "warning", f"setup.cfg: {shown(words)}", "Look at it by hand.", "setup.cfg")
+        asked.fault(
+            "unreadable file", "warning", f"setup.cfg: {shown(words)}", "Look at it by hand.", "setup.cfg"
+        )
         return
     listed = config.get("options", "install_requires", fallback="")
     for line in re.split(r"[\n;](?!\s*(?:python|sys|platform|os|extra))", listed):
@@ -100,14 +110,22 @@ def _read_setup(asked: Asked, value: dict[str, Any]) -> None:
     if any(keyword == "install_requires" for keyword, _ in value["unknown"]) and not value["files"]:
         line = next(line for keyword, line in value["unknown"] if keyword == "install_requires")
         words = "setup.py computes what it requires; only running it would tell, and it is not run here"
-        asked.fault("computed requirements", "info", words, "The plan goes by what the code imports.", f"setup.py:{line}")
+        asked.fault(
+            "computed requirements",
+            "info",
+            words,
+            "The plan goes by what the code imports.",
+            f"setup.py:{line}",
+        )
 
 
 def _read_pipfile(asked: Asked, value: dict[str, Any]) -> None:
     text = asked.tree.text("Pipfile")
     for name, wish in _dict(value.get("packages")).items():
         _take_table(asked, name, wish, f"Pipfile:{line_of(text, name)}")
-    version = _get(value.get("requires"), "python_version") or _get(value.get("requires"), "python_full_version")
+    version = _get(value.get("requires"), "python_version") or _get(
+        value.get("requires"), "python_full_version"
+    )
     _take_python(asked, f"=={version}.*" if version else "", f"Pipfile:{line_of(text, 'python_version')}")
     for source in _list(value.get("source")):
         url = str(_get(source, "url") or "")
@@ -116,7 +134,10 @@ def _read_pipfile(asked: Asked, value: dict[str, Any]) -> None:
 
 
 def _read_versions(asked: Asked) -> None:
-    for path, form in ((".python-version", r"\s*(?:cpython-)?(\d+\.\d+)"), ("runtime.txt", r"\s*python-(\d+\.\d+)")):
+    for path, form in (
+        (".python-version", r"\s*(?:cpython-)?(\d+\.\d+)"),
+        ("runtime.txt", r"\s*python-(\d+\.\d+)"),
+    ):
         found = re.match(form, asked.tree.text(path)) if path in asked.tree.files else None
         if found:
             asked.python.append((f"=={found[1]}.*", f"{path}:1"))
@@ -128,7 +149,13 @@ def _take_python(asked: Asked, specifier: Any, place: str) -> None:
         if str(SpecifierSet(text)):
             asked.python.append((text, place))
     except InvalidSpecifier:
-        asked.fault("invalid requirement", "warning", f"`{shown(text)[:60]}` says no range of Pythons", "Correct it.", place)
+        asked.fault(
+            "invalid requirement",
+            "warning",
+            f"`{shown(text)[:60]}` says no range of Pythons",
+            "Correct it.",
+            place,
+        )
 
 
 def _take_table(asked: Asked, name: str, wish: Any, place: str) -> None:
@@ -147,7 +174,12 @@ def _take_table(asked: Asked, name: str, wish: Any, place: str) -> None:
     version = _poetry_specifier(str(table.get("version") or "*"))
     marker = f" ; {table['markers']}" if table.get("markers") else ""
     line = f"{name}{f'[{extras}]' if extras else ''}{version}{marker}"
-    asked.want(line if requirement_of(line) else name, place, "pip", f"{name} = {wish if isinstance(wish, str) else dict(table)}")
+    asked.want(
+        line if requirement_of(line) else name,
+        place,
+        "pip",
+        f"{name} = {wish if isinstance(wish, str) else dict(table)}",
+    )
 
 
 def _poetry_specifier(text: str) -> str:

@@ -25,7 +25,9 @@ _FOREIGN = {
     "torch.utils.model_zoo.load_url",
     "torch.hub.load_state_dict_from_url",
 }
-_PLACED = re.compile(r"/(?:home|Users|root|mnt|media|scratch|nfs|data\d?|raid|ssd|workspace|gpfs)/\S|[A-Za-z]:[\\/]\S")
+_PLACED = re.compile(
+    r"/(?:home|Users|root|mnt|media|scratch|nfs|data\d?|raid|ssd|workspace|gpfs)/\S|[A-Za-z]:[\\/]\S"
+)
 _LINK = re.compile(r"https?://\S{1,500}")
 _CUDA = re.compile(r"cuda(?::\d+)?")
 _PYTHON_2 = re.compile(
@@ -33,7 +35,9 @@ _PYTHON_2 = re.compile(
     r"|[\w)\]][ \t]*<>[ \t]*[\w(\[\"']|(?<![\w.])0\d+(?![\w.])|(?<!\w)ur[\"']",
     re.MULTILINE,
 )
-_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([A-Za-z_]\w*)[\w.]*[ \t]+import|import[ \t]+([A-Za-z_]\w*))", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+([A-Za-z_]\w*)[\w.]*[ \t]+import|import[ \t]+([A-Za-z_]\w*))", re.MULTILINE
+)
 _SHELL = re.compile(r"[ \t]*[!%]")
 
 
@@ -62,7 +66,9 @@ def source_of_notebook(cells: Any) -> str:
 
 def _indented(lines: list[str]) -> list[str]:
     return [
-        f"{line[: len(line) - len(line.lstrip())]}pass  # {line.lstrip()[7:]}" if line.startswith("pass  # ") else line
+        f"{line[: len(line) - len(line.lstrip())]}pass  # {line.lstrip()[7:]}"
+        if line.startswith("pass  # ")
+        else line
         for line in lines
     ]
 
@@ -71,7 +77,8 @@ def _unparsed(text: str, error: SyntaxError | ValueError) -> dict[str, Any]:
     line = (error.lineno or 1) if isinstance(error, SyntaxError) else 1
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     found = [
-        [match[1] or match[2], text.count("\n", 0, match.start()) + 1, False] for match in _IMPORT.finditer(text)
+        [match[1] or match[2], text.count("\n", 0, match.start()) + 1, False]
+        for match in _IMPORT.finditer(text)
     ]
     older = bool(_PYTHON_2.search(text))
     return {**_Description(text).as_dict(), "imports": found, "syntax": [line, older, message[:120]]}
@@ -91,7 +98,7 @@ class _Description:
         self.names: list[tuple[str, int]] = []
         self.calls: list[tuple[str, int]] = []
         self.strings: list[tuple[str, int]] = []
-        self.guarded = "cuda.is_available" in text or "torch.device(" in text and "is_available()" in text
+        self.guarded = "cuda.is_available" in text or ("torch.device(" in text and "is_available()" in text)
         self._aliases: dict[str, str] = {}
         self._watched, self._methods = watched_names()
         self._modules: set[str] = set()
@@ -237,7 +244,7 @@ class _Description:
             return
         if _CUDA.fullmatch(text):
             self.calls.append(("cuda", node.lineno))
-        elif _PLACED.match(text) or "http" in text and _LINK.search(text):
+        elif _PLACED.match(text) or ("http" in text and _LINK.search(text)):
             self.strings.append((text[:500], node.lineno))
 
 

@@ -12,10 +12,36 @@ from lensmith.reproduction.shell_lines import MOST_COMMANDS, is_command, joined,
 from lensmith.reproduction.tree import shown
 
 _FENCE = re.compile(r"\s{0,12}(?:>\s?)?(`{3,}|~{3,})\s*([\w+-]*)")
-_NO_SHELL = {"python", "py", "python3", "bibtex", "bib", "latex", "tex", "json", "yaml", "yml", "cpp", "c", "java", "text", "txt", "toml", "diff", "html", "xml", "pycon"}
+_NO_SHELL = {
+    "python",
+    "py",
+    "python3",
+    "bibtex",
+    "bib",
+    "latex",
+    "tex",
+    "json",
+    "yaml",
+    "yml",
+    "cpp",
+    "c",
+    "java",
+    "text",
+    "txt",
+    "toml",
+    "diff",
+    "html",
+    "xml",
+    "pycon",
+}
 _INLINE = re.compile(r"`([^`\n]{6,400})`")
-_PYTHON = re.compile(r"\bpython\s*(?:version\s*)?(>=|==|=|~=|<=)?\s*(3\.\d{1,2})(?:\.\d+)?\s*(\+|or (?:newer|later|higher|above))?", re.IGNORECASE)
-_CUDA = re.compile(r"\bcuda\s*(?:toolkit\s*)?(?:version\s*)?(?:==|=|>=|v|:)?\s*(\d{1,2}\.\d)\b", re.IGNORECASE)
+_PYTHON = re.compile(
+    r"\bpython\s*(?:version\s*)?(>=|==|=|~=|<=)?\s*(3\.\d{1,2})(?:\.\d+)?\s*(\+|or (?:newer|later|higher|above))?",
+    re.IGNORECASE,
+)
+_CUDA = re.compile(
+    r"\bcuda\s*(?:toolkit\s*)?(?:version\s*)?(?:==|=|>=|v|:)?\s*(\d{1,2}\.\d)\b", re.IGNORECASE
+)
 
 
 @dataclass
@@ -28,9 +54,14 @@ class Told:
 
 def read_readmes(asked: Asked) -> Told:
     """README files at the root; where there is none, the highest below it."""
-    found = asked.tree.named(r"readme[\w.-]*\.(?:md|rst|txt|markdown)|readme") or asked.tree.named(r"readme\.(?:md|rst|txt)", 2)[:1]
+    found = (
+        asked.tree.named(r"readme[\w.-]*\.(?:md|rst|txt|markdown)|readme")
+        or asked.tree.named(r"readme\.(?:md|rst|txt)", 2)[:1]
+    )
     told = Told()
-    for path in sorted(found, key=lambda path: (not re.fullmatch(r"readme\.(md|rst)", path.lower()), path))[:4]:
+    for path in sorted(found, key=lambda path: (not re.fullmatch(r"readme\.(md|rst)", path.lower()), path))[
+        :4
+    ]:
         _read(asked, path, told)
     return told
 
@@ -83,11 +114,15 @@ def _parts(lines: list[str]) -> tuple[list[list[tuple[int, str]]], list[tuple[in
         elif mark and "`" not in line[mark.end() :]:
             fence, is_shell = mark[1], mark[2].lower() not in _NO_SHELL
             blocks.append([])
-        elif re.match(r"(?: {4}|\t)\s*\S", line) and (after_empty or (blocks and blocks[-1] and blocks[-1][-1][0] == number - 1)):
+        elif re.match(r"(?: {4}|\t)\s*\S", line) and (
+            after_empty or (blocks and blocks[-1] and blocks[-1][-1][0] == number - 1)
+        ):
             if not (blocks and blocks[-1] and blocks[-1][-1][0] == number - 1):
                 blocks.append([])
             blocks[-1].append((number, line))
         else:
             prose.append((number, line))
-        after_empty = not line.strip() or line.rstrip().endswith("::") or (line.startswith(".. ") and not fence)
+        after_empty = (
+            not line.strip() or line.rstrip().endswith("::") or (line.startswith(".. ") and not fence)
+        )
     return blocks, prose

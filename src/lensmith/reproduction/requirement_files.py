@@ -12,7 +12,9 @@ from lensmith.reproduction.tree import shown
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _OPTION = re.compile(r"(--?[A-Za-z][\w-]*)(?:\s*=\s*|\s+|(?<=^-[a-z]))(\S.*)?")
 _HASH = re.compile(r"\s--hash[= ]\S+")
-_VCS = re.compile(r"(?:(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@\s*)?(?P<url>(?:git|hg|svn|bzr)\+(?P<way>\w+)[:@]\S+|git@\S+|git://\S+)")
+_VCS = re.compile(
+    r"(?:(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@\s*)?(?P<url>(?:git|hg|svn|bzr)\+(?P<way>\w+)[:@]\S+|git@\S+|git://\S+)"
+)
 _REVISION = re.compile(r"\.git@[^#&]+|(?<=[\w/])@[^/@#]+(?=#|$)")
 _COMMIT = re.compile(r"@[0-9a-f]{7,40}(?:#|$)")
 _LOCAL_FILE = re.compile(rf"({_NAME})\s*@\s*file:\S+")
@@ -52,7 +54,11 @@ def read_requirement_file(asked: Asked, path: str, seen: tuple[str, ...] = ()) -
                 read_requirement_file(asked, named, (*seen, path))
             else:
                 asked.fault(
-                    "missing file", "warning", f"-r {shown(option[2] or '')} is not in the repository", "Ask for it.", place
+                    "missing file",
+                    "warning",
+                    f"-r {shown(option[2] or '')} is not in the repository",
+                    "Ask for it.",
+                    place,
                 )
         else:
             take_option(asked, option[1], (option[2] or "").strip(), place)
@@ -78,7 +84,10 @@ def take_index(asked: Asked, url: str, place: str) -> None:
     if cuda := _CUDA_INDEX.search(url):
         asked.cuda.append((f"{cuda[1]}.{cuda[2]}", place))
     host = re.sub(r"^https?://(?:[^/@]*@)?", "", url).split("/")[0].lower()
-    if not re.fullmatch(r"(?:.*\.)?(?:pytorch\.org|pypi\.org|pythonhosted\.org|data\.pyg\.org|openmmlab\.com|aliyuncs\.com)(?::\d+)?", host):
+    if not re.fullmatch(
+        r"(?:.*\.)?(?:pytorch\.org|pypi\.org|pythonhosted\.org|data\.pyg\.org|openmmlab\.com|aliyuncs\.com)(?::\d+)?",
+        host,
+    ):
         words = f"asks for packages from {shown(host)}: whoever owns it decides what is installed"
         cure = "See whether the default index has them; allow it only where you know it."
         asked.fault("private index", "warning", words, cure, place)
@@ -95,10 +104,17 @@ def take_requirement(asked: Asked, text: str, place: str, channel: str = "pip") 
     if vcs := _VCS.match(line):
         _take_vcs(asked, vcs, line, place)
     elif file := _LOCAL_FILE.match(line):
-        words = f"`{file[1]} @ file:` points at a build folder of another machine (a frozen conda environment)"
+        words = (
+            f"`{file[1]} @ file:` points at a build folder of another machine (a frozen conda environment)"
+        )
         asked.fault("local file", "warning", words, f"Ask for {file[1]} by name; the plan does.", place)
         asked.want(file[1], place, channel, line)
-    elif re.match(r"\.{1,2}(?:/|\\|\[|$)|/|~|file:|[A-Za-z]:[\\/]", line) or line.endswith((".whl", ".tar.gz", ".zip")) and "@" not in line and "://" not in line:
+    elif (
+        re.match(r"\.{1,2}(?:/|\\|\[|$)|/|~|file:|[A-Za-z]:[\\/]", line)
+        or (line.endswith((".whl", ".tar.gz", ".zip"))
+        and "@" not in line
+        and "://" not in line)
+    ):
         _take_path(asked, line, place)
     else:
         _take_named(asked, line, place, channel)
@@ -109,22 +125,46 @@ def _take_named(asked: Asked, line: str, place: str, channel: str) -> None:
     if requirement is not None:
         asked.want(line, place, channel, line)
         if requirement.url and requirement.url.startswith("http://"):
-            asked.fault("index without https", "warning", f"{shown(line)} comes without encryption", "Use https.", place)
+            asked.fault(
+                "index without https",
+                "warning",
+                f"{shown(line)} comes without encryption",
+                "Use https.",
+                place,
+            )
     elif listed := _CONDA_LIST.match(line):
         words = f"`{shown(line)}` is conda's way of writing, which pip does not take"
-        asked.fault("conda list as requirements", "error", words, f"Write {listed[1]}=={listed[2]}; the plan does.", place)
+        asked.fault(
+            "conda list as requirements",
+            "error",
+            words,
+            f"Write {listed[1]}=={listed[2]}; the plan does.",
+            place,
+        )
         asked.want(f"{listed[1]}=={listed[2]}", place, "conda" if listed[3] else channel, line)
     elif spaced := _SPACED.match(line):
         words = f"`{shown(line)}` lacks its `==`"
-        asked.fault("invalid requirement", "error", words, f"Write {spaced[1]}=={spaced[2]}; the plan does.", place)
+        asked.fault(
+            "invalid requirement", "error", words, f"Write {spaced[1]}=={spaced[2]}; the plan does.", place
+        )
         asked.want(f"{spaced[1]}=={spaced[2]}", place, channel, line)
     elif re.match(r"https?://", line):
         name = re.search(r"/([A-Za-z0-9._]+?)-\d[^/]*\.(?:whl|tar\.gz|zip)", line)
         asked.want(f"{name[1]} @ {line}" if name else line, place, channel, line)
-        asked.fault("link as requirement", "warning", f"{shown(line)[:120]} is one file on one server", "Look for it on the index.", place)
+        asked.fault(
+            "link as requirement",
+            "warning",
+            f"{shown(line)[:120]} is one file on one server",
+            "Look for it on the index.",
+            place,
+        )
     else:
         asked.fault(
-            "invalid requirement", "error", f"pip does not understand `{shown(line)[:120]}`", "Correct or remove the line.", place
+            "invalid requirement",
+            "error",
+            f"pip does not understand `{shown(line)[:120]}`",
+            "Correct or remove the line.",
+            place,
         )
 
 
@@ -138,7 +178,9 @@ def _take_vcs(asked: Asked, vcs: re.Match[str], line: str, place: str) -> None:
     asked.want(requirement if requirement_of(requirement) else line, place, "pip", line)
     pinned = bool(_COMMIT.search(url))
     how = "at a fixed commit" if pinned else "without a commit: whatever lies there on the day is installed"
-    cure = "It is built from source; " + ("check that the address still answers." if pinned else "pin the commit of that time.")
+    cure = "It is built from source; " + (
+        "check that the address still answers." if pinned else "pin the commit of that time."
+    )
     words = f"{shown(name)} comes from a repository, {how} ({shown(url)[:120]})"
     if "ssh" in vcs["url"].partition("/")[0] or url.startswith("git@"):
         words += "; ssh needs a key of an account there"
@@ -150,7 +192,13 @@ def _take_path(asked: Asked, line: str, place: str) -> None:
     own = re.fullmatch(r"\.(?:/)?(?:\[[^\]]*\])?", line)
     if not own:
         words = f"`{shown(line)[:120]}` is a path, of the machine or the folder where this was written"
-        asked.fault("local path", "warning", words, "Install what lies there by its name, or from the repository.", place)
+        asked.fault(
+            "local path",
+            "warning",
+            words,
+            "Install what lies there by its name, or from the repository.",
+            place,
+        )
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -6,7 +6,14 @@ import ast
 import re
 from typing import Any
 
-_ASKED = ("install_requires", "setup_requires", "python_requires", "dependency_links", "ext_modules", "packages")
+_ASKED = (
+    "install_requires",
+    "setup_requires",
+    "python_requires",
+    "dependency_links",
+    "ext_modules",
+    "packages",
+)
 _FILE = re.compile(r"[\w./-]*requirements?[\w./-]*\.txt")
 _EXTENSIONS = {"CUDAExtension", "CppExtension", "Extension", "CUDA_HOME", "BuildExtension", "cythonize"}
 
@@ -15,8 +22,15 @@ def describe_setup(tree: ast.Module) -> dict[str, Any]:
     """`install_requires` and `python_requires` with `[text, line]` each; `files`: requirements files that it reads;
     `extensions`: lines that compile; `unknown`: keywords that only running it would tell."""
     values = _assigned(tree)
-    told: dict[str, Any] = {"install_requires": [], "python_requires": [], "dependency_links": [], "unknown": []}
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node.func) == "setup"):
+    told: dict[str, Any] = {
+        "install_requires": [],
+        "python_requires": [],
+        "dependency_links": [],
+        "unknown": [],
+    }
+    for call in (
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node.func) == "setup"
+    ):
         for keyword in call.keywords:
             if keyword.arg in told:
                 found = _texts(keyword.value, values, 0)

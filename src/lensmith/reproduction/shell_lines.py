@@ -13,9 +13,44 @@ _INSTALL = re.compile(
     r"(?:^|&&|;|\|\||\bsudo\s|[!%])\s*(?:[A-Z_]+=\S+\s+)*(?:(?:python[\d.]*|py)\s+-m\s+)?"
     r"(?P<tool>(?:uv\s+)?pip[\d.]*|conda|mamba|micromamba)\s+(?P<verb>install|create)\s+(?P<words>[^&;|]{1,2000})"
 )
-_WITH_VALUE = {"-r", "-c", "-n", "-p", "--name", "--prefix", "--file", "-t", "--target", "--requirement", "--constraint", "--timeout", "--root"}
-_INDEXES = {"-f", "--find-links", "-i", "--index-url", "--extra-index-url", "-e", "--editable", "--trusted-host"}
-_TOOLS = {"pip", "setuptools", "wheel", "conda", "ipython", "jupyter", "virtualenv", "build", "uv", "jupyterlab", "notebook"}
+_WITH_VALUE = {
+    "-r",
+    "-c",
+    "-n",
+    "-p",
+    "--name",
+    "--prefix",
+    "--file",
+    "-t",
+    "--target",
+    "--requirement",
+    "--constraint",
+    "--timeout",
+    "--root",
+}
+_INDEXES = {
+    "-f",
+    "--find-links",
+    "-i",
+    "--index-url",
+    "--extra-index-url",
+    "-e",
+    "--editable",
+    "--trusted-host",
+}
+_TOOLS = {
+    "pip",
+    "setuptools",
+    "wheel",
+    "conda",
+    "ipython",
+    "jupyter",
+    "virtualenv",
+    "build",
+    "uv",
+    "jupyterlab",
+    "notebook",
+}
 _STARTS = re.compile(
     r"(?:[A-Z][A-Z0-9_]*=\S+\s+)*(?:sudo\s+)?(?:python[\d.]*|pip[\d.]*|conda|mamba|uv|torchrun|accelerate|deepspeed|bash|sh|make|mpirun|horovodrun|srun"
     r"|git|wget|curl|export|source|cd|mkdir|docker|jupyter|tensorboard|poetry|pipenv|pdm|hatch|apt|apt-get|brew|unzip|tar|gdown|huggingface-cli|\./[\w./-]+)\s+\S"
@@ -77,7 +112,9 @@ def _take(asked: Asked, words: list[str], channel: str, place: str) -> None:
 
 
 def _wants_value(option: str, channel: str) -> bool:
-    return option in _WITH_VALUE or (option in _INDEXES if channel == "pip" else option in ("-c", "--channel", "-f"))
+    return option in _WITH_VALUE or (
+        option in _INDEXES if channel == "pip" else option in ("-c", "--channel", "-f")
+    )
 
 
 def _take_one(asked: Asked, word: str, channel: str, place: str) -> None:
@@ -89,4 +126,6 @@ def _take_one(asked: Asked, word: str, channel: str, place: str) -> None:
 
 def _is_gap(word: str) -> bool:
     """Whether it is left to the reader, or to a shell."""
-    return re.search(r"[<>]\w*[a-z_ ]+>|\$|\{|\.\.\.|^[A-Z_]+$|`", word) is not None and not re.search(r"[<>]=?\d", word)
+    return re.search(r"[<>]\w*[a-z_ ]+>|\$|\{|\.\.\.|^[A-Z_]+$|`", word) is not None and not re.search(
+        r"[<>]=?\d", word
+    )

@@ -20,7 +20,17 @@ LARGEST_LOCK = 8 * MIB
 MOST_BYTES = 128 * MIB
 """All that is read together."""
 LONGEST_LINE = 100_000
-_LEFT_OUT = {".git", ".hg", ".svn", "node_modules", "site-packages", "__pycache__", ".tox", ".venv", ".ipynb_checkpoints"}
+_LEFT_OUT = {
+    ".git",
+    ".hg",
+    ".svn",
+    "node_modules",
+    "site-packages",
+    "__pycache__",
+    ".tox",
+    ".venv",
+    ".ipynb_checkpoints",
+}
 _COOKIE = re.compile(rb"^[ \t\f]*#.{0,200}?coding[:=][ \t]*([-\w.]{1,30})")
 _ENCODINGS = re.compile(
     r"utf[-_]?8([-_]sig)?|ascii|latin[-_]?1|iso[-_]?8859[-_]?\d+|(cp|windows[-_]?)\d+|gb(k|2312|18030)|big5"
@@ -58,7 +68,11 @@ class Tree:
     def named(self, pattern: str, deepest: int = 0) -> list[str]:
         """Files whose name matches a regular expression in whole, `deepest` folders down, the highest first."""
         known = re.compile(pattern, re.IGNORECASE)
-        found = [path for path in self.files if path.count("/") <= deepest and known.fullmatch(path.rpartition("/")[2])]
+        found = [
+            path
+            for path in self.files
+            if path.count("/") <= deepest and known.fullmatch(path.rpartition("/")[2])
+        ]
         return sorted(found, key=lambda path: (path.count("/"), path))
 
     def _content(self, path: str, largest: int) -> bytes:
@@ -94,7 +108,9 @@ def read_tree(root: Path) -> Tree:
 
 def shown(name: str) -> str:
     """A name as it may be printed: what a terminal would obey, or what is no text, is written out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in name)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in name
+    )
 
 
 def _walk(tree: Tree, folder: str) -> Iterator[str]:
@@ -142,7 +158,9 @@ def _is_wanted(tree: Tree, path: str) -> bool:
 
 def _read(path: Path, largest: int) -> bytes:
     """Up to one byte more than `largest`. A link, a pipe or a device that took the file's place is not opened."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
     handle = os.open(path, flags)
     with open(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -157,6 +175,8 @@ def _decoded(content: bytes) -> str:
         cookies = (_COOKIE.match(line) for line in content[:1000].split(b"\n", 2)[:2])
         encoding = next((cookie[1].decode("ascii", "replace") for cookie in cookies if cookie), "utf-8")
     try:
-        return content.decode(encoding if encoding == "utf-16" or _ENCODINGS.fullmatch(encoding) else "utf-8", "replace")
+        return content.decode(
+            encoding if encoding == "utf-16" or _ENCODINGS.fullmatch(encoding) else "utf-8", "replace"
+        )
     except LookupError:
         return content.decode("utf-8", "replace")
