@@ -133,3 +133,12 @@ def test_without_a_network_the_plan_says_so_and_keeps_what_was_asked(
     assert not plan.resolved
     assert plan.requirements == ("thing==1.0",)
     assert "did not answer" in fault(plan.faults, "network").detail
+
+
+def test_what_is_taken_in_the_place_of_a_pin_is_of_the_same_major(index: PackageIndex) -> None:
+    index.add_wheel("fast", "1.23.5", tag=OTHER)
+    for version in ("1.26.4", "2.0.0"):
+        index.add_wheel("fast", version)
+    assert pins(planned(reading("fast==1.23.5"))) == ["fast==1.26.4"]
+    assert pins(planned(reading("fast==1.9"))) == ["fast==1.26.4"]
+    assert pins(planned(reading("fast==3.1"))) == ["fast==2.0.0"]

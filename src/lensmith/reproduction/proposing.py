@@ -12,7 +12,7 @@ from datetime import date
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from lensmith.machine.facts import Machine
-from lensmith.reproduction.interpreters import Interpreter, find_interpreters, settled_day, suit
+from lensmith.reproduction.interpreters import Interpreter, find_interpreters, released_day, settled_day, suit
 from lensmith.reproduction.pairing import Pairing, default_index, pair
 from lensmith.reproduction.plan import Alternative, Plan
 from lensmith.reproduction.reading import Fault, Reading
@@ -37,9 +37,11 @@ class _Trial:
     settled: Settled
 
     @property
-    def rank(self) -> tuple[bool, bool, int]:
+    def rank(self) -> tuple[bool, bool, int, bool]:
         """What is better is lower."""
-        return self.settled.resolution is None, not self.pairing.holds, self.settled.lifted
+        settled = self.settled
+        missing = settled.resolution is None
+        return missing, not self.pairing.holds, settled.lifted, settled.asks_for_another_python
 
     @property
     def is_newer(self) -> bool:
@@ -49,7 +51,9 @@ class _Trial:
     @property
     def is_whole(self) -> bool:
         """Whether another Python could not do better."""
-        return not self.pairing.another_python and not self.settled.asks_for_another_python
+        settled = self.settled
+        is_resolved = settled.resolution is not None and not settled.asks_for_another_python
+        return is_resolved and not self.pairing.another_python
 
 
 def plan_reproduction(
@@ -114,23 +118,31 @@ def _try(
     """Each Python in turn, until one keeps every wish, or time is over."""
     trials: list[_Trial] = []
     for python in pythons:
-        pairing = pair(wishes, machine, python, _day_for(python, day))
-        settled = settle(_question(wishes, pairing, python), until=until)
-        instead = default_index(pairing, machine, python)
-        if settled.trouble and settled.trouble.kind == "network" and instead is not None:
-            pairing = instead
-            settled = settle(_question(wishes, pairing, python), until=until)
-        trials.append(_Trial(python, pairing, settled))
-        unanswered = settled.trouble is not None and settled.trouble.kind in ("network", "time")
-        if trials[-1].is_whole or unanswered or time.monotonic() > until:
-            break
+        for when in _days_for(python, day):
+            trials.append(_try_one(wishes, machine, python, when, until))
+            trouble = trials[-1].settled.trouble
+            unanswered = trouble is not None and trouble.kind in ("network", "time")
+            if trials[-1].is_whole or unanswered or time.monotonic() > until:
+                return trials
     return trials
 
 
-def _day_for(python: Interpreter, day: date | None) -> date | None:
-    """Packages have to be as new as their wheels for this Python are."""
-    settled = settled_day(python.minor)
-    return max(day, min(settled, date.today())) if day is not None and settled is not None else day
+def _try_one(wishes: Wishes, machine: Machine, python: Interpreter, day: date | None, until: float) -> _Trial:
+    pairing = pair(wishes, machine, python, day)
+    settled = settle(_question(wishes, pairing, python), until=until)
+    instead = default_index(pairing, machine, python)
+    if settled.trouble and settled.trouble.kind == "network" and instead is not None:
+        pairing = instead
+        settled = settle(_question(wishes, pairing, python), until=until)
+    return _Trial(python, pairing, settled)
+
+
+def _days_for(python: Interpreter, day: date | None) -> list[date | None]:
+    """The repository's day, if this Python was there; and the day from which most packages had wheels for it."""
+    released, settled = released_day(python.minor), settled_day(python.minor)
+    if day is None or released is None or settled is None or settled <= day:
+        return [day]
+    return [*([day] if released <= day else []), min(settled, date.today())]
 
 
 def _question(wishes: Wishes, pairing: Pairing, python: Interpreter) -> Question:
@@ -255,7 +267,7 @@ def _other_pythons(trials: list[_Trial], best: _Trial) -> list[Alternative]:
     """What the Pythons that were tried beside the best would cost."""
     found = []
     for trial in trials:
-        if trial is best or trial.settled.resolution is None or not trial.pairing.holds:
+        if trial.python == best.python or trial.settled.resolution is None or not trial.pairing.holds:
             continue
         broken = [change.wish.requirement for change in trial.settled.changes if change.kind == "lifted"]
         cost = f"{', '.join(broken)} cannot hold" if broken else "every pin holds"

@@ -50,6 +50,11 @@ class Wish:
         """The same package, any version."""
         return replace(self, specifier="")
 
+    def within_major(self) -> Wish:
+        """The same package, any version of the major that is pinned: what breaks code comes with the next one."""
+        pinned = re.fullmatch(r"==(\d+)(?:[.+].*)?", self.specifier)
+        return replace(self, specifier=f"=={pinned[1]}.*" if pinned and pinned[1] != "0" else "")
+
     def without_local(self) -> Wish:
         """`==1.13.1` for `==1.13.1+cu117`."""
         return replace(self, specifier=re.sub(r"\+[A-Za-z0-9.]+", "", self.specifier))
