@@ -25,7 +25,7 @@ _STEP = 1e-9
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended. code: its exit code, None where it never started; cut: the limit that ended it, or "";
+    """How a program ended. code: its exit code, None where it has none; cut: the limit that ended it, or "";
     seconds: how long it took; tail: its last words."""
 
     code: int | None
@@ -203,7 +203,7 @@ def _end_in_words(ended: Ended) -> str:
     if ended.cut:
         return f"cut off by the {ended.cut} limit after {shown_time(ended.seconds)}"
     if ended.code is None:
-        return "it could not be started"
+        return f"it could not be started, or was ended from outside after {shown_time(ended.seconds)}"
     if ended.code < 0:
         return f"it was ended by signal {-ended.code} after {shown_time(ended.seconds)}"
     return f"it ended with exit code {ended.code} after {shown_time(ended.seconds)}"
