@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -116,6 +117,21 @@ def test_nothing_outlives_lensmith_itself(tmp_path: Path, marked: str) -> None:
     process.kill()
     process.wait()
     assert wait_until_gone(marked)
+
+
+@linux
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_program_that_turns_on_its_guard(tmp_path: Path, marked: str, number: int) -> None:
+    command = f"(setsid sleep {marked} &); sleep 0.3; kill -{number:d} $PPID; sleep {marked}"
+    ran = run(command, tmp_path, Limits(2, None))
+    assert not ran.ended.went_well
+    assert wait_until_gone(marked)
+
+
+@linux
+def test_a_program_that_speaks_for_its_guard(tmp_path: Path) -> None:
+    ran = run("for fd in /proc/$PPID/fd/*; do echo nonsense > $fd; done 2>/dev/null", tmp_path)
+    assert ran.ended.code == 0
 
 
 @linux
