@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from lensmith.reproduction.parsing import Kind, Parser
-from lensmith.reproduction.reading import Fault, Severity, Wanted
+from lensmith.reproduction.reading import Channel, Fault, Severity, Wanted
 from lensmith.reproduction.tree import LARGEST, Tree, shown
 
 _MOST_PLACES = 12
@@ -47,10 +48,9 @@ class Asked:
             )
         return done.value
 
-    def want(self, requirement: str, place: str, channel: str = "pip", original: str = "") -> None:
+    def want(self, requirement: str, place: str, channel: Channel = "pip", original: str = "") -> None:
         """Note one package, as pip takes it."""
-        channel_ = "conda" if channel == "conda" else "pip"
-        one = Wanted(requirement, place, channel_, original or requirement)
+        one = Wanted(requirement, place, channel, original or requirement)
         if one not in self.wanted:
             self.wanted.append(one)
 
@@ -75,6 +75,15 @@ def name_of(wanted: Wanted) -> str:
     """The canonical name of what is asked for, "" for what has none."""
     requirement = requirement_of(wanted.requirement)
     return canonicalize_name(requirement.name) if requirement else ""
+
+
+def exact_version(requirement: Requirement) -> Version | None:
+    """The version that is asked for with `==`, without what follows a plus or a star."""
+    found = re.search(r"==\s*(\d[\w.]*?)(?:\.\*|\+[\w.]+)?(?:,|$)", str(requirement.specifier))
+    try:
+        return Version(found[1]) if found else None
+    except InvalidVersion:
+        return None
 
 
 def line_of(text: str, word: str) -> int:

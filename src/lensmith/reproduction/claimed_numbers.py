@@ -18,6 +18,11 @@ _LINK = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()]{0,400}\)")
 _CELL = re.compile(
     r"(\d{1,3}\.\d{1,4}|\d{1,3})\s{0,2}(%?)\s{0,2}(?:(?:±|\+/-|\+-)\s?[\d.]{1,6}\s?%?)?(?:\s{0,2}\([^()]{1,40}\))?"
 )
+_OTHER_NUMBERS = re.compile(
+    r"\b[A-Za-z]{1,20}-?\d{1,4}\b|\(\s?n\s?=\s?[\d,]{1,9}\s?\)|\b\d[\d,]{0,8}(?=[ -](?:[a-z-]{1,12} ){0,2}?"
+    r"(?:pictures|images|samples|examples|points|spots|notes|sequences|textures|digits|epochs|frames|classes)\b)"
+)
+"""CIFAR-10, ResNet50, (n = 250), 400 test points: numbers that are no result."""
 _BETTER = re.compile(r"\bours\b|\bthis (?:repo|work|code)|\bproposed\b", re.IGNORECASE)
 Lines = Sequence[tuple[int, str]]
 
@@ -87,8 +92,9 @@ def _cell(text: str, word: str, head: str) -> float | None:
 def _of_sentence(line: str, number: int, name: str) -> list[Claim]:
     found: list[Claim] = []
     text = line[:_LONGEST]
+    masked = _OTHER_NUMBERS.sub(_letters, text)
     for pattern in (_before(), _after()):
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(masked):
             value = _scaled(match["word"].lower(), match["number"], bool(match["percent"]))
             whole = re.fullmatch(r"\d+", match["number"]) and not match["percent"]
             claim = Claim(match["word"].lower(), value or 0.0, f"{name}:{number}", text.strip())
@@ -101,10 +107,7 @@ def _of_sentence(line: str, number: int, name: str) -> list[Claim]:
 @functools.cache
 def _before() -> re.Pattern[str]:
     """`accuracy of 94.8 %`, `Top-1: 76.1`, `F1 (macro) = 0.82`, `accuracy on the test split (n = 250): 97.2%`."""
-    gap = (
-        r"[\s:=]{0,3}(?:[^\d.:=%;|]|\((?:[^()]{0,40})\)|[A-Za-z]+-\d{1,3}\b|\d+(?=[- ]?(?:demo|test|held|pictures|images|samples)))"
-        + r"{0,60}?[\s:=(]{1,4}"
-    )
+    gap = r"[^\d.:=%|]{0,60}?[\s:=(]{1,4}"
     return re.compile(
         rf"(?<![A-Za-z])(?P<word>{spelling()})(?![A-Za-z0-9@]){gap}{_NUMBER}{_PERCENT}", re.IGNORECASE
     )
@@ -123,6 +126,11 @@ def _metric_in(text: str) -> str:
     """The metric that a head of a column names, in its spelling there."""
     match = re.search(rf"(?<![A-Za-z])({spelling()})(?![A-Za-z0-9])", text[:200].lower())
     return match[1] if match else ""
+
+
+def _letters(match: re.Match[str]) -> str:
+    """Its like without digits, unless it is itself what a metric is called: top-1, F1."""
+    return match[0] if metric_called(match[0]) else "x" * len(match[0])
 
 
 def _scaled(word: str, number: str, percent: bool) -> float | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
-from importlib import resources
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -13,71 +11,10 @@ from packaging.version import Version
 
 from lensmith.reproduction.asked import Asked, requirement_of
 from lensmith.reproduction.python_files import Code
+from lensmith.reproduction.reading import Severity
+from lensmith.reproduction.tables import table
 from lensmith.reproduction.tree import shown
 
-_PICKLES = "a pickle file runs whatever its author wrote into it"
-_DANGERS: dict[str, tuple[str, str]] = {
-    "torch.load": (
-        f"torch.load without weights_only=True: {_PICKLES}; from torch 2.6 on it refuses whole models instead",
-        "Write torch.load(..., weights_only=True), or trust where the file comes from and pass False.",
-    ),
-    "yaml.load": ("yaml.load with a loader that builds any Python object", "Write yaml.safe_load(...)."),
-    "yaml.unsafe_load": ("yaml.unsafe_load builds any Python object", "Write yaml.safe_load(...)."),
-    "eval": ("eval runs text as Python", "See where the text comes from."),
-    "exec": ("exec runs text as Python", "See where the text comes from."),
-    "os.system": ("os.system runs a line of shell", "Read the line before you run the code."),
-    "os.popen": ("os.popen runs a line of shell", "Read the line before you run the code."),
-    "shell=True": (
-        "a subprocess with shell=True runs a line of shell",
-        "Read the line before you run the code.",
-    ),
-    "pickle.load": (f"pickle.load: {_PICKLES}", "Load only files that you trust."),
-    "pickle.loads": (f"pickle.loads: {_PICKLES}", "Load only data that you trust."),
-    "cPickle.load": (f"cPickle.load: {_PICKLES}", "Load only files that you trust."),
-    "dill.load": (f"dill.load: {_PICKLES}", "Load only files that you trust."),
-    "joblib.load": (f"joblib.load: {_PICKLES}", "Load only files that you trust."),
-    "allow_pickle": (
-        f"numpy reads pickles where allow_pickle=True: {_PICKLES}",
-        "Load only files that you trust.",
-    ),
-    "trust_remote_code": (
-        "trust_remote_code=True downloads Python code of a model's author and runs it",
-        "Pin its revision, and read that code first.",
-    ),
-    "torch.hub.load": (
-        "torch.hub.load downloads a repository and runs its code",
-        "Pin a commit: 'owner/name:commit'.",
-    ),
-    "torch.hub.load_state_dict_from_url": (
-        "weights are downloaded and unpickled",
-        "Pass check_hash=True, weights_only=True.",
-    ),
-    "torch.utils.model_zoo.load_url": (
-        "weights are downloaded and unpickled",
-        "Pass check_hash=True, weights_only=True.",
-    ),
-}
-_INFO = {
-    "torch.hub.load_state_dict_from_url",
-    "torch.utils.model_zoo.load_url",
-    "pickle.load",
-    "pickle.loads",
-    "joblib.load",
-}
-_DEVICES: dict[str, tuple[str, str]] = {
-    "cuda": (
-        'a GPU is hard-coded (.cuda(), "cuda:0"): without one the code ends with "Torch not compiled with CUDA enabled" or "Found no NVIDIA driver"',
-        "Run it on a GPU, or take the device from torch.cuda.is_available().",
-    ),
-    "DataParallel": (
-        "torch.nn.DataParallel is hard-coded: its weights bear the prefix 'module.', and several GPUs may change the batch norm",
-        "Set CUDA_VISIBLE_DEVICES to as many GPUs as the paper used.",
-    ),
-    "local_rank": (
-        "--local_rank is expected as an argument: torchrun passes none, and torch.distributed.launch writes --local-rank from 2.0 on",
-        "Read os.environ['LOCAL_RANK'], or start it by torch.distributed.launch of torch < 2.0.",
-    ),
-}
 _WEIGHTS = re.compile(
     r"drive\.google\.com|dropbox\.com|pan\.baidu\.com|onedrive|1drv\.ms|sharepoint\.com|mega\.nz|box\.com|weiyun|mediafire\.com"
 )
@@ -89,18 +26,14 @@ _FILE_LINK = re.compile(
 
 @functools.cache
 def _removed() -> dict[str, dict[str, Any]]:
-    text = resources.files("lensmith.reproduction").joinpath("removed_calls.json").read_text(encoding="utf-8")
-    return {row["name"]: row for row in json.loads(text)["calls"]}
+    return {row["name"]: row for row in table("removed_calls")["calls"]}
 
 
 def tell_code(asked: Asked, code: Code) -> None:
     """Note every fault of the code."""
-    for name, (words, cure) in _DANGERS.items():
-        for place in code.calls.get(name, []):
-            asked.fault(name, "info" if name in _INFO else "warning", words, cure, place)
-    for name, (words, cure) in _DEVICES.items():
-        for place in code.calls.get(name, []):
-            asked.fault(f"hard-coded {name}" if name == "cuda" else name, "warning", words, cure, place)
+    for row in table("risky_calls")["calls"]:
+        for place in code.calls.get(row["name"], []):
+            asked.fault(row["fault"], row["severity"], row["detail"], row["cure"], place)
     for name in sorted(code.removed):
         _tell_removed(asked, name, code)
     for place in code.python_2:
@@ -132,8 +65,8 @@ def tell_links(asked: Asked, code: Code, told: list[tuple[str, str]]) -> list[tu
             )
     for text, place in [*code.strings, *told]:
         for url in re.findall(r"https?://[^\s\"'<>)\]}`]{4,400}", text):
-            if _WEIGHTS.search(url):
-                words = "data or weights lie on a drive of a person or a group, which asks for a login, a quota or nothing at all"
+            if drive := _WEIGHTS.search(url):
+                words = f"data or weights lie on {drive[0]}, a drive that asks for a login, has a quota, or is gone"
                 asked.fault(
                     "weights on a drive",
                     "warning",
@@ -160,7 +93,8 @@ def _tell_removed(asked: Asked, name: str, code: Code) -> None:
         words = f"{short} is gone since Python {release}"
         cure = f"Take {row['instead']}; or run Python older than {release}."
         if name.partition(".")[0] == "distutils":
-            cure = f"Install setuptools into the environment, which brings its own copy; or run an older Python than {release} (3.11)."
+            cure = "Install setuptools into the environment, which brings its own copy;"
+            cure += f" or run an older Python than {release} (3.11)."
     else:
         words = f"{short} is gone since {package} {release}"
         cure = f"Write {row['instead']}, or pin {package}<{release}."
@@ -168,7 +102,7 @@ def _tell_removed(asked: Asked, name: str, code: Code) -> None:
         words += f" (back in {row['back']} with another meaning)"
     if pinned:
         words, cure = f"{words}; the pin of {package} is older, so it works as pinned", ""
-    severity = "info" if pinned else "error"
+    severity: Severity = "info" if pinned else "error"
     name = "Python 2 module" if release == "3.0" and package == "python" else f"removed from {package}"
     for place in code.removed[row["name"]]:
         asked.fault(name, severity, words, cure, place)

@@ -7,20 +7,13 @@ from typing import Any
 
 from lensmith.reproduction.asked import Asked, line_of, requirement_of
 from lensmith.reproduction.requirement_files import take_option, take_requirement
+from lensmith.reproduction.tables import table
 from lensmith.reproduction.tree import shown
 
 _SPEC = re.compile(
     r"(?:[\w./-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?:\[[^\]]*\])?\s*"
     r"(?P<version>(?:[=<>!~]=?|\s)\s*[^=\s][^=]*?)?(?:=(?P<build>[A-Za-z0-9_.*]+))?"
 )
-_OF_ONE_SYSTEM = {
-    "appnope": "macOS", "libcxx": "macOS", "llvm-openmp": "macOS", "vc": "Windows", "vs2015_runtime": "Windows",
-    "vs2015-runtime": "Windows", "wincertstore": "Windows", "pywin32": "Windows", "pywinpty": "Windows", "winpty": "Windows", "ucrt": "Windows",
-    "vc14_runtime": "Windows", "win_inet_pton": "Windows", "m2w64-gcc-libs": "Windows", "m2w64-gmp": "Windows", "msys2-conda-epoch": "Windows",
-    "_libgcc_mutex": "Linux", "_openmp_mutex": "Linux", "ld_impl_linux-64": "Linux", "libgcc-ng": "Linux",
-    "libstdcxx-ng": "Linux", "libgomp": "Linux", "libgfortran-ng": "Linux", "sysroot_linux-64": "Linux",
-}  # fmt: skip
-"""From conda-forge's feedstocks of these names, each built for one system only, and `conda list` of fresh environments (2026-11-25)."""
 _CUDA_PACKAGES = {"cudatoolkit", "pytorch-cuda", "cuda-version", "cuda-toolkit", "cuda"}
 
 
@@ -85,7 +78,7 @@ def take_spec(asked: Asked, spec: str, place: str) -> tuple[str, str]:
         asked.cuda.append((f"{cuda[1]}.{cuda[2]}", place))
     requirement = f"{name}{specifier}"
     asked.want(requirement if requirement_of(requirement) else name, place, "conda", spec.strip())
-    return build, _OF_ONE_SYSTEM.get(name, "")
+    return build, table("known_packages")["one_system"].get(name, "")
 
 
 def _specifier(version: str, exact: bool) -> str:
@@ -105,7 +98,8 @@ def _take_cuda(asked: Asked, name: str, version: str, place: str) -> None:
     if number := re.search(r"\d+(?:\.\d+)?", version):
         asked.cuda.append((number[0], place))
     what = f"{name}{version}" if version else name
-    words = f"`{shown(what)}` is conda's CUDA; the pytorch channel gets no new releases, and many pairs of it are gone (PackagesNotFoundError)"
+    words = f"`{shown(what)}` is conda's CUDA; the pytorch channel gets no new releases,"
+    words += " and many pairs of it are gone (PackagesNotFoundError)"
     asked.fault(
         "cudatoolkit",
         "warning",
@@ -153,7 +147,8 @@ def _tell_channels(asked: Asked, channels: Any, text: str, name: str) -> None:
     for channel in channels if isinstance(channels, list) else []:
         place = f"{name}:{line_of(text, str(channel))}"
         if channel == "pytorch":
-            words = "the channel `pytorch` gets no releases after torch 2.5, and some of its older pairs were never there"
+            words = "the channel `pytorch` gets no releases after torch 2.5,"
+            words += " and some of its older pairs were never there"
             asked.fault("pytorch channel", "info", words, "Take the wheels of torch; the plan does.", place)
         elif re.match(r"https?://|file:|/", str(channel)) and "anaconda" not in str(channel):
             words = f"the channel {shown(str(channel))[:100]} is somebody's own server"

@@ -8,15 +8,9 @@ from packaging.utils import canonicalize_name
 
 from lensmith.reproduction.asked import Asked, requirement_of
 from lensmith.reproduction.python_files import Code
+from lensmith.reproduction.tables import table
 from lensmith.reproduction.tree import shown
 
-_COMPILED = {
-    "apex", "detectron2", "flash-attn", "mmcv-full", "pytorch3d", "torch-scatter", "torch-sparse", "torch-cluster", "torch-spline-conv",
-    "minkowskiengine", "spconv", "tinycudann", "nvdiffrast", "diff-gaussian-rasterization", "simple-knn", "pointnet2-ops", "pointnet2", "dcn-v2",
-    "inplace-abn", "mamba-ssm", "causal-conv1d", "deformable-detr", "multiscaledeformableattention", "natten", "torchsparse", "kaolin",
-    "groundingdino", "groundingdino-py", "knn-cuda", "chamferdist", "xformers", "deepspeed", "nnabla", "cython-bbox", "dlib", "fairseq", "horovod", "pycuda", "spatial-correlation-sampler",
-}  # fmt: skip
-"""Their own installation pages ask for nvcc or a compiler, for some of their releases at least (2026-11-25)."""
 _MMCV = {"mmcv", "mmcv-full"}
 
 
@@ -24,7 +18,8 @@ def read_extensions(asked: Asked, code: Code) -> tuple[str, ...]:
     """The places that compile; what each needs is noted as a fault."""
     own = _own(asked)
     sources = [path for path in asked.tree.files if path.endswith((".cu", ".cuh"))]
-    cuda = f"nvcc of torch's own CUDA release{_of(asked)}, a C++ compiler that this nvcc takes, and TORCH_CUDA_ARCH_LIST for the GPU"
+    cuda = f"nvcc of torch's own CUDA release{_of(asked)}, a C++ compiler that this nvcc takes,"
+    cuda += " and TORCH_CUDA_ARCH_LIST for the GPU"
     for place, kind in own:
         needs = cuda if sources or kind == "CUDAExtension" else "a C++ compiler and Python's headers"
         words = f"the repository compiles its own code ({kind}): that needs {needs}"
@@ -36,7 +31,9 @@ def read_extensions(asked: Asked, code: Code) -> tuple[str, ...]:
             place,
         )
     if sources and not own:
-        words = f"CUDA sources ({len(sources)} .cu files), compiled when they are first used or by hand: that needs {cuda}"
+        words = (
+            f"CUDA sources ({len(sources)} .cu files), compiled by hand or at first use: that needs {cuda}"
+        )
         asked.fault(
             "compiled extension", "warning", words, "Have them ready before running.", shown(sources[0])
         )
@@ -63,12 +60,14 @@ def _packages(asked: Asked, code: Code, cuda: str) -> list[str]:
     places = []
     for one in asked.wanted:
         requirement = requirement_of(one.requirement)
-        if requirement and canonicalize_name(requirement.name) in _COMPILED:
+        if requirement and canonicalize_name(requirement.name) in table("known_packages")["compiled"]:
             places.append(one.place)
-            words = f"{requirement.name} is compiled where it is installed, unless a wheel fits exactly: that needs {cuda}"
-            cure = "Look for a wheel for this Python, torch and CUDA; else install torch first, then it with --no-build-isolation."
+            words = f"{requirement.name} is compiled where it is installed, unless a wheel fits exactly:"
+            words += f" that needs {cuda}"
+            cure = "Look for a wheel for this Python, torch and CUDA; else install torch first,"
+            cure += " then it with --no-build-isolation."
             if canonicalize_name(requirement.name) in _MMCV:
-                cure += " mmcv has wheels at https://download.openmmlab.com/mmcv/dist; its setup.py needs setuptools<82 (pkg_resources)."
+                cure += " mmcv has wheels at https://download.openmmlab.com/mmcv/dist."
             asked.fault("compiled package", "warning", words, cure, one.place)
     wished = {
         requirement.name.lower() for one in asked.wanted if (requirement := requirement_of(one.requirement))
@@ -77,9 +76,10 @@ def _packages(asked: Asked, code: Code, cuda: str) -> list[str]:
         if name not in wished:
             place = code.imports[name][0]
             words = f"{name} is on no index: it is installed from {address.removeprefix('git+')}"
-            cure = "Install it from there, at a commit of that time; a package of that name on the index is somebody else's."
+            cure = "Install it from there, at a commit of that time;"
+            cure += " what bears its name on the index is a stranger's."
             asked.fault("source only", "warning", words, cure, place)
-            places += [place] if name in _COMPILED else []
+            places += [place] if name in table("known_packages")["compiled"] else []
     return places
 
 

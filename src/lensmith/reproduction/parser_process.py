@@ -61,16 +61,19 @@ def _limit_memory() -> None:
 
 
 def _yaml(text: str) -> Any:
-    nodes = aliases = depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
-        nodes += 1
+    aliases = depth = 0
+    for nodes, event in enumerate(yaml.parse(text, yaml.SafeLoader)):
         aliases += isinstance(event, yaml.AliasEvent)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if nodes > _MOST_NODES or aliases > _MOST_ALIASES or depth > _DEEPEST:
             raise _TooMuch("nests too deep, or repeats itself by too many aliases")
-        if str(getattr(event, "tag", None) or "").startswith("tag:yaml.org,2002:python/"):
-            raise _TooMuch(f"asks its reader to run Python ({event.tag[22:80]})")
+        if _tag(event).startswith("tag:yaml.org,2002:python/"):
+            raise _TooMuch(f"asks its reader to run Python ({_tag(event)[22:80]})")
     return yaml.load(text, yaml.BaseLoader)
+
+
+def _tag(event: yaml.Event) -> str:
+    return str(getattr(event, "tag", None) or "")
 
 
 def _toml(text: str) -> Any:

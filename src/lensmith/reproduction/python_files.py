@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import re
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 from lensmith.reproduction.asked import Asked
 from lensmith.reproduction.python_source import source_of_notebook
 from lensmith.reproduction.shell_lines import joined, take_installs
+from lensmith.reproduction.tables import table
 from lensmith.reproduction.tree import LARGEST_NOTEBOOK, shown
 
 MOST_PYTHON_FILES = 10_000
+_MOST_PLACES = 50
 Places = dict[str, list[str]]
-_OLD_STANDARD = {
-    "__future__", "distutils", "imp", "asynchat", "asyncore", "smtpd", "urllib2", "cPickle", "Queue", "StringIO", "ConfigParser", "urlparse",
-    "HTMLParser", "Tkinter", "__builtin__", "commands", "cStringIO", "copy_reg", "SocketServer", "httplib", "cookielib", "thread",
-    "sets", "md5", "sha", "exceptions", "xmlrpclib", "itertools", "tkMessageBox", "tkFileDialog", "BaseHTTPServer", "formatter",
-    "parser", "symbol", "binhex", "cgi", "crypt", "imghdr", "sndhdr", "audioop", "nntplib", "pipes", "telnetlib", "uu", "xdrlib", "mailcap",
-    "chunk", "aifc", "sunau", "spwd", "ossaudiodev", "nis", "msilib", "cgitb", "lib2to3", "__main__", "_winreg", "winreg", "msvcrt", "IPython.display",
-}  # fmt: skip
-"""Modules that were Python's own at some time, from 2.7 to 3.13."""
 
 
 @dataclass
@@ -71,26 +62,18 @@ def read_code(asked: Asked) -> Code:
 
 def distribution_of(module: str) -> str:
     """The distribution that brings a module, by the table, else by the module's own name; "" for Python's own."""
-    table, parts = _names(), module.split(".")
+    table_, parts = table("import_names")["names"], module.split(".")
     for size in range(len(parts), 0, -1):
-        if found := table.get(".".join(parts[:size])):
-            return found
+        if found := table_.get(".".join(parts[:size])):
+            return str(found)
     top = parts[0]
-    if top in sys.stdlib_module_names or top in _OLD_STANDARD or not re.fullmatch(r"[A-Za-z]\w*", top):
+    if (
+        top in sys.stdlib_module_names
+        or top in table("known_packages")["once_standard"]
+        or not re.fullmatch(r"[A-Za-z]\w*", top)
+    ):
         return ""
     return re.sub(r"_+", "-", top).lower().strip("-")
-
-
-@functools.cache
-def _table() -> dict[str, Any]:
-    text = resources.files("lensmith.reproduction").joinpath("import_names.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
-    return table
-
-
-def _names() -> dict[str, str]:
-    names: dict[str, str] = _table()["names"]
-    return names
 
 
 def _own_modules(files: tuple[str, ...]) -> set[str]:
@@ -120,23 +103,9 @@ def _notebook(asked: Asked, path: str) -> str:
 
 
 def _take(code: Code, told: dict[str, Any], path: str, own: set[str]) -> None:
-    is_setup = (
-        path.rpartition("/")[2] in ("setup.py", "conftest.py")
-        or re.match(r"(?:tests?|docs?)/", path) is not None
-    )
     for module, line, optional in told["imports"]:
-        top = module.partition(".")[0]
-        if top in own:
-            continue
-        name = distribution_of(module)
-        if not name:
-            continue
-        places = code.imports[name]
-        places += [f"{path}:{line}"] if len(places) < 50 else []
-        if top in _table()["source_only"]:
-            code.source_only[name] = _table()["source_only"][top]
-        elif not optional and not is_setup and "." not in name.replace("ruamel.yaml", ""):
-            code.needed.add(name)
+        if module.partition(".")[0] not in own:
+            _take_import(code, module, f"{path}:{line}", optional or _is_aside(path))
     for name, line in told["names"]:
         if name.partition(".")[0] not in own:
             code.removed[name].append(f"{path}:{line}")
@@ -144,10 +113,28 @@ def _take(code: Code, told: dict[str, Any], path: str, own: set[str]) -> None:
         if name not in ("cuda", "DataParallel") or not told["guarded"]:
             code.calls[name].append(f"{path}:{line}")
     code.strings += [(text, f"{path}:{line}") for text, line in told["strings"]]
-    if told.get("syntax"):
-        line, older, message = told["syntax"]
-        if older:
-            code.python_2.append(f"{path}:{line}")
-        else:
-            code.unparsed.append((f"{path}:{line}", message))
+    line, older, message = told.get("syntax", (0, False, ""))
+    if older:
+        code.python_2.append(f"{path}:{line}")
+    elif line:
+        code.unparsed.append((f"{path}:{line}", message))
     code.scripts += 1
+
+
+def _take_import(code: Code, module: str, place: str, optional: bool) -> None:
+    name, elsewhere = distribution_of(module), table("import_names")["source_only"]
+    if not name:
+        return
+    code.imports[name] += [place] if len(code.imports[name]) < _MOST_PLACES else []
+    if (top := module.partition(".")[0]) in elsewhere:
+        code.source_only[name] = elsewhere[top]
+    elif not optional:
+        code.needed.add(name)
+
+
+def _is_aside(path: str) -> bool:
+    """Whether the code runs without this file: setup, tests, documentation."""
+    return (
+        path.rpartition("/")[2] in ("setup.py", "conftest.py")
+        or re.match(r"(?:tests?|docs?)/", path) is not None
+    )

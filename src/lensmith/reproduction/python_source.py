@@ -1,13 +1,13 @@
-"""What a Python file imports, calls and names, by its syntax tree. Runs in the parser's process, and nothing of it."""
+"""What a Python file imports, calls and names, by its syntax tree; nothing of it is run."""
 
 from __future__ import annotations
 
 import ast
 import functools
-import json
 import re
-from pathlib import Path
 from typing import Any
+
+from lensmith.reproduction.tables import table
 
 _TAKES_ANYTHING = {"eval", "exec"}
 _FOREIGN = {
@@ -87,7 +87,7 @@ def _unparsed(text: str, error: SyntaxError | ValueError) -> dict[str, Any]:
 @functools.cache
 def watched_names() -> tuple[dict[str, str], dict[str, str]]:
     """Names that are watched for, by whole name; and methods by their own name -> the package whose they are."""
-    rows = json.loads(Path(__file__).with_name("removed_calls.json").read_text(encoding="utf-8"))["calls"]
+    rows = table("removed_calls")["calls"]
     names = {row["name"]: row["package"] for row in rows if not row.get("method")}
     return names, {row["name"].rpartition(".")[2]: row["name"] for row in rows if row.get("method")}
 

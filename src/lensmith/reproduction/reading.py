@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Severity = Literal["info", "warning", "error"]
+Channel = Literal["pip", "conda"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Wanted:
 
     requirement: str
     place: str
-    channel: Literal["pip", "conda"] = "pip"
+    channel: Channel = "pip"
     original: str = ""
 
 

@@ -25,6 +25,7 @@ from lensmith.reproduction.python_files import Code, read_code
 from lensmith.reproduction.reading import Fault, Reading
 from lensmith.reproduction.readme import Told, read_readmes
 from lensmith.reproduction.requirement_files import read_requirement_files
+from lensmith.reproduction.torch_faults import tell_torch
 from lensmith.reproduction.tree import Tree, read_tree, shown
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
@@ -49,6 +50,7 @@ def read_repository(root: Path) -> Reading:
         asked = Asked(tree, parser)
         code, told = _read(asked)
         tell_asked(asked, code)
+        tell_torch(asked)
         tell_code(asked, code)
         extensions = read_extensions(asked, code)
         links = tell_links(asked, code, _texts(tree))

@@ -1,4 +1,4 @@
-"""requirements.txt and its like, and the words of `pip install`: what they ask for, and what pip would stumble over."""
+"""requirements.txt and its like: what they ask for, and what pip would stumble over."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from lensmith.reproduction.asked import Asked, inside, requirement_of
+from lensmith.reproduction.reading import Channel
 from lensmith.reproduction.tree import shown
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -96,7 +97,7 @@ def take_index(asked: Asked, url: str, place: str) -> None:
         asked.fault("index without https", "warning", words, "Use https.", place)
 
 
-def take_requirement(asked: Asked, text: str, place: str, channel: str = "pip") -> None:
+def take_requirement(asked: Asked, text: str, place: str, channel: Channel = "pip") -> None:
     """One requirement as it is written, in any of the ways that people write them."""
     line = _HASH.sub("", re.sub(r"\s#.*", "", text)).strip().strip("'\"").rstrip("\\").strip()
     if not line:
@@ -109,18 +110,15 @@ def take_requirement(asked: Asked, text: str, place: str, channel: str = "pip") 
         )
         asked.fault("local file", "warning", words, f"Ask for {file[1]} by name; the plan does.", place)
         asked.want(file[1], place, channel, line)
-    elif (
-        re.match(r"\.{1,2}(?:/|\\|\[|$)|/|~|file:|[A-Za-z]:[\\/]", line)
-        or (line.endswith((".whl", ".tar.gz", ".zip"))
-        and "@" not in line
-        and "://" not in line)
+    elif re.match(r"\.{1,2}(?:/|\\|\[|$)|/|~|file:|[A-Za-z]:[\\/]", line) or (
+        line.endswith((".whl", ".tar.gz", ".zip")) and "@" not in line and "://" not in line
     ):
         _take_path(asked, line, place)
     else:
         _take_named(asked, line, place, channel)
 
 
-def _take_named(asked: Asked, line: str, place: str, channel: str) -> None:
+def _take_named(asked: Asked, line: str, place: str, channel: Channel) -> None:
     requirement = requirement_of(line)
     if requirement is not None:
         asked.want(line, place, channel, line)

@@ -56,7 +56,7 @@ def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
 
 
 def _texts(node: ast.expr, values: dict[str, ast.expr], depth: int) -> list[list[Any]] | None:
-    """`[text, line]` of each string of a list, a sum of lists or a name that stands for one; None where it is more."""
+    """`[text, line]` of each string of a list, a sum of lists, or a name for one; else None."""
     if depth > 8:
         return None
     if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -7,6 +7,7 @@ import shlex
 
 from lensmith.reproduction.asked import Asked
 from lensmith.reproduction.conda_files import take_spec
+from lensmith.reproduction.reading import Channel
 from lensmith.reproduction.requirement_files import take_option, take_requirement
 
 _INSTALL = re.compile(
@@ -83,7 +84,7 @@ def joined(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
 def take_installs(asked: Asked, line: str, place: str) -> None:
     """What a line installs, unless something of that name was asked for already."""
     for match in _INSTALL.finditer(line[:4000]):
-        channel = "pip" if "pip" in match["tool"] else "conda"
+        channel: Channel = "pip" if "pip" in match["tool"] else "conda"
         if match["verb"] == "install" or channel == "conda":
             _take(asked, _words(match["words"]), channel, place)
 
@@ -95,7 +96,7 @@ def _words(text: str) -> list[str]:
         return text.split()
 
 
-def _take(asked: Asked, words: list[str], channel: str, place: str) -> None:
+def _take(asked: Asked, words: list[str], channel: Channel, place: str) -> None:
     waiting = ""
     for word in words:
         if waiting:
@@ -111,13 +112,13 @@ def _take(asked: Asked, words: list[str], channel: str, place: str) -> None:
             _take_one(asked, word, channel, place)
 
 
-def _wants_value(option: str, channel: str) -> bool:
+def _wants_value(option: str, channel: Channel) -> bool:
     return option in _WITH_VALUE or (
         option in _INDEXES if channel == "pip" else option in ("-c", "--channel", "-f")
     )
 
 
-def _take_one(asked: Asked, word: str, channel: str, place: str) -> None:
+def _take_one(asked: Asked, word: str, channel: Channel, place: str) -> None:
     if channel == "conda":
         take_spec(asked, word, place)
     elif not re.match(r"\.{0,2}/|\.$|\.\[|~|.*\.(?:txt|whl|ya?ml|tar\.gz)$", word):

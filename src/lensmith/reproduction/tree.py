@@ -96,7 +96,7 @@ def read_tree(root: Path) -> Tree:
     """The files under `root`, in the order of their names. Raises `OSError` where it is no folder that can be read."""
     tree = Tree(root)
     os.scandir(root).close()
-    found = []
+    found: list[str] = []
     for path in _walk(tree, ""):
         if len(found) == MOST_FILES:
             tree.skip(path, f"it and what comes after it: a repository is read up to {MOST_FILES:,} files")
@@ -162,7 +162,7 @@ def _read(path: Path, largest: int) -> bytes:
         os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     )
     handle = os.open(path, flags)
-    with open(handle, "rb") as file:
+    with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError("it is no ordinary file")
         return file.read(largest + 1)
