@@ -64,6 +64,13 @@ def test_it_sees_no_secrets_and_another_home(tmp_path: Path, monkeypatch: pytest
     assert said.endswith(f"{tmp_path / 'work'}\n")
 
 
+def test_a_network_comes_with_its_proxy_but_not_with_a_password(tmp_path: Path) -> None:
+    given = {"https_proxy": "http://proxy:80", "HTTP_PROXY": "http://me:secret@proxy:80", "PATH": "/bin"}
+    assert "https_proxy" not in bare_environment(PROGRAMS, tmp_path, given)
+    seen = bare_environment(PROGRAMS, tmp_path, given, network=True)
+    assert seen["https_proxy"] == "http://proxy:80" and "HTTP_PROXY" not in seen
+
+
 @linux
 def test_daemons_do_not_outlive_it(tmp_path: Path, marked: str) -> None:
     """Forked twice, in a session of their own: whatever a program left behind is ended with it."""

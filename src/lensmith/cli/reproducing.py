@@ -72,7 +72,7 @@ class Wish:
 
 def reproduce_repository(wish: Wish) -> int:
     """Read, plan, build, run, as far as asked; returns the exit code."""
-    from lensmith.reproduction.reading import read_repository
+    from lensmith.reproduction.repository import read_repository
 
     with _checked_out(wish) as root:
         reading = read_repository(root)
@@ -227,13 +227,13 @@ def environment_in_words(plan: Plan) -> tuple[str, ...]:
 @contextlib.contextmanager
 def _checked_out(wish: Wish) -> Iterator[Path]:
     """The repository as a folder: the one given, or a clone that goes away again."""
-    from lensmith.reproduction.reading import fetch_repository
+    from lensmith.reproduction.fetching import fetch_repository, is_address
 
     path = Path(wish.repository)
     if path.is_dir():
         yield path
         return
-    if path.exists() or not ("://" in wish.repository or wish.repository.startswith("git@")):
+    if path.exists() or not is_address(wish.repository):
         why = "is no folder" if path.exists() else "there is no such folder"
         raise DataError(f"{wish.repository}: {why}", hint="Give a folder, a git URL, or a run of lensmith.")
     with tempfile.TemporaryDirectory(prefix="lensmith-") as folder:

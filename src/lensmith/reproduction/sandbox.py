@@ -21,34 +21,20 @@ from lensmith.errors import UsageError
 from lensmith.machine.limits import memory as most_memory
 from lensmith.reproduction.figures import Figure, FigureReader
 from lensmith.reproduction.output import Log, Output
-from lensmith.reproduction.verdict import Ended
+from lensmith.reproduction.verdict import Ended, shown_time
 from lensmith.runs.fields import seconds_of
 from lensmith.types import Event
 
 KEPT = (
     *("LANG", "LANGUAGE", "LC_*", "TZ", "TERM", "COLUMNS"),
-    *(
-        "CUDA_*",
-        "NVIDIA_*",
-        "HIP_*",
-        "ROCR_*",
-        "LD_LIBRARY_PATH",
-        "OMP_*",
-        "MKL_*",
-        "OPENBLAS_*",
-        "SSL_CERT_*",
-    ),
-    *(
-        "SYSTEMROOT",
-        "SYSTEMDRIVE",
-        "COMSPEC",
-        "PATHEXT",
-        "WINDIR",
-        "PROCESSOR_ARCHITECTURE",
-        "NUMBER_OF_PROCESSORS",
-    ),
+    *("CUDA_*", "NVIDIA_*", "HIP_*", "ROCR_*", "OMP_*", "MKL_*", "OPENBLAS_*", "LD_LIBRARY_PATH"),
+    *("SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT"),
+    *("PROCESSOR_ARCHITECTURE", "NUMBER_OF_PROCESSORS"),
 )
 """Variables that foreign code may see. A list of what may pass, since secrets have any name."""
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+"""What it may see besides where it has a network, in either case of letters."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +118,9 @@ def run_command(command: str, place: Place, limits: Limits) -> Generator[Event, 
     return Ran(command, ended, figures, _conditions(limits, facts), log.size, facts.get("peak"))
 
 
-def bare_environment(programs: Path, home: Path, given: Mapping[str, str]) -> dict[str, str]:
+def bare_environment(
+    programs: Path, home: Path, given: Mapping[str, str], *, network: bool = False
+) -> dict[str, str]:
     """The variables that foreign code sees, out of those given: no tokens, no paths into other Pythons.
 
     programs: the folder that holds its Python, first on its path; home: an empty folder, made here.
@@ -142,6 +130,9 @@ def bare_environment(programs: Path, home: Path, given: Mapping[str, str]) -> di
         for name, value in given.items()
         if any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in KEPT)
     }
+    if network:
+        # One with a password stays out.
+        kept |= {name: one for name, one in given.items() if name.lower() in PROXIES and "@" not in one}
     (home / "tmp").mkdir(parents=True, exist_ok=True)
     house, temporary = str(home.absolute()), str((home / "tmp").absolute())
     return kept | {
@@ -237,5 +228,5 @@ def _conditions(limits: Limits, facts: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"network {network}",
         f"memory {memory if limits.memory else size}",
-        f"time {limits.seconds:,.0f} s",
+        f"time {shown_time(limits.seconds)}",
     )
