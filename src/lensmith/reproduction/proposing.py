@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
 
 from lensmith.machine.facts import Machine
 from lensmith.reproduction.interpreters import Interpreter, find_interpreters, released_day, settled_day, suit
 from lensmith.reproduction.pairing import Pairing, default_index, pair
 from lensmith.reproduction.plan import Alternative, Plan
 from lensmith.reproduction.reading import Fault, Reading
-from lensmith.reproduction.resolving import Question, Trouble, in_plain_words
+from lensmith.reproduction.resolving import Question, Resolution, Trouble, in_plain_words, resolve
 from lensmith.reproduction.settling import Settled, settle
 from lensmith.reproduction.uv import find_uv
-from lensmith.reproduction.wishes import Wishes, sort_wishes
+from lensmith.reproduction.wishes import FAMILY, Wishes, sort_wishes
 
 _LIMIT = 150.0
 """Seconds for all resolutions of a plan; another Python is tried only within them."""
@@ -81,7 +82,7 @@ def plan_reproduction(
     until = time.monotonic() + _LIMIT
     trials = _try(wishes, machine, pythons, day, until)
     best = min(trials, key=lambda trial: trial.rank)
-    faults += [*best.pairing.faults, *best.settled.faults(), *_about_python(best, pythons)]
+    faults += [*best.pairing.faults, *best.settled.faults(), *_held_back(best), *_about_python(best, pythons)]
     plan = _plan(reading, machine, wishes, best, [*faults, *_about_versions(best)])
     alternatives = [*best.pairing.alternatives, *_other_pythons(trials, best)]
     if python is not None and not best.is_whole:
@@ -247,6 +248,24 @@ def _about_versions(trial: _Trial) -> list[Fault]:
             for what in resolution.yanked
         ]
     return [_unanswered(trouble)] if trouble is not None else []
+
+
+def _held_back(trial: _Trial) -> list[Fault]:
+    """Packages without a pin that are taken much older than they were on that day, since the newer did not go."""
+    settled = trial.settled
+    free = tuple(wish for wish in settled.question.wishes if not wish.specifier and wish.name not in FAMILY)
+    if settled.resolution is None or not free:
+        return []
+    newest = resolve(replace(settled.question, wishes=free), alone=True)
+    if not isinstance(newest, Resolution):
+        return []
+    taken, faults = settled.resolution.versions, []
+    for name, version in newest.versions.items():
+        if Version(taken.get(name, version)).release[:1] < Version(version).release[:1]:
+            words = f"{name} {taken[name]} is taken, and {version} was the newest of that day"
+            cure = f"It needs what no wheel brings, or what another excludes: pin {name}=={version} to see."
+            faults.append(Fault("held back", "warning", words, cure))
+    return faults
 
 
 def _unanswered(trouble: Trouble) -> Fault:

@@ -23,6 +23,7 @@ from lensmith.reproduction.wishes import FAMILY, Wish
 _ROUNDS = 40
 _TRIED = 6
 """Pins of one conflict that are lifted on trial."""
+_UNDER_2 = "numpy<2"
 _NUMPY_2 = Version("2.3")
 """The first torch that was built for numpy 2 (pytorch#107302)."""
 
@@ -67,7 +68,12 @@ class Settled:
     def faults(self) -> list[Fault]:
         """Every change, explained."""
         taken = self.resolution.versions if self.resolution else {}
-        return [_explain(change, taken.get(change.wish.name, ""), self.question) for change in self.changes]
+        found = [_explain(change, taken.get(change.wish.name, "")) for change in self.changes]
+        if _UNDER_2 in self.question.limits and "numpy" in taken:
+            words = f"torch {taken['torch']} was built before numpy 2, whose arrays it cannot read"
+            cure = f"The plan adds {_UNDER_2} and takes numpy {taken['numpy']}."
+            found.append(Fault("numpy 2 beside an older torch", "warning", words, cure))
+        return found
 
 
 def settle(question: Question, *, until: float) -> Settled:
@@ -79,7 +85,7 @@ def settle(question: Question, *, until: float) -> Settled:
         if isinstance(answer, Resolution):
             if not _breaks_numpy(answer, question):
                 return Settled(question, answer, None, tuple(changes))
-            question = replace(question, limits=(*question.limits, "numpy<2"))
+            question = replace(question, limits=(*question.limits, _UNDER_2))
             continue
         step = None if time.monotonic() > until else _give_way(question, answer)
         if step is None:
@@ -218,12 +224,12 @@ def _wish(question: Question, name: str) -> Wish | None:
 
 def _breaks_numpy(answer: Resolution, question: Question) -> bool:
     torch, numpy = answer.versions.get("torch"), answer.versions.get("numpy")
-    if torch is None or numpy is None or "numpy<2" in question.limits:
+    if torch is None or numpy is None or _UNDER_2 in question.limits:
         return False
     return Version(torch) < _NUMPY_2 and Version(numpy) >= Version("2")
 
 
-def _explain(change: Change, taken: str, question: Question) -> Fault:
+def _explain(change: Change, taken: str) -> Fault:
     wish, places = change.wish, (change.wish.place,) if change.wish.place else ()
     text = wish.original or wish.requirement
     instead = f"The plan takes {wish.name} {taken}" if taken else f"The plan does without {wish.name}"
