@@ -142,8 +142,10 @@ def _run(
     from lensmith.reproduction.running import other_figures, run_intent
 
     ran, verdict = follow(run_intent(intent, reading, built.python, out, wish.limits))
+    known = _circumstances(wish, reading, plan, intent)
     around = replace(
-        _circumstances(wish, reading, plan, intent),
+        known,
+        differs=known.differs + tuple(one.detail for one in built.checks if one.severity != "info"),
         conditions=(*ran.conditions, f"output {ran.output:,} bytes, in output.log"),
         seconds=ran.ended.seconds,
         claims=intent.other_claims(verdict.claimed),
