@@ -26,6 +26,7 @@ from lensmith.cli.commands.inspect import inspect
 from lensmith.cli.commands.pack import pack
 from lensmith.cli.commands.predict import predict
 from lensmith.cli.commands.report import report
+from lensmith.cli.commands.reproduce import reproduce
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
 from lensmith.cli.commands.split import split
@@ -74,6 +75,7 @@ for command in (
     export,
     serve,
     tensorboard,
+    reproduce,
     sample,
     cache,
 ):

@@ -24,3 +24,15 @@ def follow(job: Generator[Event, None, Result]) -> Result:
                     return result
     finally:
         show.Progress.clear()
+
+
+def in_events(stage: str, job: Generator[str, None, Result]) -> Generator[Event, None, Result]:
+    """A job that says in words what it is at, as one that `follow` can show."""
+    with closing(job):
+        while True:
+            try:
+                words = next(job)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            yield Event(stage, words)

@@ -1,0 +1,79 @@
+"""The environment of a run of lensmith, built again from the versions that its files name."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator, Iterator
+from datetime import date, timedelta
+from importlib.metadata import PackageNotFoundError, distribution, requires
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import lensmith
+from lensmith.errors import MachineError
+from lensmith.machine.facts import read_machine
+from lensmith.reproduction.building import Built, build_environment
+from lensmith.reproduction.of_run import Recorded
+from lensmith.reproduction.proposing import plan_reproduction
+from lensmith.reproduction.reading import Reading, Wanted
+
+OWN = "lensmith-source"
+"""The folder beside the environment that holds this very lensmith."""
+
+
+def rebuild_environment(recorded: Recorded, out: Path) -> Generator[str, None, Built]:
+    """Build what `recorded` was made with in `out/env`, saying in words what it is at.
+
+    The packages that the run names get their versions of then, those behind them versions of its day. lensmith itself
+    is copied from here, whatever its version: `differences_here` has said where it is another.
+
+    Raises `MachineError` where versions cannot be had.
+    """
+    plan = plan_reproduction(_as_reading(recorded), read_machine(), python=recorded.python or None)
+    missing = [fault for fault in plan.faults if fault.severity == "error"]
+    if missing:
+        raise MachineError(f"{recorded.run.path}: {missing[0].detail}", hint=missing[0].cure)
+    built = yield from build_environment(plan, out)
+    copy_own_package(out / OWN)
+    return built
+
+
+def copy_own_package(into: Path) -> None:
+    """Put this lensmith, alone, where a Python of another environment can find it by PYTHONPATH."""
+    shutil.rmtree(into, ignore_errors=True)
+    source = Path(lensmith.__file__).parent
+    shutil.copytree(source, into / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    try:
+        metadata = Path(str(distribution("lensmith").locate_file(""))).glob("lensmith-*.dist-info")
+    except PackageNotFoundError:
+        return
+    for folder in metadata:
+        shutil.copytree(folder, into / folder.name)
+
+
+def _as_reading(recorded: Recorded) -> Reading:
+    """The run as if it were a repository that pins what the run names."""
+    wanted = tuple(
+        Wanted(text, recorded.run.facts_file.name, "pip", text) for text in _requirements(recorded)
+    )
+    # A day later: what was uploaded on the day itself was there.
+    day = recorded.day + timedelta(days=1) if recorded.day else date.today()
+    return Reading(root=recorded.run.path, date=day, wanted=wanted)
+
+
+def _requirements(recorded: Recorded) -> Iterator[str]:
+    """What the run names, each at its version of then; beside it what this lensmith needs to train."""
+    pinned = {
+        canonicalize_name(name): version for name, version in recorded.versions.items() if name != "lensmith"
+    }
+    yield from (f"{name}=={version}" for name, version in pinned.items())
+    try:
+        needed = [Requirement(line) for line in requires("lensmith") or []]
+    except PackageNotFoundError:
+        needed = []
+    for one in needed:
+        is_wanted = one.marker is None or one.marker.evaluate({"extra": "train"})
+        if is_wanted and canonicalize_name(one.name) not in (*pinned, "lensmith"):
+            yield f"{one.name}{one.specifier}"

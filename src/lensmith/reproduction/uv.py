@@ -1,0 +1,141 @@
+"""uv, run so that nothing of a foreign repository reaches it: an empty folder, a chosen environment, a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lensmith.errors import MachineError
+
+_KEPT = (
+    *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT"),
+    *("USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "NUMBER_OF_PROCESSORS"),
+    *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PYENV_ROOT", "CUDA_HOME", "CC", "CXX"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *(
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+    ),
+    *("UV_CACHE_DIR", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
+    *("UV_NO_INDEX", "UV_OFFLINE", "UV_SYSTEM_CERTS", "UV_NATIVE_TLS", "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES"),
+    *("UV_INSECURE_HOST", "UV_PYTHON_INSTALL_DIR", "UV_PYTHON_INSTALL_MIRROR", "UV_LINK_MODE"),
+)
+"""What the user set for their network, indexes and places; the rest could change what is installed, or is secret."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program said; `code` is None where it did not end in its time."""
+
+    code: int | None
+    out: str
+    err: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended well."""
+        return self.code == 0
+
+
+def find_uv() -> str | None:
+    """The uv of this machine: the one beside this Python, else the one on PATH."""
+    beside = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
+    return str(beside) if beside.is_file() else shutil.which("uv")
+
+
+def require_uv() -> str:
+    """The uv of this machine; MachineError where there is none."""
+    found = find_uv()
+    if found is None:
+        hint = "pip install uv  (resolving packages as of a date, and building, need it)"
+        raise MachineError("uv is not installed", hint=hint)
+    return found
+
+
+def run_uv(
+    words: list[str], *, seconds: float, network: bool = True, files: Mapping[str, str] | None = None
+) -> Answer:
+    """uv with these words, in a folder of its own that holds `files` alone, and no settings but the user's own."""
+    with tempfile.TemporaryDirectory(prefix="lensmith-uv-") as folder:
+        for name, text in (files or {}).items():
+            Path(folder, name).write_text(text, encoding="utf-8")
+        settings = _users_settings()
+        guarded = ["--config-file", str(settings)] if settings else ["--no-config"]
+        guarded += ["--no-progress", "--color", "never", *([] if network else ["--offline"])]
+        return run_program([require_uv(), *words, *guarded], Path(folder), seconds=seconds)
+
+
+def run_program(words: list[str], folder: Path, *, seconds: float) -> Answer:
+    """A program with the environment that uv gets; after `seconds` it is ended, and all that it started."""
+    own_group = {"start_new_session": True} if os.name == "posix" else {}
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=folder,
+            env=kept_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            **own_group,  # type: ignore[call-overload]
+        )
+    except OSError as error:
+        return Answer(127, "", f"{words[0]}: {error.strerror}")
+    try:
+        out, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        return Answer(None, "", f"did not end within {seconds:.0f} seconds")
+    except BaseException:
+        _end(process)
+        raise
+    return Answer(process.returncode, out, err)
+
+
+def kept_environment() -> dict[str, str]:
+    """The variables that uv, and what it starts, get to see."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    for name, value in os.environ.items():  # the names and passwords of the user's own indexes
+        if name.startswith("UV_INDEX_") and name.endswith(("_USERNAME", "_PASSWORD")):
+            kept[name] = value
+    # pyenv's shims answer by a file in the folder that one stands in, and slowly; the Pythons behind them are known.
+    places = kept.get("PATH", "").split(os.pathsep)
+    kept["PATH"] = os.pathsep.join(place for place in places if Path(place).name != "shims")
+    return {"UV_HTTP_RETRIES": "1", **kept, "PYTHONNOUSERSITE": "1", "GIT_TERMINAL_PROMPT": "0"}
+
+
+def _users_settings() -> Path | None:
+    """The user's own uv.toml, where uv itself would look for it."""
+    if os.name == "nt":
+        base = os.environ.get("APPDATA")
+    else:
+        base = os.environ.get("XDG_CONFIG_HOME") or (
+            str(Path(os.environ["HOME"], ".config")) if "HOME" in os.environ else None
+        )
+    place = Path(base, "uv", "uv.toml") if base else None
+    return place if place is not None and place.is_file() else None
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(OSError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.communicate()
