@@ -80,7 +80,13 @@ def read_rows(index: Index, torch: str, pairs: dict[str, dict[str, Version]]) ->
         for name, known in pairs.items():
             row[name] = f"=={known[torch]}" if torch in known else ""
         row |= {"cuda": cuda, "capabilities": list(compiled), "released": min(one.uploaded for one in own)}
-        row |= {"python": index.pythons("torch", Version(torch), platform), "system": own[0].system}
+        row |= {"python": index.pythons("torch", Version(torch), platform)}
+        vision = pairs["torchvision"].get(torch)
+        row["system"] = max(
+            index.system("torch", Version(torch), platform),
+            index.system("torchvision", vision, platform) if vision else "",
+            key=lambda one: [int(part) for part in one.split(".") if part],
+        )
         for name, known in pairs.items():
             python = index.pythons(name, known[torch], platform) if torch in known else ""
             if torch in known and python != row["python"]:

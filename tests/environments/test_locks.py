@@ -118,7 +118,7 @@ def install(tmp_path: Path, file: Path, *words: str) -> dict[str, str]:
     assert UV is not None
     place = tmp_path / "loaded"
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, place], check=True)
-    python = str(next(place.glob("*/python*")))
+    python = str(place / ("Scripts" if sys.platform == "win32" else "bin") / "python")
     subprocess.run([UV, "pip", "install", "--quiet", "--python", python, *words, "-r", file], check=True)
     done = subprocess.run(
         [UV, "pip", "freeze", "--python", python], check=True, capture_output=True, text=True

@@ -35,7 +35,7 @@ def plan(
         list[str] | None,
         typer.Argument(help='"RTX 5090, driver 570, Python 3.11" torch==2.7.1; this machine if nothing.'),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write environment.yml here.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write environment.yml here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Which torch, torchvision and torchaudio run on a machine, and the commands for conda, pip and uv."""
@@ -57,7 +57,7 @@ def plan(
 def export(
     run: Annotated[str | None, typer.Argument(help="A run, or last; this environment if nothing.")] = None,
     form: Annotated[str, typer.Option("--to", help=f"{', '.join(FORMS)}.")] = FORMS[0],
-    out: Annotated[Path | None, typer.Option(help="Write it here; stdout if nothing.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it here; stdout if nothing.")] = None,
     hashes: Annotated[bool, typer.Option(help="Hashes of the wheels, asked of the package index.")] = True,
 ) -> int:
     """What a run used, as requirements.txt, environment.yml or pylock.toml."""
