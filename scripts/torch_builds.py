@@ -28,7 +28,9 @@ from wheel_index import Index, Wheel
 
 from lensmith.machine.packages import parse_compiled, parse_version
 
-TABLE = Path(__file__).parents[1] / "src/lensmith/machine/torch_builds.json"
+TABLE = Path(
+    os.environ.get("TORCH_BUILDS") or Path(__file__).parents[1] / "src/lensmith/machine/torch_builds.json"
+)
 FIRST, FIRST_DAY = Version("1.13"), "2022-10-01"
 AT_ONCE = 8
 LIBRARIES = ("torch/lib/libtorch_python.so", "torch/lib/torch_python.dll")
@@ -140,12 +142,12 @@ def merge(table: list[Row], rows: list[Row]) -> list[Row]:
     return sorted([*plain, *(row for row in kept if row["index"])], key=place)
 
 
-def write_table(table: dict[str, Any]) -> None:
+def write_table(table: dict[str, Any], file: Path) -> None:
     """One line a row, so that a change to the table can be read."""
     head = json.dumps({key: value for key, value in table.items() if key != "builds"}, indent=2)
     head = re.sub(r"\[\s+([^][{}]*?)\s+\]", _on_one_line, head)
     lines = ",\n".join(f"    {json.dumps(row)}" for row in table["builds"])
-    TABLE.write_text(
+    file.write_text(
         f'{head.removesuffix("}").rstrip()},\n  "builds": [\n{lines}\n  ]\n}}\n', encoding="utf-8"
     )
 
@@ -162,11 +164,12 @@ def main() -> int:
     parser.add_argument("release", nargs="*", help="torch releases such as 2.14.1; all where none is named")
     parser.add_argument("--check", action="store_true", help="only compare")
     parser.add_argument("--extend", action="store_true", help="write what was read into the table")
+    parser.add_argument("--table", type=Path, default=TABLE, help="another table than the package's")
     words = parser.parse_args()
     if words.check == words.extend:
         parser.error("give --check or --extend")
     index = Index()
-    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    table = json.loads(words.table.read_text(encoding="utf-8"))
     releases = read_releases(index, words.release)
     if not releases:
         parser.error(f"{index.url} has none of {', '.join(words.release)}")
@@ -180,7 +183,7 @@ def main() -> int:
     if words.extend:
         table["builds"] = merge(table["builds"], rows)
         table["date"] = datetime.date.today().isoformat()
-        write_table(table)
+        write_table(table, words.table)
     return 1 if lines and words.check else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -70,6 +71,18 @@ def test_a_word_that_is_not_known() -> None:
 def test_no_words_are_this_machine() -> None:
     told = lensmith("plan", "--json").json
     assert told["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_nothing_heavy_is_loaded(tmp_path: Path) -> None:
+    run = str(a_run(tmp_path))
+    lines = [["plan", "RTX 3090"], ["plan"], ["check", run], ["export", run, "--no-hashes"]]
+    code = (
+        "import sys\nfrom lensmith.cli.main import run\n"
+        f"for words in {lines}:\n    run(['env', *words])\n"
+        "print([name for name in ('torch', 'numpy', 'PIL') if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 def a_run(folder: Path) -> Path:
