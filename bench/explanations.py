@@ -40,9 +40,9 @@ KINDS = ("automobile", "frog", "ship")
 """Of CIFAR-10: of three kinds a network from scratch learns something in minutes on two cores."""
 PICTURES = 50
 NETWORKS = {
-    "resnet18": ["--epochs", "2", "image_size=96"],
+    "resnet18": ["--epochs", "8", "image_size=96"],
     "efficientnet_lite0": ["freeze=true"],
-    "vit_b_16": ["--epochs", "1", "image_size=96", "optimizer=adamw", "lr=0.0003", "batch_size=32"],
+    "vit_b_16": ["--epochs", "5", "image_size=96", "optimizer=adamw", "lr=0.0003", "batch_size=32"],
     "swin_t": ["--epochs", "1", "image_size=96", "optimizer=adamw", "lr=0.0005", "batch_size=32"],
 }
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--work", type=Path, required=True, help="trained networks are kept here")
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
-    parser.add_argument("--each", type=int, default=600, help="training pictures of each kind of CIFAR-10")
+    parser.add_argument("--each", type=int, default=2000, help="training pictures of each kind of CIFAR-10")
     parser.add_argument("--draws", type=int, default=20, help="random layouts of each map")
     words = parser.parse_args()
     log: dict[str, Any] = read_json(LOG) if LOG.exists() else {}

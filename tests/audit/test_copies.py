@@ -5,12 +5,15 @@ The small version of bench/planted.py, whose pictures are photos.
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from altered import ALTERATIONS, LOSSLESS, burst, product, saved, scene
+from command_line import command
 from PIL import Image
 
 from lensmith.audit.look import Inspection, look
@@ -63,10 +66,16 @@ def test_altered_copies_are_found_and_nothing_else_is(
     assert {issue.name for issue in found.issues} == {"near duplicate"}
 
 
-def test_things_of_one_kind_before_a_white_wall_are_no_copies(tmp_path: Path) -> None:
-    for number in range(40):
-        write(tmp_path / "ab"[number % 2], f"{number}.png", saved(product(number), "PNG"))
-    assert groups(result(look(load_data(tmp_path)))) == set()
+@pytest.mark.parametrize(("side", "count"), [(160, 40), (32, 120)], ids=["photos", "small"])
+def test_things_of_one_kind_before_a_white_wall_are_no_copies(side: int, count: int, tmp_path: Path) -> None:
+    """What is as near to many is a copy of none; what was saved anew is nearer than all of them."""
+    for number in range(count):
+        mug = product(number).resize((side, side), Image.Resampling.BOX)
+        write(tmp_path / "ab"[number % 2], f"{number}.png", saved(mug, "PNG"))
+    assert not groups(result(look(load_data(tmp_path))))
+    photo = scene(5, (side, side))
+    twins = frozenset(write(tmp_path / "a", f"scene.{kind}", saved(photo, kind)) for kind in ("PNG", "JPEG"))
+    assert groups(result(look(load_data(tmp_path)))) == {twins}
 
 
 def test_copies_saved_without_loss_are_equal(tmp_path: Path) -> None:
@@ -119,3 +128,46 @@ def test_groups_of_near_copies_are_rows_of_the_data(tmp_path: Path) -> None:
     assert [[str(data.examples[row].source) for row in rows] for rows in end.value.value.groups] == [
         [files[0], files[2]]
     ]
+
+
+def test_a_split_that_is_asked_to_keeps_near_copies_on_one_side(tmp_path: Path) -> None:
+    """Also where the pictures came after the file was written."""
+    photos = tmp_path / "photos"
+    for number in range(30):
+        write(photos / "ab"[number % 2], f"{number}.png", saved(scene(number), "PNG"))
+    copies = {
+        write(photos / "ab"[number % 2], f"{number} copy.jpg", saved(scene(number), quality=60)): number
+        for number in range(12)
+    }
+
+    def split(*words: str) -> tuple[dict[str, str], str]:
+        out = f"{len(list(tmp_path.glob('*.csv')))}.csv"
+        done = command("split", "photos", *words, "-o", out, cwd=tmp_path)
+        assert done.code == 0, done.err
+        with (tmp_path / out).open(newline="") as file:
+            return {Path(row["path"]).stem: row["split"] for row in csv.DictReader(file)}, done.out
+
+    apart, _ = split("val_fraction=0.4")
+    assert any(apart[str(number)] != apart[f"{number} copy"] for number in copies.values())
+    whole, said = split("val_fraction=0.4", "--copies")
+    assert "equal pictures and near copies kept together" in said
+    assert all(whole[str(number)] == whole[f"{number} copy"] for number in copies.values())
+    for copy in copies:
+        Path(copy).rename(tmp_path / Path(copy).name)
+    before, _ = split("val_fraction=0.4")
+    for copy, number in copies.items():
+        (tmp_path / Path(copy).name).rename(copy)
+        assert str(number) in before
+    after, _ = split("splits=2.csv", "--copies")
+    assert all(after[f"{number} copy"] == before[str(number)] for number in copies.values())
+
+
+def test_what_was_decided_can_be_inspected(tmp_path: Path) -> None:
+    for number in range(12):
+        write(tmp_path / "photos" / "ab"[number % 2], f"{number}.png", saved(scene(number), "PNG"))
+    write(tmp_path / "photos/b", "copy.jpg", saved(scene(0), quality=60))
+    (tmp_path / "decisions.csv").write_text("path,decision\nb/copy.jpg,drop\n", encoding="utf-8")
+    words = ("inspect", "photos", "--no-suspects", "--json", "--fail-on", "conflict")
+    assert command(*words, cwd=tmp_path).code == 1
+    done = command(*words, "decisions=decisions.csv", cwd=tmp_path)
+    assert done.code == 0 and json.loads(done.out)["count"] == 12

@@ -17,6 +17,7 @@ from lensmith.planning.plan import choose
 from lensmith.runs.files import read_json
 from lensmith.runs.predictions import read_predictions
 from lensmith.runs.recipe import Recipe
+from lensmith.training.held_back import _drawn
 
 QUICK: dict[str, Any] = {"model": "convnet", "image_size": 16, "epochs": 3, "batch_size": 16, "device": "cpu"}
 
@@ -75,6 +76,16 @@ def test_what_is_written_is_what_the_network_said_before(run: lm.Run) -> None:
     pictures = [Path(file) for file in read_predictions(run.directory.predictions_file).files.tolist()]
     prepared = [run.bundle.prepare(run.path.parent.parent / file) for file in pictures[:3]]
     assert logits[:3] == pytest.approx(run.bundle.logits(np.stack(prepared)), abs=1e-5)
+
+
+def test_pictures_of_one_group_are_held_back_together() -> None:
+    together = np.arange(60) // 5
+    for seed in range(5):
+        left_out = _drawn(together, 12, seed)
+        assert left_out.sum() == 10
+        assert all(len(set(left_out[together == number].tolist())) == 1 for number in range(12))
+    assert _drawn(np.arange(60), 12, 0).sum() == 12
+    assert _drawn(np.zeros(60, np.int64), 12, 0).all(), "all of one group cannot be parted"
 
 
 def test_val_is_taken_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

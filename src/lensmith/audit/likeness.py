@@ -6,7 +6,8 @@ has moved something: there the difference is as large as the detail itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,14 @@ class Likeness:
     busy: Floats
 
 
+def gathered(parts: Sequence[Likeness]) -> Likeness:
+    """One after the other; of no pairs, where there are none."""
+    nothing = np.empty(0, np.float32)
+    return Likeness(
+        *(np.concatenate([nothing, *(getattr(one, f.name) for one in parts)]) for f in fields(Likeness))
+    )
+
+
 @dataclass(frozen=True)
 class Bounds:
     """What a pair has to show. See `Likeness`; one axis may be resized by `squeezed` times more than the other,
@@ -77,6 +86,8 @@ SMALL_COPY = Bounds(whole=0.95, detail=0.85, apart=1.4, colour=0.6, squeezed=1.5
 """For smaller ones, which often were squeezed into squares: there is little to see, and it has to be all over."""
 PLAIN_COPY = Bounds(whole=0.98, detail=0.99, apart=0.5, colour=0.35, squeezed=1.02, whole_only=True)
 """For smaller ones before a plain ground, where a crop of one thing is the next one."""
+LIKE_SMALL_COPY = Bounds(whole=0.95, detail=0.8, apart=1.6, colour=0.6, squeezed=1.5)
+"""For smaller ones that are like nothing else."""
 MAYBE = Bounds(whole=0.9, detail=0.5, apart=3.0, colour=0.6, squeezed=1.06)
 """For thumbnails of photos, which are then read once more."""
 

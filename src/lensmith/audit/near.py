@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lensmith.audit.alignment import align
 from lensmith.audit.candidates import find_candidates
 from lensmith.audit.confirming import READ_AGAIN, confirmed
-from lensmith.audit.likeness import MAYBE, PLAIN_COPY, SMALL_COPY, Bounds, settled
+from lensmith.audit.likeness import (
+    LIKE_SMALL_COPY,
+    MAYBE,
+    PLAIN_COPY,
+    SMALL_COPY,
+    Bounds,
+    Likeness,
+    gathered,
+    settled,
+)
 from lensmith.audit.pairs import Pairs, joined, squares
 from lensmith.audit.resampling import smoothed
+from lensmith.audit.rivals import stand_out
 from lensmith.audit.signatures import SMALL, Signatures
 from lensmith.data.dataset import ImageDataset
 from lensmith.machine.workers import in_parallel
@@ -43,11 +54,13 @@ def find_near(data: ImageDataset, signatures: Signatures) -> Generator[Event, No
     smaller = pairs.smaller_side(signatures.sizes)
     level = np.maximum(np.searchsorted(sides, smaller, "right") - 1, 0)
     again = (smaller >= READ_AGAIN) & (thumbs.shape[1] > SMALL)
-    kept = [_judged(signatures, pairs[again], sides[-1], (MAYBE,))]
-    for at, side in enumerate(sides):
-        kept.append(_judged(signatures, pairs[(level == at) & ~again], side, (SMALL_COPY, PLAIN_COPY)))
-    pairs = joined(kept)
-    return (yield from confirmed(data, signatures, pairs))
+    photos, found = _looked_at(thumbs, pairs[again], sides[-1])
+    photos = photos[_within(MAYBE, photos, found, signatures)]
+    small = [_looked_at(thumbs, pairs[(level == at) & ~again], side) for at, side in enumerate(sides)]
+    pairs, found = joined([one for one, _ in small]), gathered([one for _, one in small])
+    surely = _within(SMALL_COPY, pairs, found, signatures) | _within(PLAIN_COPY, pairs, found, signatures)
+    copies = stand_out(pairs, found, surely, _within(LIKE_SMALL_COPY, pairs, found, signatures))
+    return (yield from confirmed(data, signatures, joined([photos, pairs[copies]])))
 
 
 def _refined(thumbs: Pixels, pairs: Pairs) -> Pairs:
@@ -75,21 +88,23 @@ def _refined(thumbs: Pixels, pairs: Pairs) -> Pairs:
     return joined([kept[start] for start in sorted(kept)] or [pairs])
 
 
-def _judged(signatures: Signatures, pairs: Pairs, side: int, bounds: Sequence[Bounds]) -> Pairs:
-    """The pairs that are within some of these bounds at this side."""
-    thumbs, sizes = signatures.thumbs, signatures.sizes
-    kept: dict[int, Pairs] = {}
+def _looked_at(thumbs: Pixels, pairs: Pairs, side: int) -> tuple[Pairs, Likeness]:
+    """The pairs with better windows, and how like they are at this side."""
+    kept: dict[int, tuple[Pairs, Likeness]] = {}
 
-    def judge(part: range, left: threading.Event) -> None:
+    def look(part: range, left: threading.Event) -> None:
         if not left.is_set():
             some = pairs[part.start : part.stop]
             first = squares(thumbs, some.first, some.turns[:, 0], side)
             second = squares(thumbs, some.second, some.turns[:, 1], side)
             windows, found = settled(first, second, some.windows, _STEPS)
-            some = Pairs(some.first, some.second, some.turns, windows)
-            held = [bound.hold(found) & some.laid_as(sizes, bound) for bound in bounds]
-            kept[part.start] = some[np.any(held, axis=0)]
+            kept[part.start] = Pairs(some.first, some.second, some.turns, windows), found
 
-    for _ in in_parallel(judge, len(pairs), _BLOCK):
+    for _ in in_parallel(look, len(pairs), _BLOCK):
         pass
-    return joined([kept[start] for start in sorted(kept)] or [pairs])
+    parts = [kept[start] for start in sorted(kept)]
+    return joined([one for one, _ in parts] or [pairs]), gathered([one for _, one in parts])
+
+
+def _within(bounds: Bounds, pairs: Pairs, found: Likeness, signatures: Signatures) -> NDArray[np.bool_]:
+    return bounds.hold(found) & pairs.laid_as(signatures.sizes, bounds)

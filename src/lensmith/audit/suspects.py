@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.audit.doubts import Floats, doubt_labels, draws_for, how_many, shares_of, worth_a_look
+from lensmith.data.bonds import bond_numbers
 from lensmith.data.dataset import ImageDataset
 from lensmith.evaluation.intervals import Value, proportion
 from lensmith.types import Task
@@ -102,7 +103,7 @@ def _judged(data: ImageDataset, looked: Looked) -> tuple[NDArray[np.int64], tupl
     if data.task != "classification":
         return looked.rows, ()
     targets = np.array(data.targets, np.int64)[looked.rows]
-    together = _together(data, looked.rows)
+    together = bond_numbers(data)[looked.rows]
     counts = [len(np.unique(together[targets == index])) for index in range(len(data.classes))]
     few = [name for name, count in zip(data.classes, counts, strict=True) if 0 < count < _FEWEST_OF_CLASS]
     rows = looked.rows[np.array(counts)[targets] >= _FEWEST_OF_CLASS]
@@ -110,13 +111,6 @@ def _judged(data: ImageDataset, looked: Looked) -> tuple[NDArray[np.int64], tupl
         return rows, ()
     more = f" and {len(few) - 5} more" if len(few) > 5 else ""
     return rows, (f"not judged, with fewer than {_FEWEST_OF_CLASS} pictures: {', '.join(few[:5])}{more}",)
-
-
-def _together(data: ImageDataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """int64 [n]: the same number for equal pictures and for those of one group."""
-    names = [data.examples[row].group or data.examples[row].sha256 or str(row) for row in rows.tolist()]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names], np.int64)
 
 
 def _classes(
@@ -130,7 +124,7 @@ def _classes(
     shown, labels = np.unique(targets, return_inverse=True)
     if len(shown) < 2:
         return _nothing(data, (*notes, "one class alone"))
-    doubts = doubt_labels(features, labels, len(shown), _together(data, rows), seed)
+    doubts = doubt_labels(features, labels, len(shown), bond_numbers(data)[rows], seed)
     agreement = proportion(int((~doubts.denied).sum()), len(rows))
     commonest = np.bincount(labels).max() / len(rows)
     if agreement.low is None or agreement.low <= commonest:
@@ -172,7 +166,7 @@ def _labels(
         target = data.examples[row].target
         assert isinstance(target, tuple)
         said[place, list(target)] = 1
-    heads = OutOfFold(features, said, said.shape[1], data.task, _together(data, rows))
+    heads = OutOfFold(features, said, said.shape[1], data.task, bond_numbers(data)[rows])
     draws = draws_for(len(rows))
     odds = np.mean([heads.outputs(seed + draw) for draw in range(draws)], axis=0).astype(np.float64)
     against = np.where(said > 0, -odds, odds)
@@ -216,7 +210,7 @@ def _numbers(
     from lensmith.features.out_of_fold import OutOfFold
 
     numbers = np.array(data.targets, np.float64)[rows]
-    heads = OutOfFold(features, numbers.astype(np.float32)[:, None], 1, data.task, _together(data, rows))
+    heads = OutOfFold(features, numbers.astype(np.float32)[:, None], 1, data.task, bond_numbers(data)[rows])
     draws = [heads.outputs(seed + draw)[:, 0] for draw in range(draws_for(len(rows)))]
     said = np.array(draws, np.float64).mean(axis=0)
     off: Floats = np.abs(said - numbers)

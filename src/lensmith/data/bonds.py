@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lensmith.data.dataset import ImageDataset
 
 Rows = Sequence[int]
@@ -54,6 +57,13 @@ def bonds(data: ImageDataset, together: Iterable[Rows] = ()) -> list[Bond]:
     for row in range(len(data)):
         members.setdefault(top(row), []).append(row)
     return [Bond(_key(data, rows), tuple(rows), _shown(data, rows)) for rows in members.values()]
+
+
+def bond_numbers(data: ImageDataset) -> NDArray[np.int64]:
+    """int64 [N]: the same number for pictures of one group, and for equal ones as far as their sha256 is known."""
+    names = [one.group or one.sha256 or str(row) for row, one in enumerate(data.examples)]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.array([numbers[name] for name in names], np.int64)
 
 
 def _key(data: ImageDataset, rows: Rows) -> str:

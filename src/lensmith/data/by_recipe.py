@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lensmith.data.bonds import Rows
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.decisions import decide, read_decisions
 from lensmith.data.leaks import without_leaks
@@ -16,15 +18,20 @@ from lensmith.errors import DataError
 from lensmith.runs.recipe import Recipe
 
 
-def load_by_recipe(source: Any, recipe: Recipe) -> tuple[ImageDataset, Roles]:
-    """The pictures that can be used, and their roles."""
+def load_by_recipe(source: Any, recipe: Recipe, together: Sequence[Rows] = ()) -> tuple[ImageDataset, Roles]:
+    """The pictures that can be used, and their roles. together: rows of the data that must not part."""
     data = load_data(source, root=recipe.root, task=recipe.task, group_by=recipe.group_by)
     made = ""
     if recipe.splits is not None:
-        given = give_splits(data, read_split_file(Path(recipe.splits)), source, recipe.seed)
+        given = give_splits(data, read_split_file(Path(recipe.splits)), source, recipe.seed, together)
         data, made = given.data, given.words(recipe.splits)
     roles = assign_roles(
-        data, recipe.val_fraction, recipe.seed, test=recipe.test_fraction, folds=recipe.folds
+        data,
+        recipe.val_fraction,
+        recipe.seed,
+        test=recipe.test_fraction,
+        folds=recipe.folds,
+        together=together,
     )
     return _without_leaks(data, roles, recipe, made or roles.made)
 

@@ -91,6 +91,16 @@ def read_decisions(file: Path) -> list[Decision]:
     return decisions
 
 
+def without_dropped(
+    data: ImageDataset, decisions: Sequence[Decision], file: Path, source: object
+) -> ImageDataset:
+    """The same data without the pictures that are dropped, the others labelled as was decided; see `decide`."""
+    said, _ = _found(file, decisions, data, source)
+    rows = enumerate(data.examples)
+    decided = [_decided(data, example, said.get(row), file) for row, example in rows]
+    return data.with_examples([example for example in decided if example is not None])
+
+
 def decide(roles: Roles, decisions: Sequence[Decision], file: Path, source: object) -> tuple[Roles, Decided]:
     """The same roles without the pictures that are dropped, the others labelled as was decided.
 

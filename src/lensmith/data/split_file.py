@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lensmith.data.allotment import Shares, allot
-from lensmith.data.bonds import bonds
+from lensmith.data.bonds import Rows, bonds
 from lensmith.data.dataset import SPLITS, ImageDataset, Target
 from lensmith.data.picture_rows import folder_of, path_from, read_picture_rows
 from lensmith.errors import DataError
@@ -80,11 +80,14 @@ def read_split_file(path: Path) -> list[Entry]:
     return entries
 
 
-def give_splits(data: ImageDataset, entries: list[Entry], source: object, seed: int = 0) -> Given:
+def give_splits(
+    data: ImageDataset, entries: list[Entry], source: object, seed: int = 0, together: Sequence[Rows] = ()
+) -> Given:
     """Put each picture where the file says: by its sha256, else by its path.
 
-    What the file does not name goes where its group or an equal picture is (the later split, of several), else it
-    is drawn by the shares that the splits have in the file. Raises `DataError` where nothing in it fits the data.
+    What the file does not name goes where its group, an equal picture or one of `together` is (the later split, of
+    several), else it is drawn by the shares that the splits have in the file. Raises `DataError` where nothing in
+    it fits the data.
     """
     by_sha, by_path = _latest(entries, "sha256"), _latest(entries, "path")
     root = folder_of(source)
@@ -98,7 +101,7 @@ def give_splits(data: ImageDataset, entries: list[Entry], source: object, seed: 
             f"{data.name}: none of its {len(data):,} pictures is in the file of splits, neither by sha256 nor path",
             hint=f"The first in the file is {entries[0].path or entries[0].sha256}." if entries else "",
         )
-    drawn = _draw(data, found, _latest(entries, "group"), _shares(entries, seed))
+    drawn = _draw(data, found, _latest(entries, "group"), _shares(entries, seed), together)
     examples = [
         replace(example, split=split or drawn[row])
         for row, (example, split) in enumerate(zip(data.examples, found, strict=True))
@@ -115,9 +118,15 @@ def give_splits(data: ImageDataset, entries: list[Entry], source: object, seed: 
     return Given(made, known, counts, missing)
 
 
-def _draw(data: ImageDataset, found: list[str], groups: Mapping[str, str], shares: Shares) -> dict[int, str]:
+def _draw(
+    data: ImageDataset,
+    found: list[str],
+    groups: Mapping[str, str],
+    shares: Shares,
+    together: Sequence[Rows],
+) -> dict[int, str]:
     """The split of each row that the file does not name."""
-    bound = bonds(data)
+    bound = bonds(data, together)
     settled: dict[str, str] = {}
     for bond in bound:
         words = [found[row] for row in bond.rows] + [

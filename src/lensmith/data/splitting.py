@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lensmith.data.allotment import Shares, allot, deal
@@ -34,13 +34,19 @@ class Roles:
 
 
 def assign_roles(
-    data: ImageDataset, fraction: float = 0.2, seed: int = 0, *, test: float = 0.0, folds: int = 0
+    data: ImageDataset,
+    fraction: float = 0.2,
+    seed: int = 0,
+    *,
+    test: float = 0.0,
+    folds: int = 0,
+    together: Sequence[Rows] = (),
 ) -> Roles:
     """Of the splits found, the last of (train, val, test) is held out; data without splits are split first.
 
     fraction, test: what part of each class becomes val and test. With folds and no splits, only a test part that
-    is asked for is held out. Raises `DataError` where there are not two classes, or nothing to train on or to
-    hold out.
+    is asked for is held out. together: rows that must not part where splits are drawn. Raises `DataError` where there
+    are not two classes, or nothing to train on or to hold out.
     """
     made = f"as the data say: {', '.join(data.splits)}"
     if data.splits not in ((), ("train",)):
@@ -53,8 +59,8 @@ def assign_roles(
         return _all_in_folds(data, folds, seed)
     else:
         shares = Shares(0.0 if folds else fraction, test, seed)
-        made = f"drawn here: {_drawn_words(data, shares)}"
-        data = make_splits(data, shares.val, seed, test=test)
+        made = f"drawn here: {_drawn_words(data, shares, bool(together))}"
+        data = make_splits(data, shares.val, seed, test=test, together=together)
     roles = _held_out(data, made)
     return replace(roles, folds=_folds_of(roles.train, folds, seed)) if folds else roles
 
@@ -79,14 +85,15 @@ def _held_out(data: ImageDataset, made: str) -> Roles:
     return Roles(train, data.split(held_out), held_out, choice, made)
 
 
-def _drawn_words(data: ImageDataset, shares: Shares) -> str:
+def _drawn_words(data: ImageDataset, shares: Shares, copies: bool) -> str:
     parts = [f"{share:.0%} {name}" for name, share in (("val", shares.val), ("test", shares.test)) if share]
     share = " and ".join(parts) if len(parts) > 1 else parts[0].split()[0]
-    return f"{share}, stratified, {_together_words(data)}, seed {shares.seed}"
+    return f"{share}, stratified, {_together_words(data, copies)}, seed {shares.seed}"
 
 
-def _together_words(data: ImageDataset) -> str:
-    return f"equal pictures{' and groups' if data.groups else ''} kept together"
+def _together_words(data: ImageDataset, copies: bool = False) -> str:
+    kinds = ["equal pictures", *["near copies"] * copies, *["groups"] * bool(data.groups)]
+    return f"{', '.join(kinds[:-1])}{' and ' if kinds[1:] else ''}{kinds[-1]} kept together"
 
 
 def make_splits(

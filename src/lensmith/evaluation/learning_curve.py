@@ -111,6 +111,7 @@ class LearningCurve:
 def learning_curve(
     train: ImageDataset,
     seen_on: int,
+    features: Features | None = None,
     *,
     is_proxy: bool = False,
     seed: int = 0,
@@ -118,7 +119,8 @@ def learning_curve(
     store: bool = True,
     device: str = "cpu",
 ) -> Generator[Event, None, LearningCurve | Withheld]:
-    """The curve of a linear head on what the packaged network sees in the training pictures.
+    """The curve of a linear head on features [N, D] of the training pictures, else on what the packaged network sees
+    in them.
 
     seen_on: how many pictures a model is measured on: the fewer, the further a gain that is seen may lie from the
     true one. seconds: of fitting; looking at pictures for the first time comes on top. Of more than 10,000 pictures
@@ -126,18 +128,21 @@ def learning_curve(
     """
     from lensmith.features.backbone import is_there, look
 
-    if not is_there():
+    if features is None and not is_there():
         return Withheld(STUDY, NO_BACKBONE)
-    part = train
+    part, unread = train, 0
     if len(train) > _MOST:
         rows = stratified_rows(train.targets, _MOST, seed)
         part = train.with_examples([train.examples[row] for row in rows.tolist()])
-    looked = yield from look(part, store=store, device=device)
-    part = part.with_examples([part.examples[row] for row in looked.rows.tolist()])
+        features = None if features is None else features[rows]
+    if features is None:
+        looked = yield from look(part, store=store, device=device)
+        part = part.with_examples([part.examples[row] for row in looked.rows.tolist()])
+        features, unread = looked.features, len(looked.skipped)
     curve = yield from curve_of(
         part,
-        looked.features,
-        count=len(train) - len(looked.skipped),
+        features,
+        count=len(train) - unread,
         seen_on=seen_on,
         is_proxy=is_proxy,
         seed=seed,

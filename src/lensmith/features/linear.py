@@ -44,15 +44,15 @@ def fit_linear(
     targets: NDArray[np.generic],
     outputs: int,
     task: Task,
-    pictures: NDArray[np.integer[Any]],
+    together: NDArray[np.integer[Any]],
     seed: int = 0,
     strength: float | None = None,
 ) -> LinearHead:
     """Fit a head, choosing its penalty on pictures that each fit did not see, then on all of them.
 
-    features: [N, D]; targets: class indices [N], 0/1 [N, outputs] or numbers [N]; pictures: [N], which
-    picture each row is a view of (views of one are never on both sides of a fold). strength: a penalty that was
-    chosen elsewhere.
+    features: [N, D]; targets: class indices [N], 0/1 [N, outputs] or numbers [N]; together: [N], rows with
+    the same number are never on both sides of a fold: views of one picture, pictures of one group. strength: a
+    penalty that was chosen elsewhere.
     """
     x = torch.from_numpy(features).to(torch.float32)
     mean, spread = x.mean(0), x.std(0).clamp(min=1e-6)
@@ -64,7 +64,7 @@ def fit_linear(
     rotated, axes = along_axes((x - mean) / spread)
     how, unseen = "given", torch.full((len(x), outputs), torch.nan)
     if strength is None:
-        folds = _folds(torch.from_numpy(pictures), seed)
+        folds = _folds(torch.from_numpy(together), seed)
         strength, unseen = _choose_strength(rotated, y, outputs, task, folds)
         how = f"chosen in {len(folds)} folds" if len(folds) > 1 else "chosen on a part"
         how += " of the training pictures"
@@ -118,13 +118,13 @@ def units(y: Tensor, task: Task) -> tuple[Tensor | None, Tensor]:
     return y.mean(0), y.std(0).clamp(min=1e-6)
 
 
-def _folds(pictures: Tensor, seed: int) -> list[Tensor]:
+def _folds(together: Tensor, seed: int) -> list[Tensor]:
     """For each fold, bool [N]: the rows that are left out of it."""
-    different = torch.unique(pictures)
+    different = torch.unique(together)
     order = different[torch.randperm(len(different), generator=torch.Generator().manual_seed(seed))]
     if len(order) > _MANY:
-        return [torch.isin(pictures, order[: min(_MANY, len(order) // 10)])]
-    return [torch.isin(pictures, part) for part in order.tensor_split(min(_FOLDS, len(order)))]
+        return [torch.isin(together, order[: min(_MANY, len(order) // 10)])]
+    return [torch.isin(together, part) for part in order.tensor_split(min(_FOLDS, len(order)))]
 
 
 def solve(

@@ -302,14 +302,15 @@ def parse_words(words: list[str]) -> dict[str, Any]:
     return fields
 
 
-def data_words(words: list[str] | None) -> dict[str, Any]:
-    """The fields that say how data are read, for commands that do nothing else with a recipe."""
-    fields = parse_words(words or [])
+def data_words(words: list[str] | None, *more: str) -> dict[str, Any]:
+    """The fields that say how data are read, for commands that do nothing else with a recipe. more: others that a
+    command knows."""
+    fields, known = parse_words(words or []), ("root", "task", "group_by", *more)
     for name in fields:
-        if name not in ("root", "task", "group_by"):
-            raise UsageError(
-                f"{name}={fields[name]} is for train", hint="Here root=, task= and group_by= are known."
-            )
+        if name not in known:
+            names = [f"{one}=" for one in known]
+            hint = f"Here {', '.join(names[:-1])} and {names[-1]} are known."
+            raise UsageError(f"{name}={fields[name]} is for train", hint=hint)
     return fields
 
 

@@ -16,6 +16,8 @@ Facts = Generator[Event, None, dict[str, Any]]
 _MINUTE = 60.0
 _RECALLED = 5e-5
 """Seconds for each picture that was looked at before; also for asking which those are."""
+_SPARING = 0.6
+"""Of what is left: a draw that has begun is finished, and the curve is fitted to all of them."""
 _LONG_ENOUGH = 10.0
 """Seconds in which some pictures can be disturbed or explained."""
 
@@ -34,18 +36,21 @@ def residuals(subject: Subject) -> Facts:
 
 
 def learning_curve(subject: Subject) -> Facts:
-    """Would more pictures help?"""
-    _require_recall(subject)
+    """Would more pictures help? By what the last layer learned from, else by what the packaged network sees."""
+    if subject.features is None:
+        _require_recall(subject)
     from lensmith.evaluation.learning_curve import learning_curve as draw
 
-    _require_look(subject, subject.train)
+    if subject.features is None:
+        _require_look(subject, subject.train)
     recipe = subject.run.recipe()
     curve = yield from draw(
         subject.train,
         len(subject.held_out),
+        subject.features,
         is_proxy=not recipe.freeze,
         seed=recipe.seed,
-        seconds=min(_MINUTE, subject.left()),
+        seconds=min(_MINUTE, _SPARING * subject.left()),
         store=recipe.store,
         device=subject.device,
     )

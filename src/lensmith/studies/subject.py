@@ -15,6 +15,7 @@ from lensmith.data.dataset import ImageDataset
 from lensmith.errors import DataError
 from lensmith.evaluation.comparison import Measured
 from lensmith.evaluation.report import Report, report_from
+from lensmith.features.embed import Features
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json
 from lensmith.runs.predictions import Predictions, read_predictions
@@ -23,7 +24,8 @@ from lensmith.runs.predictions import Predictions, read_predictions
 @dataclass(frozen=True)
 class Subject:
     """train: what it learned from; held_out: what it was measured on, in the order of `predictions`; ends: by when
-    (time.perf_counter) its studies should be over, None where nothing hurries."""
+    (time.perf_counter) its studies should be over, None where nothing hurries; features: of each of `train` what its
+    last layer learned from, where that is at hand."""
 
     run: RunDirectory
     bundle: Bundle
@@ -32,6 +34,7 @@ class Subject:
     predictions: Predictions
     report: Report
     ends: float | None = None
+    features: Features | None = None
 
     @property
     def device(self) -> str:

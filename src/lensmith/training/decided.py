@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from lensmith.bundle.measure import Measurement
+from lensmith.data.bonds import bond_numbers
 from lensmith.data.target_array import target_array
 from lensmith.evaluation.comparison import Comparison, Measured, compare
 from lensmith.features.linear import LinearHead
@@ -33,18 +34,23 @@ def head_without(prepared: Prepared, seen: Seen) -> Generator[Event, None, Linea
     there = {id(example.source) for example in used.examples}
     # In the same order as what is used: what a decision changes is the label alone.
     labels = target_array(before.part(lambda example: id(example.source) in there))
-    parts = [Seen(seen.features, labels[seen.pictures], seen.pictures)]
+    parts = [replace(seen, targets=labels[seen.pictures])]
+    everything = used
     dropped = before.part(lambda example: id(example.source) not in kept)
     column = yield from decode_column(dropped, prepared.preprocess)
     if len(column.rows):
-        targets = torch.from_numpy(target_array(column.matching(dropped)))
-        there_too = replace(prepared, column=column, batches=replace(prepared.batches, targets=targets))
+        readable = column.matching(dropped)
+        batches = replace(prepared.batches, targets=torch.from_numpy(target_array(readable)))
+        roles = replace(prepared.roles, train=dropped)
+        there_too = replace(prepared, column=column, roles=roles, batches=batches)
         again = yield from see(there_too)
         parts.append(replace(again, pictures=again.pictures + len(used)))
+        everything = used.with_examples([*used.examples, *readable.examples])
     whole = Seen(
         np.concatenate([part.features for part in parts]),
         np.concatenate([part.targets for part in parts]),
         np.concatenate([part.pictures for part in parts]),
+        bond_numbers(everything),
     )
     return put_head(prepared, whole)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lensmith.data.bonds import bond_numbers
 from lensmith.evaluation.calibration import Unseen
 from lensmith.store.store import Column, open_column
 from lensmith.training.epochs import outputs_on
@@ -30,13 +31,13 @@ def hold_back(
     held = min(_MOST, round(count * (recipe.choice_fraction or 0.0)))
     if prepared.choice is not None or not held:
         return prepared, None
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(recipe.seed)).numpy()
-    left_out = np.zeros(count, bool)
-    left_out[order[:held]] = True
     train = column.matching(prepared.roles.train)
+    left_out = _drawn(bond_numbers(train), held, recipe.seed)
+    if left_out.all():  # they all belong together
+        return prepared, None
     others = train.with_examples([train.examples[row] for row in np.flatnonzero(left_out).tolist()])
     if column.pixels.shape[1:3] == prepared.preprocess.size:
-        choice = Column(column.pixels[left_out], np.arange(held), (), column.from_store)
+        choice = Column(column.pixels[left_out], np.arange(len(others)), (), column.from_store)
     else:
         choice = yield from open_column(others, prepared.preprocess, store=recipe.store)
     return replace(
@@ -49,6 +50,15 @@ def hold_back(
         roles=replace(prepared.roles, choice=others),
         choice=choice,
     ), left_out
+
+
+def _drawn(together: NDArray[np.int64], held: int, seed: int) -> NDArray[np.bool_]:
+    """bool [N]: about `held` of the pictures, those of one number all or none of them."""
+    bonds = int(together.max()) + 1
+    order = torch.randperm(bonds, generator=torch.Generator().manual_seed(seed)).numpy()
+    sizes = np.cumsum(np.bincount(together)[order])
+    chosen = order[: max(1, int(np.searchsorted(sizes, held, "right")))]
+    return np.isin(together, chosen)
 
 
 def said_of_choices(part: Prepared, left_out: NDArray[np.bool_] | None) -> Unseen | None:

@@ -112,7 +112,7 @@ def _run(
                 again = Again(prepared, unspent, run, learned.seen)
                 measured = yield from measure_by_seeds(again, measured, clock)
         with clock.stage("studies"):
-            yield from study_model(run, bundle, prepared, measured, clock)
+            yield from study_model(run, bundle, prepared, measured, clock, learned.seen)
         run.write_facts(facts | {"seconds": clock.told()})
         write_page(run)
     except LensmithError:

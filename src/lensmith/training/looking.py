@@ -23,6 +23,7 @@ from lensmith.training.decided import compare_without
 from lensmith.training.folds import OutOfFold, as_measurement
 from lensmith.training.prepare import Prepared
 from lensmith.training.repeats import Again, train_by_seeds
+from lensmith.training.transfer import Seen
 from lensmith.types import Event
 
 _STUDIED, _LEAST_STUDY = 0.1, 0.5
@@ -90,16 +91,26 @@ def _with_study(run: RunDirectory, measured: Measurement, name: str, facts: dict
 
 
 def study_model(
-    run: RunDirectory, bundle: Bundle, prepared: Prepared, measured: Measurement, clock: Clock
+    run: RunDirectory,
+    bundle: Bundle,
+    prepared: Prepared,
+    measured: Measurement,
+    clock: Clock,
+    seen: Seen | None = None,
 ) -> Generator[Event, None, None]:
-    """What more can be told in a little time: in what is left of a budget, without one in a tenth of the run's."""
+    """What more can be told in a little time: in what is left of a budget, without one in a tenth of the run's.
+
+    seen: what the last layer learned from, where it alone was trained.
+    """
     recipe = prepared.plan.recipe
     left = _LEAST_STUDY + _STUDIED * clock.spent()
     if recipe.budget is not None:
         left = seconds_of(recipe.budget) - clock.spent()
     train = prepared.column.matching(prepared.roles.train)
     ends = time.perf_counter() + left
-    subject = Subject(run, bundle, train, measured.data, measured.predictions, measured.report, ends)
+    features = None if seen is None else seen.features[: len(train)]  # the first view of each
+    found = measured.data, measured.predictions, measured.report
+    subject = Subject(run, bundle, train, *found, ends, features)
     report = yield from study(subject)
     if left_out := report.studies.get("left_out"):
         names = ", ".join(left_out).replace("_", " ")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lensmith.batches.batches import laid_out
+from lensmith.data.bonds import bond_numbers
 from lensmith.errors import UsageError
 from lensmith.evaluation.calibration import Unseen
 from lensmith.features.embed import Features, embed
@@ -26,12 +27,14 @@ from lensmith.types import Event
 class Seen:
     """What a network sees in the training pictures, before its last layer.
 
-    features: [views * N, D]; targets: of each row; pictures: int64 [views * N], which picture a row is a view of.
+    features: [views * N, D]; targets: of each row; pictures: int64 [views * N], which picture a row is a view of;
+    together: int64 [N], the same number for pictures that belong together.
     """
 
     features: Features
     targets: NDArray[Any]
     pictures: NDArray[np.int64]
+    together: NDArray[np.int64]
 
 
 def fit_head(prepared: Prepared) -> Generator[Event, None, tuple[LinearHead, Unseen]]:
@@ -50,14 +53,16 @@ def see(prepared: Prepared) -> Generator[Event, None, Seen]:
     below = features_below(prepared)
     found = yield from _paced(embed(below, pixels, prepared.preprocess, device=recipe.device))
     pictures = np.arange(len(found))
+    together = bond_numbers(prepared.column.matching(prepared.roles.train))
     if not recipe.flip:
-        return Seen(found, targets, pictures)
+        return Seen(found, targets, pictures, together)
     mirrored = pixels[:, :, ::-1]
     again = yield from _paced(embed(below, mirrored, prepared.preprocess, device=recipe.device))
     return Seen(
         np.concatenate([found, again]),
         np.concatenate([targets, targets]),
         np.concatenate([pictures, pictures]),
+        together,
     )
 
 
@@ -98,7 +103,7 @@ def fitted_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | No
         seen.targets[rows],
         head.out_features,
         recipe.task,
-        seen.pictures[rows],
+        seen.together[seen.pictures][rows],
         recipe.seed,
     )
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def inspect(
     data: Annotated[str, typer.Argument(help="Labelled pictures.", metavar="DATA")],
     words: Annotated[
-        list[str] | None, typer.Argument(help="root=FOLDER, task=NAME, group_by=WORD.", metavar="KEY=VALUE")
+        list[str] | None,
+        typer.Argument(help="root=FOLDER, task=NAME, group_by=WORD, decisions=FILE.", metavar="KEY=VALUE"),
     ] = None,
     fail_on: Annotated[
         str | None,
@@ -47,16 +48,23 @@ def inspect(
     \b
       lensmith inspect photos/
       lensmith inspect photos/ --html findings.html
+      lensmith inspect photos/ decisions=decisions.csv
       lensmith inspect photos/ --fail-on leak,unreadable --json
     """
     from lensmith.audit.inspect import NAMES
     from lensmith.audit.look import look
+    from lensmith.data.decisions import read_decisions, without_dropped
     from lensmith.data.sources import load_data
 
     wanted = findings.names(fail_on, NAMES) if fail_on is not None else None
     if html is not None:
         doubting.refuse_place(html, data)
-    found = follow(look(load_data(data, **data_words(words))))
+    fields = data_words(words, "decisions")
+    file = fields.pop("decisions", None)
+    pictures = load_data(data, **fields)
+    if file is not None:
+        pictures = without_dropped(pictures, read_decisions(Path(file)), Path(file), data)
+    found = follow(look(pictures))
     doubted, why = doubting.doubt(found.data, suspects)
     facts = found.as_dict() | {"suspects": {"left_out": why} if doubted is None else doubted.as_dict()}
     if as_json:

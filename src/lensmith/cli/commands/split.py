@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lensmith.cli import show
+from lensmith.cli.progress import follow
 from lensmith.errors import UsageError
 from lensmith.runs.recipe import Recipe, parse_words
 
@@ -23,6 +24,9 @@ def split(
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.", metavar="FILE")] = Path(
         "splits.csv"
     ),
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Keep near copies together too; every picture is looked at.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Say which pictures are to learn from and which are held out, in a file for train splits=FILE.
@@ -30,10 +34,12 @@ def split(
     Examples:
 
     \b
-      lensmith split photos/ test_fraction=0.2 -o splits.csv
+      lensmith split photos/ test_fraction=0.2 --copies -o splits.csv
       lensmith split photos/ splits=splits.csv -o with-new-ones.csv
     """
+    from lensmith.audit.look import look
     from lensmith.data.by_recipe import load_by_recipe
+    from lensmith.data.sources import load_data
     from lensmith.data.split_file import write_split_file
 
     fields = parse_words(words or [])
@@ -46,7 +52,9 @@ def split(
         raise UsageError(f"{out} is there already", hint="Give another name with --out.")
     if Path(data).is_dir() and out.resolve().is_relative_to(Path(data).resolve()):
         raise UsageError(f"{out} lies under the data, {data}, where nothing is written")
-    _, roles = load_by_recipe(data, Recipe().changed(**fields))
+    reading = {name: fields[name] for name in ("root", "task", "group_by") if name in fields}
+    together = follow(look(load_data(data, **reading))).groups if copies else []
+    _, roles = load_by_recipe(data, Recipe().changed(**fields), together)
     used = roles.as_data()
     write_split_file(out, used, data)
     counts = {name: used.split(name).counts() for name in used.splits}
