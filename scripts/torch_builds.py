@@ -28,9 +28,7 @@ from wheel_index import Index, Wheel
 
 from lensmith.machine.packages import parse_compiled, parse_version
 
-TABLE = Path(
-    os.environ.get("TORCH_BUILDS") or Path(__file__).parents[1] / "src/lensmith/machine/torch_builds.json"
-)
+TABLE = Path(__file__).parents[1] / "src/lensmith/machine/torch_builds.json"
 FIRST, FIRST_DAY = Version("1.13"), "2022-10-01"
 AT_ONCE = 8
 LIBRARIES = ("torch/lib/libtorch_python.so", "torch/lib/torch_python.dll")

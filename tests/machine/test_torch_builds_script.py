@@ -100,10 +100,8 @@ def index(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def run(*words: str, table: Path, **changes: str) -> subprocess.CompletedProcess[str]:
-    said = os.environ | {"TORCH_BUILDS": str(table)} | changes
-    return subprocess.run(
-        [sys.executable, SCRIPT, *words], env=said, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, SCRIPT, *words, "--table", table]
+    return subprocess.run(command, env=os.environ | changes, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
