@@ -15,7 +15,6 @@ from packaging.version import InvalidVersion, Version
 
 from lensmith.environments.installed import read_package
 from lensmith.errors import ModelFileError
-from lensmith.machine.arithmetic import processor
 from lensmith.machine.builds import security_floor
 from lensmith.machine.facts import Machine
 from lensmith.runs.directory import RunDirectory
@@ -93,11 +92,10 @@ def _packages(versions: dict[str, str], has_graph: bool) -> Iterator[Consequence
 
 
 def _machine(there: dict[str, Any], machine: Machine) -> Iterator[Consequence]:
-    name, instructions = processor()
     here: dict[str, str | None] = {
         "python": machine.python,
-        "processor": name,
-        "instructions": " ".join(instructions),
+        "processor": machine.processor,
+        "instructions": " ".join(machine.instructions),
         "cores": str(machine.cores),
         "platform": platform.platform(),
     }

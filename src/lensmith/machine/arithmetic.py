@@ -68,13 +68,19 @@ def processor(cpuinfo: Path = _CPUINFO) -> tuple[str, list[str]]:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return os.environ.get("PROCESSOR_IDENTIFIER") or platform.machine(), []
+    name, instructions = parse_cpuinfo(text)
+    return name or platform.machine(), instructions
+
+
+def parse_cpuinfo(text: str) -> tuple[str, list[str]]:
+    """/proc/cpuinfo -> the processor's name, and those of its instructions that matter."""
     said: dict[str, str] = {}
     for line in text.splitlines():
         key, _, value = line.partition(":")
         said.setdefault(key.strip().lower(), value.strip())
     names = (said.get(key, "") for key in ("model name", "hardware", "cpu part"))
     flags = set((said.get("flags") or said.get("features") or "").split())
-    return next(filter(None, names), platform.machine()), [one for one in _INSTRUCTIONS if one in flags]
+    return next(filter(None, names), ""), [one for one in _INSTRUCTIONS if one in flags]
 
 
 def _brand() -> str:

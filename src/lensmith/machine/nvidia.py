@@ -1,58 +1,113 @@
-"""The NVIDIA side of the machine: driver and GPUs, from /proc, the PCI list and nvidia-smi."""
+"""The NVIDIA side of the machine: driver and GPUs, from /proc, the PCI list, nvidia-smi and the driver's library."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import shutil
-import signal
-import subprocess
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from lensmith.machine.gpus import capability_of
+from lensmith.machine.source import Answer, Source
 
 _FIELDS = ("name", "driver_version", "compute_cap", "memory.total")
-# WSL keeps nvidia-smi where not every shell looks.
-_WSL_SMI = Path("/usr/lib/wsl/lib/nvidia-smi")
+_FORMAT = "--format=csv,noheader"
 _NVIDIA_VENDOR, _DISPLAY_CLASS = "0x10de", "0x03"
+_LISTED = re.compile(r"^\s*(?:GPU (\d+): (.*?)|MIG (\S+)\s+Device\s+\d+:) \(UUID: ([^)]+)\)", re.MULTILINE)
+SMI_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One NVIDIA GPU; capability such as "8.6" and memory in bytes, None where the driver does not tell."""
+    """One NVIDIA GPU; capability such as "8.6" and memory in bytes, None where the driver does not tell.
+
+    slices: the names of its MIG slices, by which CUDA_VISIBLE_DEVICES takes them.
+    """
 
     name: str
     capability: str | None = None
     memory: int | None = None
+    uuid: str = ""
+    slices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Nvidia:
     """Driver and GPUs. `trouble` is what nvidia-smi said instead of an answer.
 
-    hardware: an NVIDIA display device is on the PCI bus, whether or not a driver knows it.
+    hardware: an NVIDIA display device is on the PCI bus, whether or not a driver knows it; cuda: the
+    highest CUDA that the driver says it serves ("12.8"); init: what cuInit answered, 0 for well, None
+    where it was not asked; library: whether the driver's library, libcuda, can be loaded; devices:
+    the /dev/nvidia* there are; module: the version of the kernel's part of the driver; mig: some GPU is in
+    MIG mode, asked only where cuInit failed; kernel: lines of the kernel's log on the driver, likewise.
     """
 
     driver: str | None = None
     gpus: tuple[Gpu, ...] = ()
     trouble: str = ""
     hardware: bool = False
+    cuda: str | None = None
+    init: int | None = None
+    library: bool = True
+    devices: tuple[str, ...] = ()
+    module: str | None = None
+    mig: bool = False
+    kernel: tuple[str, ...] = ()
 
 
-def read_nvidia(
-    seconds: float = 5.0, proc: Path = Path("/proc/driver/nvidia"), pci: Path = Path("/sys/bus/pci/devices")
-) -> Nvidia:
+def read_nvidia(source: Source, seconds: float = SMI_SECONDS) -> Nvidia:
     """Ask the machine; a driver that does not answer costs `seconds` and is told as trouble."""
-    driver = parse_proc(_text(proc / "version"))
-    smi_driver, gpus, trouble = _ask_smi(seconds)
+    module = parse_proc(source.text("/proc/driver/nvidia/version") or "")
+    told = _ask_smi(source, seconds)
+    gpus = told.gpus
     if not gpus:
         # Containers often have the driver without its tools.
-        gpus = tuple(
-            Gpu(name.strip())
-            for file in sorted(proc.glob("gpus/*/information"))
-            for name in re.findall(r"^Model:(.*)$", _text(file), re.MULTILINE)
+        files = source.names("/proc/driver/nvidia/gpus/*/information")
+        models = re.findall(
+            r"^Model:(.*)$", "\n".join(source.text(file) or "" for file in files), re.MULTILINE
         )
-    return Nvidia(smi_driver or driver, gpus, trouble, bool(gpus) or _on_the_bus(pci))
+        gpus = tuple(Gpu(name.strip()) for name in models)
+    return replace(
+        told,
+        driver=told.driver or module,
+        gpus=tuple(replace(gpu, capability=gpu.capability or capability_of(gpu.name)) for gpu in gpus),
+        hardware=bool(gpus) or _on_the_bus(source),
+        devices=source.names("/dev/nvidia*"),
+        module=module,
+    )
+
+
+def add_library(nvidia: Nvidia, said: Mapping[str, str]) -> Nvidia:
+    """What the driver's library said, beside what its tools did."""
+    version, init = said.get("cuDriverGetVersion", ""), said.get("cuInit", "")
+    cuda = f"{int(version) // 1000}.{int(version) % 1000 // 10}" if version.isdigit() else None
+    return replace(
+        nvidia,
+        library=bool(said),
+        cuda=cuda if cuda and cuda != "0.0" else nvidia.cuda,
+        init=int(init) if init.isdigit() else None,
+    )
+
+
+def ask_further(source: Source, nvidia: Nvidia) -> Nvidia:
+    """Where cuInit failed: what the kernel's log says of it, and whether MIG is on."""
+    if nvidia.init in (None, 0):
+        return nvidia
+    log = source.run(("dmesg",), 2, _of_the_driver)
+    return replace(
+        nvidia,
+        kernel=tuple(log.text.splitlines()) if log and log.code == 0 else (),
+        mig=bool(nvidia.gpus) and parse_mig(_answer(source, 2).text),
+    )
+
+
+def parse_mig(table: str) -> bool:
+    """Whether nvidia-smi's table says `Enabled` in the column `MIG M.`."""
+    return re.search(r"^\|[^|]*\|[^|]*\|\s+Enabled\s*\|", table, re.MULTILINE) is not None
+
+
+def _of_the_driver(log: str) -> str:
+    """The last lines that the driver wrote into the kernel's log."""
+    return "\n".join(re.findall(r"^.*(?:nvidia|NVRM|uvm_).*$", log, re.MULTILINE | re.IGNORECASE)[-20:])
 
 
 def parse_proc(text: str) -> str | None:
@@ -63,7 +118,7 @@ def parse_proc(text: str) -> str | None:
     return found.group(1) if found else None
 
 
-def parse_smi(text: str) -> tuple[str | None, tuple[Gpu, ...]]:
+def parse_query(text: str) -> tuple[str | None, tuple[Gpu, ...]]:
     """nvidia-smi's lines of name, driver, compute capability and memory -> driver and GPUs.
 
     Fields that a driver cannot fill read `[N/A]`, `[Unknown Error]` and the like.
@@ -75,84 +130,88 @@ def parse_smi(text: str) -> tuple[str | None, tuple[Gpu, ...]]:
             continue
         driver = fields[1]
         capability = fields[2] if re.fullmatch(r"\d+\.\d+", fields[2]) else None
-        memory = re.fullmatch(r"(\d+) MiB", fields[3])
-        gpus.append(Gpu(fields[0], capability, int(memory.group(1)) * 2**20 if memory else None))
+        gpus.append(Gpu(fields[0], capability, _mebibytes(fields[3])))
     return driver, tuple(gpus)
 
 
-def _ask_smi(seconds: float) -> tuple[str | None, tuple[Gpu, ...], str]:
-    """Driver, GPUs, and what went wrong."""
-    smi = shutil.which("nvidia-smi") or (str(_WSL_SMI) if _WSL_SMI.exists() else None)
-    if smi is None:
-        return None, (), ""
-    query = [smi, f"--query-gpu={','.join(_FIELDS)}", "--format=csv,noheader"]
-    code, text = _ask(query, seconds)
-    if "compute_cap" in text and code != 0:
+def parse_table(text: str) -> Nvidia:
+    """What nvidia-smi prints when it is asked nothing -> driver, CUDA and GPUs; long names are cut there."""
+    driver = re.search(r"Driver Version:\s*(\d+(?:\.\d+)+)", text)
+    cuda = re.search(r"CUDA (?:UMD )?Version:\s*(\d+\.\d+)", text)
+    names = re.findall(
+        r"^\|\s+\d+\s+(\S.*?)\s+(?:On|Off|N/A|WDDM|TCC|MCDM)?\s*\|\s+[0-9A-Fa-f]{4,8}:", text, re.MULTILINE
+    )
+    sizes = re.findall(r"/\s*(\d+MiB)\s*\|", text)
+    sizes += [""] * (len(names) - len(sizes))
+    gpus = tuple(Gpu(name, None, _mebibytes(size)) for name, size in zip(names, sizes, strict=False))
+    return Nvidia(driver and driver[1], gpus, cuda=cuda and cuda[1])
+
+
+def parse_list(text: str) -> tuple[Gpu, ...]:
+    """`nvidia-smi -L` -> names, UUIDs and MIG slices."""
+    gpus: list[Gpu] = []
+    for _, name, mig, uuid in _LISTED.findall(text):
+        if not mig:
+            gpus.append(Gpu(name, uuid=uuid))
+        elif gpus:
+            gpus[-1] = replace(gpus[-1], slices=(*gpus[-1].slices, uuid))
+    return tuple(gpus)
+
+
+def _mebibytes(text: str) -> int | None:
+    size = re.fullmatch(r"(\d+) ?MiB", text)
+    return int(size.group(1)) * 2**20 if size else None
+
+
+def _ask_smi(source: Source, seconds: float) -> Nvidia:
+    """Driver, GPUs and what went wrong, by the first way that nvidia-smi knows."""
+    if source.program("nvidia-smi") is None:
+        return Nvidia()
+    answer = _answer(source, seconds, f"--query-gpu={','.join(_FIELDS)}", _FORMAT)
+    if answer.code not in (0, None):
         # Drivers before 510 do not know the field.
-        query[1] = "--query-gpu=name,driver_version,uuid,memory.total"
-        code, text = _ask(query, seconds)
-    driver, gpus = parse_smi(text)
-    if gpus:
-        return driver, gpus, ""
-    if code is None:
-        return None, (), f"nvidia-smi gave no answer within {seconds:g} s"
-    said = " ".join(text.split())[:300]
-    return (
-        None,
-        (),
-        f"nvidia-smi: {said}" if said else f"nvidia-smi ended with exit code {code} and said nothing",
+        known = _answer(source, seconds, "--query-gpu=name,driver_version,uuid,memory.total", _FORMAT)
+        answer = known if known.code == 0 else answer
+    driver, gpus = parse_query(answer.text)
+    told = Nvidia(driver, gpus)
+    if not gpus and answer.code is not None:
+        answer = _answer(source, seconds)
+        told = parse_table(answer.text)
+    if answer.code is None:
+        return Nvidia(trouble=f"nvidia-smi gave no answer within {seconds:g} s")
+    if answer.code == 0:
+        listed = parse_list(_answer(source, seconds, "-L").text)
+        return replace(told, gpus=_named(told.gpus, listed))
+    said = " ".join(answer.text.split())[:300]
+    words = said or f"it ended with exit code {answer.code} and said nothing"
+    return replace(told, trouble=f"nvidia-smi: {words}")
+
+
+def _answer(source: Source, seconds: float, *words: str) -> Answer:
+    return source.run(("nvidia-smi", *words), seconds, _without_processes) or Answer(127, "")
+
+
+def _without_processes(text: str) -> str:
+    """The table without what runs on the GPUs: that is its owner's."""
+    return re.split(r"\n\+-*\+\s*\n\|\s*Processes:", text)[0]
+
+
+def _named(told: tuple[Gpu, ...], listed: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    """What the list adds to GPUs that are known: whole names, UUIDs, slices."""
+    if not told:
+        return listed
+    if len(told) != len(listed):
+        return told
+    return tuple(
+        replace(one, name=other.name, uuid=other.uuid, slices=other.slices)
+        for one, other in zip(told, listed, strict=True)
     )
 
 
-def _ask(command: list[str], seconds: float) -> tuple[int | None, str]:
-    """Exit code and output; the code is None where no answer came in time."""
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        return error.errno, str(error)
-    try:
-        text, _ = process.communicate(timeout=seconds)
-        return process.returncode, text
-    except subprocess.TimeoutExpired:
-        return None, ""
-    finally:
-        if process.poll() is None:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Kill the process and its children, and wait no longer than a second.
-
-    A process stuck inside a driver call cannot be killed; waiting for it would hang as it does.
-    """
-    with contextlib.suppress(OSError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=1)
-    if process.stdout is not None:
-        process.stdout.close()
-
-
-def _on_the_bus(pci: Path) -> bool:
-    return any(
-        _text(device / "vendor").strip() == _NVIDIA_VENDOR
-        and _text(device / "class").startswith(_DISPLAY_CLASS)
-        for device in pci.glob("*")
-    )
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+def _on_the_bus(source: Source) -> bool:
+    for vendor in source.names("/sys/bus/pci/devices/*/vendor"):
+        if (source.text(vendor) or "").strip() != _NVIDIA_VENDOR:
+            continue
+        if (source.text(f"{vendor.removesuffix('vendor')}class") or "").startswith(_DISPLAY_CLASS):
+            return True
+    return False

@@ -1,20 +1,22 @@
-"""What is installed: torch and torchvision from their metadata and files, and the packages of the extras.
+"""What is installed: torch and its family from their metadata and files, and the packages of the extras.
 
 Nothing is imported: a torch that cannot be imported is exactly what the doctor is asked about.
 """
 
 from __future__ import annotations
 
-import mmap
 import re
 from dataclasses import dataclass
-from importlib.metadata import Distribution, PackageNotFoundError, distribution, requires
-from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from lensmith.machine.installed import Package, find_package
+from lensmith.machine.source import Source
+
 EXTRAS = ("train", "serve")
 _RECORDED = re.compile(r"^(torch/lib/[^/,]+\.(?:so|dll|dylib)[.\d]*),[^,]*,(\d+)$", re.MULTILINE)
+COMPILED = re.compile(rb"sm_\d+a?(?: sm_\d+a?)+")
+_LIBRARIES = ("libtorch_python.so", "torch_python.dll")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Torch:
 
 @dataclass(frozen=True)
 class Torchvision:
-    """An installed torchvision; `built_for` is `cu132`, `cpu` or None, `needs` the torch it asks for."""
+    """An installed torchvision or torchaudio; `built_for` is `cu132`, `cpu` or None, `needs` the torch asked for."""
 
     version: str
     built_for: str | None = None
@@ -50,45 +52,44 @@ class Extras:
     unmet: dict[str, tuple[str, ...]]
 
 
-def read_torch() -> Torch | None:
+def read_torch(source: Source) -> Torch | None:
     """The installed torch, or None."""
-    package = _find("torch")
+    package = find_package(source, "torch")
     if package is None:
         return None
-    facts = parse_version(_text(package, "torch/version.py"))
-    cuda = facts.get("cuda")
+    facts = parse_version(source.text(f"{package.folder}/torch/version.py") or "")
+    local = facts.get("__version__", package.version).partition("+")[2]
+    # What is not said by the file of an installation that is not whole, its version may say.
+    cuda = facts.get("cuda") or _cuda_of(local)
     return Torch(
         version=package.version,
         cuda=cuda,
         hip=facts.get("hip"),
-        capabilities=_compiled_for(package) if cuda else (),
-        damaged=find_damage(package),
+        capabilities=_compiled_for(source, package) if cuda else (),
+        damaged=find_damage(source, package),
     )
 
 
-def read_torchvision() -> Torchvision | None:
-    """The installed torchvision, or None."""
-    package = _find("torchvision")
+def read_pair(source: Source, name: str) -> Torchvision | None:
+    """The installed torchvision or torchaudio, or None."""
+    package = find_package(source, name)
     if package is None:
         return None
-    local = parse_version(_text(package, "torchvision/version.py")).get("__version__", "").partition("+")[2]
-    needs = [Requirement(line) for line in package.requires or []]
-    torch = next((str(one.specifier) for one in needs if one.name == "torch"), "")
-    return Torchvision(package.version, local or None, torch)
+    said = parse_version(source.text(f"{package.folder}/{name}/version.py") or "").get("__version__", "")
+    local = (said or package.version).partition("+")[2]
+    torch = next((one for one in package.needs if one.name == "torch"), None)
+    return Torchvision(package.version, local or None, str(torch.specifier) if torch else "")
 
 
-def read_extras() -> Extras:
+def read_extras(source: Source) -> Extras:
     """The packages that lensmith's own metadata names under the extras."""
-    try:
-        lines = [Requirement(line) for line in requires("lensmith") or []]
-    except PackageNotFoundError:
-        return Extras({}, {})
+    own = find_package(source, "lensmith")
     versions: dict[str, str | None] = {}
     unmet: dict[str, tuple[str, ...]] = {}
-    for extra in EXTRAS:
-        wanted = [one for one in lines if one.marker and _only_in(one, extra)]
+    for extra in EXTRAS if own else ():
+        wanted = [one for one in own.needs if _only_in(one, extra)] if own else []
         for one in wanted:
-            package = _find(one.name)
+            package = find_package(source, one.name)
             versions[one.name] = package.version if package else None
         unmet[extra] = tuple(f"{one.name}{one.specifier}" for one in wanted if not _is_met(one, versions))
     return Extras(versions, unmet)
@@ -100,54 +101,41 @@ def parse_version(text: str) -> dict[str, str]:
     return {name: value for name, _, value in found}
 
 
-def find_damage(package: Distribution) -> tuple[str, ...]:
+def find_damage(source: Source, package: Package) -> tuple[str, ...]:
     """Shared libraries that an interrupted installation left short, by the wheel's own record of sizes."""
     # conda changes libraries after their sizes were recorded.
-    if (package.read_text("INSTALLER") or "").strip() not in ("pip", "uv"):
+    if package.installer not in ("pip", "uv"):
         return ()
     damaged = []
-    for name, size in _RECORDED.findall(package.read_text("RECORD") or ""):
-        file = Path(str(package.locate_file(name)))
-        length = file.stat().st_size if file.exists() else 0
+    for name, size in _RECORDED.findall(source.text(f"{package.info}/RECORD", _libraries) or ""):
+        length = source.size(f"{package.folder}/{name}") or 0
         if length < int(size):
             damaged.append(f"{name} ({length:,} of {int(size):,} bytes)")
     return tuple(damaged)
 
 
-def _compiled_for(package: Distribution) -> tuple[str, ...]:
+def _libraries(record: str) -> str:
+    return "\n".join(found[0] for found in _RECORDED.finditer(record))
+
+
+def _compiled_for(source: Source, package: Package) -> tuple[str, ...]:
     """The list that torch.cuda.get_arch_list() would give, found as text in the library that holds it."""
-    for name in ("libtorch_python.so", "torch_python.dll"):
-        file = Path(str(package.locate_file(f"torch/lib/{name}")))
-        if file.is_file() and file.stat().st_size > 0:
-            with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                return parse_compiled(content)
-    return ()
-
-
-def parse_compiled(content: mmap.mmap | bytes) -> tuple[str, ...]:
-    """`... sm_75 sm_80 sm_90 ...` inside a library -> ("75", "80", "90")."""
-    # find() first: a regular expression over the whole library takes most of a second.
-    place = content.find(b" sm_")
-    while place >= 0:
-        found = re.search(rb"sm_\d+a?(?: sm_\d+a?)+", content[max(0, place - 8) : place + 400])
+    for name in _LIBRARIES:
+        found = parse_compiled(source.excerpt(f"{package.folder}/torch/lib/{name}", b" sm_", COMPILED))
         if found:
-            return tuple(target.decode() for target in re.findall(rb"sm_(\d+)", found.group()))
-        place = content.find(b" sm_", place + 1)
+            return found
     return ()
 
 
-def _find(name: str) -> Distribution | None:
-    try:
-        return distribution(name)
-    except PackageNotFoundError:
-        return None
+def parse_compiled(text: str) -> tuple[str, ...]:
+    """`sm_75 sm_80 sm_90a` -> ("75", "80", "90")."""
+    return tuple(re.findall(r"sm_(\d+)", text))
 
 
-def _text(package: Distribution, name: str) -> str:
-    try:
-        return Path(str(package.locate_file(name))).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
+def _cuda_of(local: str) -> str | None:
+    """`cu126` -> 12.6."""
+    found = re.fullmatch(r"cu(\d+)(\d)", local)
+    return f"{found[1]}.{found[2]}" if found else None
 
 
 def _only_in(requirement: Requirement, extra: str) -> bool:
