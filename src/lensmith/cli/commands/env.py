@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from lensmith.cli import show
-from lensmith.diagnosis.cures import install, paste
+from lensmith.diagnosis.cures import install
+from lensmith.diagnosis.quoting import paste
 from lensmith.environments.consequences import find_consequences, verdict_of
 from lensmith.environments.described import describe_machine
 from lensmith.environments.installing import environment_yml, install_commands
