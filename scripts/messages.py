@@ -71,7 +71,12 @@ def _sourced(row: Row, _: tuple[Row, ...]) -> Iterator[str]:
 def _worded(row: Row, _: tuple[Row, ...]) -> Iterator[str]:
     groups = {name for pattern in row.patterns for name in re.compile(pattern).groupindex}
     known = groups | FACTS | ({"found_index"} if "found" in groups else set())
-    texts = [row.means, row.why, row.cure, *(part["says"] for part in row.here if "says" in part)]
+    texts = [
+        row.means,
+        row.why,
+        row.cure,
+        *(part[key] for part in row.here for key in ("says", "cure") if key in part),
+    ]
     for text in texts:
         if not text.endswith(".") or text != text.strip():
             yield f"no sentence: {text!r}"
@@ -103,6 +108,8 @@ def _related(row: Row, rows: tuple[Row, ...]) -> Iterator[str]:
         if name not in _finding_names():
             yield f"the doctor has no finding called {name}"
     for part in row.here:
+        if unknown := set(part) - {"when", "says", "commands"}:
+            yield f"what is {sorted(unknown)}"
         if unknown := set(part.get("when", {})) - set(CONDITIONS):
             yield f"no conditions {sorted(unknown)}"
         for words in part.get("commands", ()):

@@ -5,11 +5,14 @@ What is expected of the doctor stands in each file, written from the thread that
 
 from __future__ import annotations
 
+import contextlib
+import random
 from pathlib import Path
 
 import pytest
 
 from lensmith.diagnosis.doctor import Finding, diagnose
+from lensmith.errors import UsageError
 from lensmith.machine.capture import Capture, parse_capture
 from lensmith.machine.facts import read_machine
 
@@ -53,6 +56,27 @@ def test_the_verdict_on_a_capture(file: Path) -> None:
         assert any(word in words for word in group), f"none of {group} in\n{words}"
     for word in (word for group in groups(headers.get("never", "")) for word in group if word):
         assert word not in words
+
+
+def test_damaged_captures_are_read_as_far_as_they_go() -> None:
+    """Lines lost, mixed up, cut and doubled: there is a verdict, or the capture is refused."""
+    draw = random.Random(0)
+    texts = [file.read_text(encoding="utf-8").splitlines() for file in FILES]
+    changes = (
+        lambda line: "",
+        lambda line: draw.choice(draw.choice(texts)),
+        lambda line: line[: draw.randint(0, len(line))],
+        lambda line: line * 3,
+        lambda line: line.replace(".", draw.choice("|:=, -")),
+    )
+    for _ in range(150):
+        lines = list(draw.choice(texts))
+        for place in draw.sample(range(len(lines)), 8):
+            lines[place] = draw.choice(changes)(lines[place])
+        with contextlib.suppress(UsageError):
+            machine = read_machine(parse_capture("\n".join(lines)).source)
+            assert machine.unread == ()
+            diagnose(machine)
 
 
 def test_there_are_captures_of_both_kinds() -> None:

@@ -33,6 +33,8 @@ def test_a_ready_machine() -> None:
 def test_a_ready_machine_with_a_gpu() -> None:
     found = diagnose(replace(READY, nvidia=nvidia("580.95.05", "8.9")))
     assert all(finding.ok for finding in found)
+    pair = diagnose(replace(READY, nvidia=nvidia("580.95.05", "8.9", "8.9")))
+    assert "runs on 2 x GPU of 8.9" in [finding.detail for finding in pair]
     assert [finding.detail for finding in found[-2:]] == [
         "runs on GPU of 8.9",
         "nvcc is not installed, and not needed: torch brings its own CUDA",

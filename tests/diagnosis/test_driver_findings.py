@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib import resources
 
 import pytest
-from machines import READY, find, lines, nvidia
+from machines import CUDA12, READY, REMOVE, find, lines, nvidia
 
 from lensmith.diagnosis.doctor import diagnose
 from lensmith.machine.nvidia import Gpu, Nvidia
@@ -117,15 +117,17 @@ def test_wsl() -> None:
 
 
 @pytest.mark.parametrize(
-    ("around", "cure"),
+    ("around", "devices", "cure"),
     [
-        (DOCKER, "NVIDIA_DRIVER_CAPABILITIES=compute,utility"),
-        (WSL, "/usr/lib/wsl/lib"),
-        (Surroundings(), "compute library"),
+        (DOCKER, ("/dev/nvidia0",), "NVIDIA_DRIVER_CAPABILITIES=compute,utility"),
+        (DOCKER, (), "Start it with --gpus all"),
+        (WSL, (), "/usr/lib/wsl/lib"),
+        (Surroundings(), (), "compute library"),
     ],
 )
-def test_a_driver_without_its_library(around: Surroundings, cure: str) -> None:
-    machine = replace(READY, nvidia=replace(WELL, library=False), surroundings=around)
+def test_a_driver_without_its_library(around: Surroundings, devices: tuple[str, ...], cure: str) -> None:
+    nvidia = replace(WELL, library=False, devices=devices)
+    machine = replace(READY, nvidia=nvidia, surroundings=around)
     assert cure in find(machine, "nvidia").cure
 
 
@@ -148,6 +150,7 @@ def test_the_driver_is_believed_where_it_says_what_it_serves() -> None:
     alone = Nvidia(None, (), "", True, cuda="12.8", init=0)
     found = find(replace(READY, nvidia=alone), "driver")
     assert "this machine has one that serves CUDA 12.8" in found.detail
+    assert lines(found) == [REMOVE, CUDA12]
 
 
 def test_old_gpus_have_a_last_driver() -> None:

@@ -200,6 +200,19 @@ def test_what_is_not_known_is_said_honestly() -> None:
     assert "no Python exception" in explained("make: *** [all] Error 2", READY).detail
 
 
+def test_an_unknown_end_is_told_beside_what_is_known() -> None:
+    first, last = explain_message("AssertionError: Torch not compiled with CUDA enabled\nOddError: no", READY)
+    assert first.detail.startswith("torch is a CPU build")
+    assert last.detail == "Not known here: OddError: no"
+
+
+def test_an_end_of_several_lines_is_known_by_any_of_them() -> None:
+    text = 'RuntimeError: Error(s) in loading state_dict for Net:\n\tMissing key(s) in state_dict: "a".'
+    assert titles([explained(text)]) == ["The weights are for another network"]
+    built = "Getting requirements to build wheel: error\nModuleNotFoundError: No module named 'torch'"
+    assert titles([explained(built)]) == ["A package wants torch while it is built"]
+
+
 def test_nothing_is_said_of_nothing() -> None:
     assert explain_message("", READY) == explain_message(" \x1b[0m\n\r", READY) == []
 

@@ -167,6 +167,8 @@ def test_slices() -> None:
     assert "export CUDA_VISIBLE_DEVICES=MIG-a" in find(machine, "mig").cure
     assert "can use one" in find(replace(machine, visible_devices="MIG-a,MIG-b"), "mig").detail
     assert told(replace(machine, visible_devices="MIG-b")) == set()
+    two = replace(machine, nvidia=replace(machine.nvidia, gpus=(*GPU.nvidia.gpus, gpu)))
+    assert told(replace(two, visible_devices="1")) == {"mig"}, "a number names no slice"
     assert told(replace(machine, visible_devices="")) == {"gpu"}, "hidden is what is wrong, not sliced"
     one = replace(machine, nvidia=replace(machine.nvidia, gpus=(replace(gpu, slices=("MIG-a",)),)))
     assert told(one) == set()

@@ -64,6 +64,14 @@ def test_the_last_exception_and_where_it_was_raised() -> None:
     assert find_ending("nothing of the kind") is None
 
 
+def test_what_a_launcher_says_of_its_process_is_not_the_ending() -> None:
+    relayed = "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: train.py FAILED"
+    ending = find_ending(f"KeyError: 'cats'\n{relayed}\nFutureWarning: old")
+    assert ending is not None and ending.type == "KeyError"
+    alone = find_ending(relayed)
+    assert alone is not None and alone.type.endswith("ChildFailedError")
+
+
 def test_a_file_a_text_and_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "ü train.log"
     file.write_text("ValueError: in a file", encoding="utf-8")

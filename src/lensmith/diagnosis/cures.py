@@ -20,6 +20,7 @@ from lensmith.machine.builds import (
     Build,
     builds_for,
     find_build,
+    min_driver,
     security_floor,
     torchvision_for,
 )
@@ -56,10 +57,13 @@ def install_extra(machine: Machine) -> Command:
 
 def gpu_build(machine: Machine) -> Build | None:
     """The build that this machine's driver serves and its GPUs run; None where there is none."""
-    if machine.nvidia.driver is None:
+    nvidia = machine.nvidia
+    # Where its tools are missing, the driver is at least the first of the CUDA that its library serves.
+    driver = nvidia.driver or (min_driver(nvidia.cuda, machine.platform) if nvidia.cuda else None)
+    if driver is None:
         return None
-    capabilities = [gpu.capability for gpu in machine.nvidia.gpus if gpu.capability]
-    return find_build(machine.platform, machine.nvidia.driver, capabilities)
+    capabilities = [gpu.capability for gpu in nvidia.gpus if gpu.capability]
+    return find_build(machine.platform, driver, capabilities)
 
 
 def first_install(machine: Machine) -> tuple[Command, ...]:

@@ -139,7 +139,11 @@ def check_library(machine: Machine) -> Finding | None:
         return None
     words = f"NVIDIA driver {nvidia.driver} is here, and its library libcuda cannot be loaded"
     around = machine.surroundings
-    if around.container:
+    if around.container and not nvidia.devices:
+        # /proc is the host's, so the driver is seen from a container that may not use it.
+        words = f"this container ({around.container}) was given no GPU; the host has driver {nvidia.driver}"
+        cure = "Start it with --gpus all; on the host that needs nvidia-container-toolkit."
+    elif around.container:
         cure = "Start the container with -e NVIDIA_DRIVER_CAPABILITIES=compute,utility --gpus all."
     elif around.wsl:
         cure = (

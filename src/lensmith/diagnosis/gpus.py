@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from lensmith.diagnosis.cures import gpu_build, replace_pair
 from lensmith.diagnosis.driver import check_driver, check_library, check_version, check_wsl
 from lensmith.diagnosis.finding import Finding, Severity
@@ -121,7 +123,7 @@ def check_slices(machine: Machine) -> Finding | None:
         words = "MIG mode is on and no slice is made, so no GPU can be used"
         cure = "Make slices (sudo nvidia-smi mig -cgi 19 -C), or turn MIG off (sudo nvidia-smi -mig 0)."
         return Finding("mig", "warning", words, cure)
-    if not slices or (value is not None and not value.strip("- 1")):
+    if not slices or (value is not None and value.strip() in ("", "-1")):
         return None
     named = [one for one in (value or "").split(",") if one.strip().startswith("MIG-")]
     cure = f"Name one: export CUDA_VISIBLE_DEVICES={slices[0]}"
@@ -149,8 +151,12 @@ def check_device(machine: Machine) -> Finding | None:
     if machine.platform == "macosx_arm64":
         return Finding("device", "info", "runs on Apple's GPU (mps)")
     if torch.cuda and machine.nvidia.gpus:
-        return Finding("device", "info", f"runs on {' and '.join(gpu.name for gpu in machine.nvidia.gpus)}")
+        names = Counter(gpu.name for gpu in machine.nvidia.gpus)
+        told = " and ".join(name if count == 1 else f"{count} x {name}" for name, count in names.items())
+        return Finding("device", "info", f"runs on {told}")
     where = "runs on the CPU"
-    if machine.surroundings.container and torch.cuda:
+    if "SLURM_JOB_ID" in machine.variables and torch.cuda:
+        where += "; a Slurm job gets one by --gres=gpu:1"
+    elif machine.surroundings.container and torch.cuda:
         where += "; a container gets GPUs by --gpus all"
     return Finding("device", "info", f"no NVIDIA GPU was found: {where}")

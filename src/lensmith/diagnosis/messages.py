@@ -43,8 +43,9 @@ class Row:
     patterns: regular expressions over the text in one line, any of which is enough; means, why, cure: words, in
     which `{name}` stands for a group of the pattern or a fact of the machine; here: what to add and which commands
     to give where its conditions hold; confirmed_by: names of findings that show the same fault on this machine;
-    after: rows of which this one is a consequence; instead_of: rows that say less of the same text; found_in:
-    where the library's own words stand; sources: threads and documents, `read` where what is said was read there.
+    here_instead: the cures of such findings take the place of the row's own; after: rows of which this one is a
+    consequence; instead_of: rows that say less of the same text; found_in: where the library's own words stand;
+    sources: threads and documents, `read` where what is said was read there.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Row:
     confirmed_by: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     instead_of: tuple[str, ...] = ()
+    here_instead: bool = False
     found_in: tuple[Mapping[str, str], ...] = ()
 
     def search(self, text: str) -> re.Match[str] | None:
@@ -95,14 +97,18 @@ def explain_message(text: str, machine: Machine) -> list[Finding]:
     if not found:
         return [_unknown(lines, ending, machine)]
     about = {finding.name: finding for finding in reversed(diagnose(machine)) if not finding.ok}
-    rows = _ordered(list(found), ending)
+    ends = _at_the_end(found, ending, lines)
+    rows = _ordered(found, ends)
     told = [_finding(row, found[row], about, machine) for row in rows]
-    return [
+    told = [
         replace(finding, detail=f"This follows from the above: {finding.detail}")
         if {earlier.name for earlier in rows[:number]} & set(row.after)
         else finding
         for number, (row, finding) in enumerate(zip(rows, told, strict=True))
     ]
+    if ending and not ends and not ending.type.endswith("Warning"):
+        told.append(_unknown(lines, ending, machine))
+    return told
 
 
 def _matches(lines: str) -> dict[Row, re.Match[str]]:
@@ -117,10 +123,17 @@ def _matches(lines: str) -> dict[Row, re.Match[str]]:
     return {row: found[row] for row in sorted(kept, key=lambda row: found[row].start())}
 
 
-def _ordered(rows: list[Row], ending: Ending | None) -> list[Row]:
+def _at_the_end(found: Mapping[Row, re.Match[str]], ending: Ending | None, lines: str) -> set[Row]:
+    """Rows that are about the exception with which the program ended."""
+    if ending is None:
+        return set()
+    place = one_line(lines)[0].rfind(ending.text)
+    return {row for row, match in found.items() if match.end() > place or row.search(ending.text)}
+
+
+def _ordered(rows: Iterable[Row], ends: set[Row]) -> list[Row]:
     """How the program ended comes first, then the rest as it was printed; causes before consequences."""
-    last = f"{ending.type}: {ending.words}" if ending else ""
-    waiting = sorted(rows, key=lambda row: not row.search(last))
+    waiting = sorted(rows, key=lambda row: row not in ends)
     ordered: list[Row] = []
     while waiting:
         open_names = {row.name for row in waiting}
@@ -146,9 +159,9 @@ def _finding(row: Row, match: re.Match[str], about: Mapping[str, Finding], machi
         detail += f" On this machine the doctor finds: {'; '.join(finding.detail for finding in shown)}."
     if row.link:
         detail += f" See {row.link}"
-    cure = " ".join(
-        [_filled(row.cure, known), *(f"Here: {finding.cure}" for finding in shown if finding.cure)]
-    )
+    cures = [finding.cure for finding in shown if finding.cure]
+    in_general = [] if cures and row.here_instead else [_filled(row.cure, known)]
+    cure = " ".join([*in_general, *(f"Here: {cure}" for cure in cures)])
     commands = [command for finding in shown for command in finding.commands]
     commands += [_command(words, machine) for part in here for words in part.get("commands", ())]
     if any(map(is_ours, commands)):

@@ -40,18 +40,30 @@ _EXCEPTION = re.compile(
     r"(?:Error|Exception|Interrupt|Exit|NotFound|Warning))(?:: (?P<words>.*))?"
 )
 _FRAME = re.compile(r"\s{0,20}File \"(?P<file>[^\"]{1,400})\", line (?P<line>\d{1,7})")
+_RELAYED = (
+    "ChildFailedError",
+    "CalledProcessError",
+    "ProcessRaisedException",
+    "SystemExit",
+    "KeyboardInterrupt",
+)
+"""What a launcher raises when the process that it started failed: that one's own words stand above."""
 _NARROWEST, _WIDEST = 40, 250
 _LOGS = (".log", ".txt", ".out", ".err")
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a traceback ended: the exception's type and words, the last line of code, and the library it is in."""
+    """How a traceback ended: the exception's type and words, the last line of code, and the library it is in.
+
+    text: from the exception to the end of what was printed, in one line.
+    """
 
     type: str
     words: str
     place: str
     library: str
+    text: str
 
 
 def read_transcript(word: str) -> str:
@@ -104,13 +116,16 @@ def one_line(lines: str) -> tuple[str, ...]:
 def find_ending(lines: str) -> Ending | None:
     """The last exception in `clean` text; None where there is none."""
     ending, place, library = None, "", ""
-    for line in lines.split("\n"):
+    rows = lines.split("\n")
+    for number, line in enumerate(rows):
         if frame := _FRAME.match(line):
             place = f"{frame['file']}:{frame['line']}"
             library = _library(frame["file"])
-        elif said := _EXCEPTION.fullmatch(line.strip()[:2000]):
-            ending = Ending(said["type"], (said["words"] or "").strip(), place, library)
-    return ending
+            continue
+        said = _EXCEPTION.fullmatch(line.strip()[:2000])
+        if said and (ending is None or not said["type"].endswith((*_RELAYED, "Warning"))):
+            ending = number, said["type"], (said["words"] or "").strip(), place, library
+    return Ending(*ending[1:], " ".join(" ".join(rows[ending[0] :]).split())) if ending else None
 
 
 def _ends(opened: BinaryIO) -> bytes:

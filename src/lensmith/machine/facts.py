@@ -148,12 +148,13 @@ def read_machine(source: Source | None = None) -> Machine:
 
 def _of_python(source: Source) -> dict[str, Any]:
     python = source.python
+    libc = source.system.get("glibc", "")
     return {
         "python": python.version,
         "executable": python.executable,
         "platform": python.platform,
         "prefix": python.prefix,
-        "libc": source.system.get("glibc", ""),
+        "libc": libc if re.fullmatch(r"\d+(\.\d+)+", libc) else "",
         "system": source.system.get("name") or _name(source) or python.platform,
     }
 

@@ -50,7 +50,7 @@ def _read(source: Source, folder: str, file: str) -> Package | None:
     said = re.findall(r"^([\w-]+):[ \t]*(.*)$", text, re.MULTILINE)
     fields = dict(said)
     info = file.rpartition("/")[0]
-    if not _is_version(fields.get("Version", "").strip()):
+    if not is_version(fields.get("Version", "").strip()):
         return None
     return Package(
         name=fields.get("Name", "").strip(),
@@ -78,7 +78,8 @@ def _requirements(lines: Iterator[str]) -> Iterator[Requirement]:
             continue
 
 
-def _is_version(text: str) -> bool:
+def is_version(text: str) -> bool:
+    """Whether packages may have this version."""
     try:
         Version(text)
     except InvalidVersion:

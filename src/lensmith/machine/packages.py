@@ -60,7 +60,8 @@ def read_torch(source: Source) -> Torch | None:
     facts = parse_version(source.text(f"{package.folder}/torch/version.py") or "")
     local = facts.get("__version__", package.version).partition("+")[2]
     # What is not said by the file of an installation that is not whole, its version may say.
-    cuda = facts.get("cuda") or _cuda_of(local)
+    said = facts.get("cuda", "")
+    cuda = said if re.fullmatch(r"\d+(\.\d+)+", said) else _cuda_of(local)
     return Torch(
         version=package.version,
         cuda=cuda,
@@ -129,7 +130,7 @@ def _compiled_for(source: Source, package: Package) -> tuple[str, ...]:
 
 def parse_compiled(text: str) -> tuple[str, ...]:
     """`sm_75 sm_80 sm_90a` -> ("75", "80", "90")."""
-    return tuple(re.findall(r"sm_(\d+)", text))
+    return tuple(re.findall(r"sm_(\d{2,3})", text))
 
 
 def _cuda_of(local: str) -> str | None:
