@@ -21,6 +21,7 @@ from lensmith.machine.nvidia import Gpu, Nvidia
             {"capabilities": ("9.0",), "driver": "550.54.15"},
         ),
         ("RTX 3090 x2, 64 GB RAM, 16 cores", {"capabilities": ("8.6",), "gpus": ("rtx 3090",)}),
+        ("8 H100, 4 nvidia RTX 4090", {"capabilities": ("9.0", "8.9")}),
         ("RTX 2080 Ti, driver 525", {"driver": "525.60.13"}),  # a branch is meant
         ("T4, CUDA 12.2", {"driver": "525.60.13"}),
         ("T4, cu118", {"driver": "450.80.02"}),
@@ -59,6 +60,7 @@ def test_words(words: str, facts: dict[str, object]) -> None:
         ("RTX 4000", "Quadro RTX 4000"),
         ("RX 7900 XTX", "'rx 7900' is not a GPU of NVIDIA"),
         ("RTX 4090, torch==two", "torch==two is no version"),
+        ("RTX 4090, torch===two", "torch===two is no version"),
         ("RTX 4090; rm -rf ~", "'rm -rf ~' is not a GPU, system or version"),
     ],
 )
