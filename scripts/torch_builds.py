@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from wheel_index import Index, Wheel
 
-from lensmith.machine.packages import parse_compiled, parse_version
+from lensmith.machine.packages import COMPILED, parse_compiled, parse_version
 
 TABLE = Path(__file__).parents[1] / "src/lensmith/machine/torch_builds.json"
 FIRST, FIRST_DAY = Version("1.13"), "2022-10-01"
@@ -103,7 +103,8 @@ def _opened(index: Index, wheel: Wheel) -> tuple[str | None, tuple[str, ...]]:
             return None, ()
         names = set(content.namelist())
         library = next(name for name in LIBRARIES if name in names)
-        return cuda, parse_compiled(content.read(library))
+        found = COMPILED.search(content.read(library))
+        return cuda, parse_compiled(found.group().decode()) if found else ()
 
 
 def differences(table: list[Row], rows: list[Row]) -> list[str]:

@@ -67,6 +67,27 @@ def test_a_run_that_names_no_versions(versions: Any, tmp_path: Path) -> None:
         read_used(a_run(tmp_path / "run", versions))
 
 
+def test_what_somebody_wrote_into_a_run_adds_no_line(tmp_path: Path) -> None:
+    versions = {
+        "numpy": "1.0\n--index-url http://evil",
+        "six\n--index-url http://evil": "1.0",
+        "-e .": "1.0",
+        "": "1.0",
+        "torch": "2.0 @ file:///x",
+        "\x1b[2J": "\x1b[2J",
+        "typer": "0.1",
+    }
+    used = read_used(a_run(tmp_path / "run", versions))
+    text = export_environment(used, "requirements", hashed=False).text
+    assert [line for line in text.splitlines() if not line.startswith("#")] == ["typer==0.1"]
+    assert "\x1b" not in text
+    assert yaml.safe_load(export_environment(used, "conda").text)["dependencies"][2] == {
+        "pip": ["typer==0.1"]
+    }
+    with pytest.raises(ModelFileError, match="is no version of Python"):
+        read_used(a_run(tmp_path / "run", versions, python="3.11 --x"))
+
+
 def test_environment_yml_loads_elsewhere() -> None:
     packages = (*SMALL, Package("mine", "1", obstacle="it was installed from a folder of this machine"))
     used = Used("photos", "3.11.7", "", packages, True, ("mine 1 is left out: a folder.",))

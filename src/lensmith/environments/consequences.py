@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -14,8 +15,7 @@ from typing import Any, Literal
 from packaging.version import InvalidVersion, Version
 
 from lensmith.environments.installed import read_package
-from lensmith.errors import ModelFileError
-from lensmith.machine.arithmetic import processor
+from lensmith.environments.used import plain, used_facts
 from lensmith.machine.builds import security_floor
 from lensmith.machine.facts import Machine
 from lensmith.runs.directory import RunDirectory
@@ -28,9 +28,9 @@ _VERDICTS: dict[Level, str] = {
     "weights": "it loads here; a repetition may end in other last digits, and answers may differ in theirs",
     "loads": "it will not load here",
 }
-_NOT_COMPARED = ("kernels", "threads", "cudnn", "allocator")
-"""What only torch can tell; instructions, versions and the recipe decide the same."""
-_NAMED = ("platform", "python", "processor", "instructions", "cores", "gpu", "cuda")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
+"""What of the machine was a variable of the environment. Kernels and threads, which only torch can tell, are
+not compared: instructions, versions and the recipe decide them."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,7 @@ def find_consequences(run: RunDirectory, machine: Machine) -> list[Consequence]:
 
     Errors: ModelFileError for a run whose facts name no versions.
     """
-    facts = run.facts()
-    versions, there = facts.get("versions"), facts.get("machine")
-    if not isinstance(versions, dict) or not isinstance(there, dict):
-        raise ModelFileError(
-            f"{run.facts_file}: names no versions", hint="Only a run of lensmith train tells what it used."
-        )
+    versions, there, _ = used_facts(run)
     has_graph = (run.model / "graph.onnx").is_file()
     found = [*_packages(versions, has_graph), *_machine(there, machine)]
     return sorted(found, key=lambda one: -LEVELS.index(one.level))
@@ -89,15 +84,14 @@ def _packages(versions: dict[str, str], has_graph: bool) -> Iterator[Consequence
             level, why = "loads", f"lensmith loads no weights with a torch older than {security_floor()}"
         elif name == "lensmith" and _older(here, there):
             level, why = "loads", "an older lensmith may not read what a newer one wrote"
-        yield Consequence(name, str(there), here, level, why)
+        yield Consequence(plain(name), plain(there), here, level, why)
 
 
 def _machine(there: dict[str, Any], machine: Machine) -> Iterator[Consequence]:
-    name, instructions = processor()
     here: dict[str, str | None] = {
         "python": machine.python,
-        "processor": name,
-        "instructions": " ".join(instructions),
+        "processor": machine.processor,
+        "instructions": " ".join(machine.instructions),
         "cores": str(machine.cores),
         "platform": platform.platform(),
     }
@@ -114,10 +108,11 @@ def _machine(there: dict[str, Any], machine: Machine) -> Iterator[Consequence]:
     for key, value in here.items():
         # A run of an earlier lensmith says less of its machine.
         if key in there and str(there[key]) != value:
-            yield Consequence(key, str(there[key]), value, *_rule("machine", key))
+            yield Consequence(key, plain(there[key]), value, *_rule("machine", key))
     for key, value in there.items():
-        if key not in (*_NAMED, *_NOT_COMPARED) and os.environ.get(key) != str(value):
-            yield Consequence(key, str(value), os.environ.get(key), *_rule("machine", "variable"))
+        is_variable = _VARIABLE.fullmatch(key) is not None
+        if is_variable and os.environ.get(key) != str(value):
+            yield Consequence(key, plain(value), os.environ.get(key), *_rule("machine", "variable"))
 
 
 def _kind(told: str) -> str:

@@ -213,20 +213,10 @@ def _here(machine: Machine, python: str | None, torch: str, manager: str) -> Des
     gpus = tuple(gpu.name for gpu in machine.nvidia.gpus)
     found = (gpu.capability or capability_of(gpu.name) for gpu in machine.nvidia.gpus)
     capabilities = tuple(dict.fromkeys(one for one in found if one))
-    own = python or machine.python
-    return Described(
-        machine.platform, own, machine.nvidia.driver, gpus, capabilities, system_here(), torch, manager
-    )
-
-
-def system_here() -> str | None:
-    """The version of this machine's glibc or macOS; None elsewhere."""
-    import platform
-
-    name, version = platform.libc_ver()
-    if name == "glibc":
-        return version
-    return platform.mac_ver()[0] or None
+    mac = re.match(r"macOS (\d+(?:\.\d+)?)", machine.system)
+    system = machine.libc or (mac.group(1) if mac else None)
+    own, driver = python or machine.python, machine.nvidia.driver
+    return Described(machine.platform, own, driver, gpus, capabilities, system, torch, manager)
 
 
 def _specifier(text: _Text) -> str:

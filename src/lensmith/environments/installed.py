@@ -77,7 +77,7 @@ def read_package(name: str) -> Package | None:
 def _find(name: str) -> Distribution | None:
     try:
         return distribution(name)
-    except PackageNotFoundError:
+    except (PackageNotFoundError, ValueError):  # a name of nothing is a ValueError
         return None
 
 
