@@ -103,6 +103,13 @@ def test_a_hanging_smi_is_cut_off_with_its_children(tools: Path, tmp_path: Path)
     assert is_gone(int(child.read_text()))
 
 
+def test_a_driver_that_is_slow_to_fail_is_not_asked_for_long(tools: Path) -> None:
+    script(tools, "nvidia-smi", "import time; time.sleep(0.8); raise SystemExit('No devices were found')")
+    start = time.monotonic()
+    assert "nvidia-smi" in read_nvidia(live(), seconds=1).trouble
+    assert time.monotonic() - start < 3, "three questions, of 0.8 s and the start of a program each"
+
+
 def is_gone(pid: int) -> bool:
     """Whether the process ends within a second; one that is dead and not yet collected counts."""
     for _ in range(100):

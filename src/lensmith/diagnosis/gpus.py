@@ -155,6 +155,8 @@ def check_device(machine: Machine) -> Finding | None:
         told = " and ".join(name if count == 1 else f"{count} x {name}" for name, count in names.items())
         return Finding("device", "info", f"runs on {told}")
     where = "runs on the CPU"
-    if machine.surroundings.container and torch.cuda:
+    if "SLURM_JOB_ID" in machine.variables and torch.cuda:
+        where += "; a Slurm job gets one by --gres=gpu:1"
+    elif machine.surroundings.container and torch.cuda:
         where += "; a container gets GPUs by --gpus all"
     return Finding("device", "info", f"no NVIDIA GPU was found: {where}")

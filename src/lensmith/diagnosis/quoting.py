@@ -21,7 +21,8 @@ def paste(command: Command) -> str:
 def _program(path: str) -> str:
     r"""A program as cmd and PowerShell both take it: `C:\"my env"\python.exe`.
 
-    PowerShell takes a line that begins with a quote for a text to be shown, and its `&` is an error to cmd.
+    PowerShell takes a line that begins with a quote for a text to be shown, and its `&` is an error to cmd. Quotes
+    within a word both take off (PowerShell's tokenizer, ScanGenericToken).
     """
     parts = re.split(r"([\\/])", path)
     quoted = [f'"{part}"' if part and not _BARE.fullmatch(part) else part for part in parts]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -98,7 +100,7 @@ def ask_further(source: Source, nvidia: Nvidia) -> Nvidia:
     return replace(
         nvidia,
         kernel=tuple(log.text.splitlines()) if log and log.code == 0 else (),
-        mig=bool(nvidia.gpus) and parse_mig(_answer(source, 2).text),
+        mig=bool(nvidia.gpus) and parse_mig(_answer(source, math.inf, 2).text),
     )
 
 
@@ -172,28 +174,31 @@ def _ask_smi(source: Source, seconds: float) -> Nvidia:
     """Driver, GPUs and what went wrong, by the first way that nvidia-smi knows."""
     if source.program("nvidia-smi") is None:
         return Nvidia()
-    answer = _answer(source, seconds, f"--query-gpu={','.join(_FIELDS)}", _FORMAT)
+    latest = time.monotonic() + 1.6 * seconds  # a broken driver may be slow to say so each time
+    answer = _answer(source, latest, seconds, f"--query-gpu={','.join(_FIELDS)}", _FORMAT)
     if answer.code not in (0, None):
         # Drivers before 510 do not know the field.
-        known = _answer(source, seconds, "--query-gpu=name,driver_version,uuid,memory.total", _FORMAT)
+        fields = "--query-gpu=name,driver_version,uuid,memory.total"
+        known = _answer(source, latest, seconds, fields, _FORMAT)
         answer = known if known.code == 0 else answer
     driver, gpus = parse_query(answer.text)
     told = Nvidia(driver, gpus)
     if not gpus and answer.code is not None:
-        answer = _answer(source, seconds)
+        answer = _answer(source, latest, seconds)
         told = parse_table(answer.text)
     if answer.code is None:
         return Nvidia(trouble=f"nvidia-smi gave no answer within {seconds:g} s")
     if answer.code == 0:
-        listed = parse_list(_answer(source, seconds, "-L").text)
+        listed = parse_list(_answer(source, latest, seconds, "-L").text)
         return replace(told, gpus=_named(told.gpus, listed))
     said = " ".join(answer.text.split())[:300]
     words = said or f"it ended with exit code {answer.code} and said nothing"
     return replace(told, trouble=f"nvidia-smi: {words}")
 
 
-def _answer(source: Source, seconds: float, *words: str) -> Answer:
-    return source.run(("nvidia-smi", *words), seconds, _without_processes) or Answer(127, "")
+def _answer(source: Source, latest: float, seconds: float, *words: str) -> Answer:
+    left = max(0.1, min(seconds, latest - time.monotonic()))
+    return source.run(("nvidia-smi", *words), left, _without_processes) or Answer(127, "")
 
 
 def _without_processes(text: str) -> str:
