@@ -203,6 +203,8 @@ def _caveats(described: Described, target: Target, build: Build) -> Iterator[str
         yield f"Older than torch {floor['torch']}: load no weights of others with it ({floor['reason']})."
     if build.version < _NUMPY_2:
         yield f"torch {build.version} was built for numpy 1, so numpy stays below 2."
+    if build.platform.startswith("macosx") and target.system is None:
+        yield f"It needs macOS {build.system} or newer."
     if build.cuda and target.driver is None:
         yield f"It needs NVIDIA driver {min_driver(build.cuda, target.platform)} or newer; nvidia-smi shows yours."
     if target.driver and (ended := _ended(target.driver)):
