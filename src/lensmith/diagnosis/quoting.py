@@ -7,12 +7,14 @@ import re
 import shlex
 
 Command = tuple[str, ...]
+_OF_WINDOWS = re.compile(r"^[A-Za-z]:[\\/]|\\.*\.exe$")
+"""Of a Windows machine that was written down and is looked at elsewhere."""
 _BARE = re.compile(r"[\w.:\\/=+-]+")
 
 
 def paste(command: Command) -> str:
     """The command as one line: for a POSIX shell, or for both shells of Windows where it is one of theirs."""
-    if os.name == "posix" and not re.match(r"[A-Za-z]:[\\/]", command[0]):
+    if os.name == "posix" and not _OF_WINDOWS.search(command[0]):
         return shlex.join(command)
     first, *words = command
     return " ".join([_program(first), *(word if _BARE.fullmatch(word) else f'"{word}"' for word in words)])
