@@ -26,3 +26,10 @@ def test_windows_does_not_take_a_bound_for_a_redirection(monkeypatch: pytest.Mon
     monkeypatch.setattr("lensmith.diagnosis.quoting.os.name", "nt")
     line = paste(("C:\\my env\\python.exe", "-m", "pip", "install", "torch>=2.10,<2.15", "lensmith[train]"))
     assert line == 'C:\\"my env"\\python.exe -m pip install "torch>=2.10,<2.15" "lensmith[train]"'
+
+
+def test_a_windows_machine_looked_at_elsewhere_keeps_its_quoting() -> None:
+    assert paste((".venv\\Scripts\\python.exe", "-m", "pip", "install", "torch>=2.10")) == (
+        '.venv\\Scripts\\python.exe -m pip install "torch>=2.10"'
+    )
+    assert paste(("C:\\a b\\uv.exe", "pip")) == 'C:\\"a b"\\uv.exe pip'

@@ -55,15 +55,13 @@ def doctor(
       lensmith doctor train.log    # what the errors in it mean here
     """
     text = None if error is None else read_transcript(error)
-    if captured is not None:
-        if fix or deep or editor or capture:
-            raise UsageError(
-                "--from looks at another machine", hint="It goes with an error's text and --json."
-            )
+    if captured is None:
+        machine = _read_here(capture)
+    elif fix or deep or editor or capture:
+        raise UsageError("--from looks at another machine", hint="It goes with an error's text and --json.")
+    else:
         machine, pasted = read_captured(captured)
         text = text or pasted or None
-    else:
-        machine = _read_here(capture)
     settings = editor_settings(machine, read_remote(os.environ) if captured is None else None)
     if editor and not as_json:
         print_editors(settings)
@@ -71,19 +69,14 @@ def doctor(
     told = [] if text is None else _explained(text, machine)
     findings = diagnose(machine)
     if fix:
-        elsewhere = _mend(machine, [*told, *findings], yes)
+        elsewhere = _mend(machine, [*findings, *told], yes)
         if elsewhere is not None:
             return _look(elsewhere, deep, as_json)
         importlib.invalidate_caches()
         machine = read_machine()
         findings = diagnose(machine)
-    exercise = None
-    if deep and machine.torch is None:
-        show.say("nothing was computed: torch is not installed")
-    elif deep:
-        show.say("computing for a few seconds ...")
-        exercise = run_exercise()
-        findings += judge_exercise(exercise, machine)
+    exercise = _compute(machine) if deep else None
+    findings += judge_exercise(exercise, machine) if exercise else []
     if as_json:
         _print_json(machine, [*told, *findings], settings, exercise)
     else:
@@ -112,7 +105,11 @@ def _explained(text: str, machine: Machine) -> list[Finding]:
 
 def _mend(machine: Machine, findings: list[Finding], yes: bool) -> str | None:
     """Run what may be run; the Python of the environment that was made, where packages had to go into a new one."""
-    commands = commands_to_run(findings)
+    home, commands = home_of(machine), commands_to_run(findings)
+    if commands:
+        commands = list(
+            dict.fromkeys([*home.make, *commands])
+        )  # what a pasted error asks for goes there as well
     if by_hand := commands_to_show(findings):
         show.say(
             f"{len(by_hand)} of the commands below are for you to run: lensmith runs none as an administrator."
@@ -121,7 +118,6 @@ def _mend(machine: Machine, findings: list[Finding], yes: bool) -> str | None:
         show.say("no command mends what is found here" if _unwell(findings) else "nothing to mend")
     elif may_run(commands, yes):
         run_commands(commands)
-        home = home_of(machine)
         return home.python if home.reason else None
     return None
 
@@ -130,6 +126,14 @@ def _look(python: str, deep: bool, as_json: bool) -> int:
     """The doctor of another environment, since this process cannot leave its own."""
     words = ["doctor", *(["--deep"] if deep else []), *(["--json"] if as_json else [])]
     return subprocess.call([python, "-m", "lensmith", *words])
+
+
+def _compute(machine: Machine) -> Exercise | None:
+    if machine.torch is None:
+        show.say("nothing was computed: torch is not installed")
+        return None
+    show.say("computing for a few seconds ...")
+    return run_exercise()
 
 
 def _print_json(
