@@ -6,6 +6,7 @@ import difflib
 import functools
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -63,8 +64,8 @@ class Described:
         return Target(self.platform, self.driver, self.capabilities, python, self.system)
 
 
-def describe_machine(words: str, here: Machine | None = None) -> Described:
-    """Read a description; where it names no machine, or `this machine`, `here` stands for it.
+def describe_machine(words: str, here: Callable[[], Machine] | None = None) -> Described:
+    """Read a description; where it names no machine, or `this machine`, `here` is asked for it, and only then.
 
     Words may come in any order and with or without commas. Errors: UsageError names a word that is not known.
     """
@@ -75,7 +76,7 @@ def describe_machine(words: str, here: Machine | None = None) -> Described:
     is_here = bool(text.take(_HERE))
     said = _read_machine(text)
     if here is not None and (is_here or not said):
-        return _here(here, python, torch, manager)
+        return _here(here(), python, torch, manager)
     return _described(said, python, torch, manager)
 
 

@@ -40,7 +40,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Which torch, torchvision and torchaudio run on a machine, and the commands for conda, pip and uv."""
-    described = describe_machine(" ".join(words or []), read_machine())
+    described = describe_machine(" ".join(words or []), read_machine)
     proposal = propose_environment(described)
     if proposal.build and out:
         _write_new(out, environment_yml(proposal))
