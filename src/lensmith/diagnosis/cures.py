@@ -15,12 +15,18 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 from lensmith.diagnosis.homes import Home, find_conda, home_of
 from lensmith.diagnosis.quoting import Command
-from lensmith.machine.builds import Build, builds_for, find_build, min_driver, security_floor, torchvision_for
+from lensmith.machine.builds import (
+    TORCH_INDEX,
+    Build,
+    builds_for,
+    find_build,
+    min_driver,
+    security_floor,
+    torchvision_for,
+)
 from lensmith.machine.facts import Machine
 
 TRAIN = "lensmith[train]"
-# Only for builds that the default package index does not carry.
-_TORCH_INDEX = "https://download.pytorch.org/whl/"
 _ENDED_CHANNEL = re.compile(r"py3\.\d+_(?:cuda|cpu)")
 """Build strings of PyTorch's own channel; conda-forge's begin with `cuda126_` or `cpu_`."""
 
@@ -29,9 +35,9 @@ def install(machine: Machine, *requirements: str, index: str = "") -> Command:
     """Install `requirements`, where `index` is `cu126` or its like from PyTorch's own wheels."""
     home = home_of(machine)
     if home.tool == "pixi":
-        source = ("--index", _TORCH_INDEX + index) if index else ()
+        source = ("--index", TORCH_INDEX + index) if index else ()
         return (*home.pixi("add"), "--pypi", *source, *requirements)
-    source = ("--index-url", _TORCH_INDEX + index) if index else ()
+    source = ("--index-url", TORCH_INDEX + index) if index else ()
     return (*_installer(home, "install"), *requirements, *source)
 
 

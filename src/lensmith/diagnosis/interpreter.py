@@ -7,7 +7,7 @@ from packaging.version import Version
 from lensmith.diagnosis.cures import ensure_pip
 from lensmith.diagnosis.finding import Finding
 from lensmith.diagnosis.homes import find_conda, home_of, know_conda
-from lensmith.machine.builds import read_table, security_floor
+from lensmith.machine.builds import read_table
 from lensmith.machine.facts import Copy, Machine
 
 
@@ -92,8 +92,3 @@ def check_copies(machine: Machine) -> Finding | None:
 def _told(copy: Copy) -> str:
     by = f" by {copy.installer}" if copy.installer else ""
     return f"{copy.version} in {copy.folder}{by}"
-
-
-def is_too_old(machine: Machine) -> bool:
-    """Whether torch is under the security floor, which is mended first."""
-    return machine.torch is not None and Version(machine.torch.version) < security_floor()

@@ -6,11 +6,13 @@ import difflib
 import functools
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 from lensmith.errors import UsageError
 from lensmith.machine.builds import Target, min_driver
@@ -33,7 +35,10 @@ _IDLE = re.compile(
     r"\d+ ?(?:gb|gib) (?:of )?(?:ram|memory|vram)|\d+[- ]cores?"
     r"|a|an|the|in|on|my|of|pc|laptop|machine|server|box|gpus?|lts"
 )
-_COUNT = re.compile(r"\b\d{1,4} ?x (?=\w)|\b\d{1,4}x(?=[a-z])|\bx ?\d{1,4}\b")
+_COUNT = re.compile(
+    r"\b\d{1,4} ?x (?=\w)|\b\d{1,4}x(?=[a-z])|\bx ?\d{1,4}\b"
+    r"|\b\d{1,2} (?=(?:nvidia |geforce |tesla |quadro |rtx |gtx )*[a-z]*\d{2,4}\b)"
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ class Described:
         return Target(self.platform, self.driver, self.capabilities, python, self.system)
 
 
-def describe_machine(words: str, here: Machine | None = None) -> Described:
-    """Read a description; where it names no machine, or `this machine`, `here` stands for it.
+def describe_machine(words: str, here: Callable[[], Machine] | None = None) -> Described:
+    """Read a description; where it names no machine, or `this machine`, `here` is asked for it, and only then.
 
     Words may come in any order and with or without commas. Errors: UsageError names a word that is not known.
     """
@@ -71,13 +76,8 @@ def describe_machine(words: str, here: Machine | None = None) -> Described:
     is_here = bool(text.take(_HERE))
     said = _read_machine(text)
     if here is not None and (is_here or not said):
-        return _here(here, python, torch, manager)
+        return _here(here(), python, torch, manager)
     return _described(said, python, torch, manager)
-
-
-def systems() -> dict[str, Any]:
-    """The table of words, as it stands in the package."""
-    return _systems()
 
 
 class _Text:
@@ -104,7 +104,7 @@ class _Text:
 def _read_machine(text: _Text) -> dict[str, Any]:
     """The words about hardware and system, as far as there are any."""
     said: dict[str, Any] = {}
-    for row in _systems()["systems"]:
+    for row in systems()["systems"]:
         match = re.search(rf"\b(?:{row['words']})(?![\w.])", text.rest)
         if match and ("platform" not in said or said["platform"] == row["platform"]):
             said = {
@@ -114,7 +114,7 @@ def _read_machine(text: _Text) -> dict[str, Any]:
                 **{key: value for key, value in match.groupdict().items() if value},
             }
             text.take(re.compile(re.escape(match.group())))
-    for row in _systems()["processors"]:
+    for row in systems()["processors"]:
         if text.take(re.compile(rf"\b(?:{row['words']})\b")):
             said["processor"] = row["processor"]
     for name, pattern in (
@@ -125,7 +125,7 @@ def _read_machine(text: _Text) -> dict[str, Any]:
     ):
         if found := text.take(pattern):
             said[name] = found[0]
-    other = re.search(rf"\b(?:{_systems()['other_gpus']})\b", text.rest)
+    other = re.search(rf"\b(?:{systems()['other_gpus']})\b", text.rest)
     if other:
         raise UsageError(
             f"{other.group()!r} is not a GPU of NVIDIA; the builds known here are for those, for Macs and the CPU",
@@ -170,8 +170,8 @@ def _described(said: dict[str, Any], python: str | None, torch: str, manager: st
     platform = _platform(said, gpus)
     if not said.get("platform"):
         notes.append(f"No system was named: {platform.replace('_', ', ', 1)} is taken.")
-    if any(word in gpu for gpu in gpus for word in _systems()["jetson"]["words"]):
-        notes.append(_systems()["jetson"]["note"])
+    if any(word in gpu for gpu in gpus for word in systems()["jetson"]["words"]):
+        notes.append(systems()["jetson"]["note"])
     driver = None if "no_gpu" in said else _driver(said, platform, notes)
     found = [capability_of(gpu) for gpu in gpus]
     if "capability" in said and not gpus:
@@ -185,7 +185,7 @@ def _described(said: dict[str, Any], python: str | None, torch: str, manager: st
 
 def _platform(said: dict[str, Any], gpus: tuple[str, ...]) -> str:
     name = said.get("platform", "linux")
-    is_arm = any(word in gpu for gpu in gpus for word in _systems()["aarch64"])
+    is_arm = any(word in gpu for gpu in gpus for word in systems()["aarch64"])
     processor = said.get("processor") or ("aarch64" if is_arm else "x86_64")
     if name == "win":
         return "win_arm64" if processor == "aarch64" else "win_amd64"
@@ -200,7 +200,7 @@ def _driver(said: dict[str, Any], platform: str, notes: list[str]) -> str | None
     if driver is None and "cuda" in said:
         cuda = said["cuda"] if "." in said["cuda"] else f"{said['cuda'][:2]}.{said['cuda'][2:] or 0}"
         notes.append(f"CUDA {cuda} is taken for what nvidia-smi shows: the newest that the driver serves.")
-        older: dict[str, str] = _systems()["drivers"]["of_cuda"]
+        older: dict[str, str] = systems()["drivers"]["of_cuda"]
         return min_driver(cuda, platform) or older.get(cuda, older["8.0"])
     if driver and "." not in driver:
         # A branch is meant, and each serves from its first release on.
@@ -213,20 +213,10 @@ def _here(machine: Machine, python: str | None, torch: str, manager: str) -> Des
     gpus = tuple(gpu.name for gpu in machine.nvidia.gpus)
     found = (gpu.capability or capability_of(gpu.name) for gpu in machine.nvidia.gpus)
     capabilities = tuple(dict.fromkeys(one for one in found if one))
-    own = python or machine.python
-    return Described(
-        machine.platform, own, machine.nvidia.driver, gpus, capabilities, system_here(), torch, manager
-    )
-
-
-def system_here() -> str | None:
-    """The version of this machine's glibc or macOS; None elsewhere."""
-    import platform
-
-    name, version = platform.libc_ver()
-    if name == "glibc":
-        return version
-    return platform.mac_ver()[0] or None
+    mac = re.match(r"macOS (\d+(?:\.\d+)?)", machine.system)
+    system = machine.libc or (mac.group(1) if mac else None)
+    own, driver = python or machine.python, machine.nvidia.driver
+    return Described(machine.platform, own, driver, gpus, capabilities, system, torch, manager)
 
 
 def _specifier(text: _Text) -> str:
@@ -237,8 +227,9 @@ def _specifier(text: _Text) -> str:
     ]
     asked = ",".join(parts)
     try:
-        SpecifierSet(asked)
-    except InvalidSpecifier as error:
+        for one in SpecifierSet(asked):
+            Version(one.version.removesuffix(".*"))
+    except (InvalidSpecifier, InvalidVersion) as error:
         raise UsageError(
             f"torch{asked} is no version", hint="Write for example torch==2.1.2 or torch<2.8."
         ) from error
@@ -254,7 +245,8 @@ def _manager(word: str) -> str:
 
 
 @functools.cache
-def _systems() -> dict[str, Any]:
+def systems() -> dict[str, Any]:
+    """The table of words, as it stands in the package."""
     text = resources.files("lensmith.environments").joinpath("systems.json").read_text(encoding="utf-8")
     table: dict[str, Any] = json.loads(text)
     return table

@@ -160,13 +160,8 @@ def _reasons(described: Described, target: Target, build: Build) -> Iterator[str
     newest = releases_for(target.platform)[0]
     asked = SpecifierSet(described.torch)
     known = [one for one in releases_for(target.platform) if asked.contains(f"{one.version}+{one.local}")]
-    kind = (
-        f"CUDA {build.cuda}"
-        if build.cuda
-        else "the CPU"
-        if not target.platform.startswith("macosx")
-        else "macOS"
-    )
+    plainly = "macOS" if target.platform.startswith("macosx") else "the CPU"
+    kind = f"CUDA {build.cuda}" if build.cuda else plainly
     group = f"torch{described.torch}" if described.torch else "all torch releases"
     if build.version == known[0].version:
         yield f"torch {build.version} is the newest of {group}, and its build for {kind} runs there."
@@ -203,9 +198,12 @@ def _caveats(described: Described, target: Target, build: Build) -> Iterator[str
         yield f"Older than torch {floor['torch']}: load no weights of others with it ({floor['reason']})."
     if build.version < _NUMPY_2:
         yield f"torch {build.version} was built for numpy 1, so numpy stays below 2."
+    if build.platform.startswith("macosx") and target.system is None:
+        yield f"It needs macOS {build.system} or newer."
     if build.cuda and target.driver is None:
         yield f"It needs NVIDIA driver {min_driver(build.cuda, target.platform)} or newer; nvidia-smi shows yours."
-    if target.driver and (ended := _ended(target.driver)):
+    # Drivers for Windows are numbered otherwise.
+    if target.driver and target.platform.startswith("linux") and (ended := _ended(target.driver)):
         yield ended
     if build.evidence == "published":
         yield (
@@ -217,7 +215,7 @@ def _caveats(described: Described, target: Target, build: Build) -> Iterator[str
 def _ended(driver: str) -> str:
     branch = driver.partition(".")[0]
     table = systems()["drivers"]
-    if int(branch) >= int(table["ended_before"]) or branch == "0":
+    if int(branch) >= int(table["ended_before"]):
         return ""
     when = f" in {table['ended'][branch]}" if branch in table["ended"] else ""
     return f"NVIDIA's support of driver branch {branch} ended{when}: it gets no security fixes."

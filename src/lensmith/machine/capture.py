@@ -63,7 +63,7 @@ def parse_capture(text: str) -> Capture:
 
 def _sections(text: str) -> Iterator[tuple[str, str, str]]:
     kind, words, lines = "", "", list[str]()
-    for line in text.splitlines():
+    for line in text.replace("\r\n", "\n").split("\n"):
         begins = _SECTION.match(line.rstrip())
         if begins:
             yield kind, words, "\n".join(lines).rstrip("\n")

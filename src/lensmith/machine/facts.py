@@ -16,7 +16,7 @@ from lensmith.machine.installed import find_package, find_packages
 from lensmith.machine.managers import Managers, read_managers
 from lensmith.machine.nvidia import Nvidia, add_library, ask_further, read_nvidia
 from lensmith.machine.packages import Extras, Torch, Torchvision, read_extras, read_pair, read_torch
-from lensmith.machine.source import Source, Space
+from lensmith.machine.source import Source, Space, literally
 from lensmith.machine.surroundings import Surroundings, read_surroundings
 from lensmith.machine.variables import read_variables
 
@@ -211,7 +211,7 @@ def _copies(source: Source) -> tuple[Copy, ...]:
 
 def _conda_record(source: Source, pattern: str) -> str:
     """`pytorch-2.1.0-py3.11_cpu_0.json`, or nothing."""
-    found = source.names(f"{source.python.prefix}/conda-meta/{pattern}.json")
+    found = source.names(f"{literally(source.python.prefix)}/conda-meta/{pattern}.json")
     return found[0].rpartition("/")[2] if found else ""
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from lensmith.machine.source import Source
+from lensmith.machine.source import Source, literally
 
 Maker = Literal["conda", "pixi", "uv", "venv", ""]
 PROGRAMS = ("conda", "mamba", "micromamba", "uv", "pixi")
@@ -34,9 +34,9 @@ class Managers:
 
 def read_managers(source: Source) -> Managers:
     """Ask the environment's own files, and PATH."""
-    has_pip = any(source.names(f"{folder}/pip/__main__.py") for folder in map(_escaped, source.python.path))
+    has_pip = any(source.names(f"{folder}/pip/__main__.py") for folder in map(literally, source.python.path))
     has_pip = has_pip or any(
-        source.names(f"{folder}/pip-*.dist-info") for folder in map(_escaped, source.python.path)
+        source.names(f"{folder}/pip-*.dist-info") for folder in map(literally, source.python.path)
     )
     variables = source.environment
     told = {"conda": variables.get("CONDA_EXE"), "mamba": None, "micromamba": variables.get("MAMBA_EXE")}
@@ -48,7 +48,7 @@ def read_managers(source: Source) -> Managers:
         here=(*(["pip"] if has_pip else []), *here),
         conda_script=_conda_script(source),
         is_closed=_is_closed(source),
-        is_base=bool(source.names(f"{_escaped(source.python.prefix)}/conda-meta/conda-[0-9]*.json")),
+        is_base=bool(source.names(f"{literally(source.python.prefix)}/conda-meta/conda-[0-9]*.json")),
     )
 
 
@@ -59,9 +59,9 @@ def _maker(source: Source) -> Maker:
         return "uv" if re.search(r"^uv\s*=", configuration, re.MULTILINE) else "venv"
     if source.python.prefix != source.python.base_prefix:
         return "venv"
-    if "/.pixi/" in f"{prefix}/".replace("\\", "/") or source.names(f"{_escaped(prefix)}/conda-meta/pixi*"):
+    if "/.pixi/" in f"{prefix}/".replace("\\", "/") or source.names(f"{literally(prefix)}/conda-meta/pixi*"):
         return "pixi"
-    return "conda" if source.names(f"{_escaped(prefix)}/conda-meta") else ""
+    return "conda" if source.names(f"{literally(prefix)}/conda-meta") else ""
 
 
 def _without_paths(configuration: str) -> str:
@@ -86,8 +86,4 @@ def _is_closed(source: Source) -> bool:
     if python.prefix != python.base_prefix:
         return False
     minor = ".".join(python.version.split(".")[:2])
-    return bool(source.names(f"{_escaped(python.base_prefix)}/lib/python{minor}/EXTERNALLY-MANAGED"))
-
-
-def _escaped(folder: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", folder)
+    return bool(source.names(f"{literally(python.base_prefix)}/lib/python{minor}/EXTERNALLY-MANAGED"))

@@ -15,7 +15,7 @@ from lensmith.machine.source import Source
 
 EXTRAS = ("train", "serve")
 _RECORDED = re.compile(r"^(torch/lib/[^/,]+\.(?:so|dll|dylib)[.\d]*),[^,]*,(\d+)$", re.MULTILINE)
-_COMPILED = re.compile(rb"sm_\d+a?(?: sm_\d+a?)+")
+COMPILED = re.compile(rb"sm_\d+a?(?: sm_\d+a?)+")
 _LIBRARIES = ("libtorch_python.so", "torch_python.dll")
 
 
@@ -122,7 +122,7 @@ def _libraries(record: str) -> str:
 def _compiled_for(source: Source, package: Package) -> tuple[str, ...]:
     """The list that torch.cuda.get_arch_list() would give, found as text in the library that holds it."""
     for name in _LIBRARIES:
-        found = parse_compiled(source.excerpt(f"{package.folder}/torch/lib/{name}", b" sm_", _COMPILED))
+        found = parse_compiled(source.excerpt(f"{package.folder}/torch/lib/{name}", b" sm_", COMPILED))
         if found:
             return found
     return ()

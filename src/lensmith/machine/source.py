@@ -16,6 +16,11 @@ def whole(text: str) -> str:
     return text
 
 
+def literally(path: str) -> str:
+    """The pattern that fits this very path, whatever letters are in it."""
+    return re.sub(r"([*?[])", r"[\1]", path)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a program printed, and its exit code; None where no answer came in time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lensmith.machine.source import Source
+from lensmith.machine.source import Source, literally
 
 _SHADOWED = ("torch", "torchvision", "torchaudio", "numpy", "PIL", "tensorboard")
 _OF_A_CONTAINER = re.compile(r"(docker|kubepods|containerd|libpod|lxc)")
@@ -96,8 +96,8 @@ def _shadows(source: Source) -> list[str]:
         if "site-packages" in folder or "dist-packages" in folder:
             continue
         for name in _SHADOWED:
-            at = f"{folder.rstrip('/')}/{name}"
-            if not source.names(f"{folder}/{name}-*.dist-info"):
+            at = f"{literally(folder.rstrip('/'))}/{name}"
+            if not source.names(f"{at}-*.dist-info"):
                 found += [*source.names(f"{at}.py"), *source.names(f"{at}/__init__.py")]
     return found
 
