@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from wheel_index import Index, Wheel
 
-from lensmith.machine.packages import parse_compiled, parse_version
+from lensmith.machine.packages import COMPILED, parse_compiled, parse_version
 
 TABLE = Path(__file__).parents[1] / "src/lensmith/machine/torch_builds.json"
 FIRST, FIRST_DAY = Version("1.13"), "2022-10-01"
@@ -80,7 +80,13 @@ def read_rows(index: Index, torch: str, pairs: dict[str, dict[str, Version]]) ->
         for name, known in pairs.items():
             row[name] = f"=={known[torch]}" if torch in known else ""
         row |= {"cuda": cuda, "capabilities": list(compiled), "released": min(one.uploaded for one in own)}
-        row |= {"python": index.pythons("torch", Version(torch), platform), "system": own[0].system}
+        row |= {"python": index.pythons("torch", Version(torch), platform)}
+        vision = pairs["torchvision"].get(torch)
+        row["system"] = max(
+            index.system("torch", Version(torch), platform),
+            index.system("torchvision", vision, platform) if vision else "",
+            key=lambda one: [int(part) for part in one.split(".") if part],
+        )
         for name, known in pairs.items():
             python = index.pythons(name, known[torch], platform) if torch in known else ""
             if torch in known and python != row["python"]:
@@ -97,7 +103,8 @@ def _opened(index: Index, wheel: Wheel) -> tuple[str | None, tuple[str, ...]]:
             return None, ()
         names = set(content.namelist())
         library = next(name for name in LIBRARIES if name in names)
-        return cuda, parse_compiled(content.read(library))
+        found = COMPILED.search(content.read(library))
+        return cuda, parse_compiled(found.group().decode()) if found else ()
 
 
 def differences(table: list[Row], rows: list[Row]) -> list[str]:
@@ -134,12 +141,12 @@ def merge(table: list[Row], rows: list[Row]) -> list[Row]:
     return sorted([*plain, *(row for row in kept if row["index"])], key=place)
 
 
-def write_table(table: dict[str, Any]) -> None:
+def write_table(table: dict[str, Any], file: Path) -> None:
     """One line a row, so that a change to the table can be read."""
     head = json.dumps({key: value for key, value in table.items() if key != "builds"}, indent=2)
     head = re.sub(r"\[\s+([^][{}]*?)\s+\]", _on_one_line, head)
     lines = ",\n".join(f"    {json.dumps(row)}" for row in table["builds"])
-    TABLE.write_text(
+    file.write_text(
         f'{head.removesuffix("}").rstrip()},\n  "builds": [\n{lines}\n  ]\n}}\n', encoding="utf-8"
     )
 
@@ -156,11 +163,12 @@ def main() -> int:
     parser.add_argument("release", nargs="*", help="torch releases such as 2.14.1; all where none is named")
     parser.add_argument("--check", action="store_true", help="only compare")
     parser.add_argument("--extend", action="store_true", help="write what was read into the table")
+    parser.add_argument("--table", type=Path, default=TABLE, help="another table than the package's")
     words = parser.parse_args()
     if words.check == words.extend:
         parser.error("give --check or --extend")
     index = Index()
-    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    table = json.loads(words.table.read_text(encoding="utf-8"))
     releases = read_releases(index, words.release)
     if not releases:
         parser.error(f"{index.url} has none of {', '.join(words.release)}")
@@ -174,7 +182,7 @@ def main() -> int:
     if words.extend:
         table["builds"] = merge(table["builds"], rows)
         table["date"] = datetime.date.today().isoformat()
-        write_table(table)
+        write_table(table, words.table)
     return 1 if lines and words.check else 0
 
 

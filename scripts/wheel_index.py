@@ -86,6 +86,11 @@ class Index:
             raise ValueError(f"{name} {version} for {platform} has a gap: {minors}")
         return ",".join([f">=3.{minors[0]}", f"<3.{minors[-1] + 1}", *extra])
 
+    def system(self, name: str, version: Version, platform: str) -> str:
+        """The glibc or macOS that the least demanding wheel of a release asks for; empty for Windows."""
+        found = [wheel.system for wheel in self.wheels(name, version) if wheel.platform == platform]
+        return min(found, key=lambda one: [int(part) for part in one.split(".") if part], default="")
+
     def needs(self, wheel: Wheel, name: str) -> SpecifierSet:
         """What a wheel asks of another package; empty where it asks nothing."""
         with self.open(wheel) as content:

@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from lensmith.diagnosis.cures import paste
 from lensmith.diagnosis.doctor import Finding, diagnose
+from lensmith.diagnosis.quoting import paste
 from lensmith.machine.facts import Machine
 from lensmith.machine.nvidia import Gpu, Nvidia
 from lensmith.machine.packages import Torch, Torchvision

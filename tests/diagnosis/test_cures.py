@@ -9,7 +9,8 @@ import subprocess
 import pytest
 from machines import READY
 
-from lensmith.diagnosis.cures import install, paste
+from lensmith.diagnosis.cures import install
+from lensmith.diagnosis.quoting import paste
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
@@ -22,6 +23,13 @@ def test_a_posix_shell_reads_the_words_back() -> None:
 
 
 def test_windows_does_not_take_a_bound_for_a_redirection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lensmith.diagnosis.cures.os.name", "nt")
+    monkeypatch.setattr("lensmith.diagnosis.quoting.os.name", "nt")
     line = paste(("C:\\my env\\python.exe", "-m", "pip", "install", "torch>=2.10,<2.15", "lensmith[train]"))
-    assert line == '"C:\\my env\\python.exe" -m pip install "torch>=2.10,<2.15" "lensmith[train]"'
+    assert line == 'C:\\"my env"\\python.exe -m pip install "torch>=2.10,<2.15" "lensmith[train]"'
+
+
+def test_a_windows_machine_looked_at_elsewhere_keeps_its_quoting() -> None:
+    assert paste((".venv\\Scripts\\python.exe", "-m", "pip", "install", "torch>=2.10")) == (
+        '.venv\\Scripts\\python.exe -m pip install "torch>=2.10"'
+    )
+    assert paste(("C:\\a b\\uv.exe", "pip")) == 'C:\\"a b"\\uv.exe pip'

@@ -33,7 +33,12 @@ def test_a_ready_machine() -> None:
 def test_a_ready_machine_with_a_gpu() -> None:
     found = diagnose(replace(READY, nvidia=nvidia("580.95.05", "8.9")))
     assert all(finding.ok for finding in found)
-    assert found[-1].detail == "runs on GPU of 8.9"
+    pair = diagnose(replace(READY, nvidia=nvidia("580.95.05", "8.9", "8.9")))
+    assert "runs on 2 x GPU of 8.9" in [finding.detail for finding in pair]
+    assert [finding.detail for finding in found[-2:]] == [
+        "runs on GPU of 8.9",
+        "nvcc is not installed, and not needed: torch brings its own CUDA",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -187,8 +192,12 @@ def test_missing_packages_are_named() -> None:
 
 
 def test_no_installer() -> None:
-    found = find(replace(READY, installer=""), "pip")
+    found = find(replace(BARE, installer=""), "pip")
     assert lines(found) == ["/env/bin/python -m ensurepip --upgrade"]
+    assert [finding.name for finding in diagnose(replace(BARE, installer=""))][:2] == ["python", "pip"]
+    assert all(finding.ok for finding in diagnose(replace(READY, installer=""))), (
+        "nothing has to be installed"
+    )
 
 
 @pytest.mark.parametrize(

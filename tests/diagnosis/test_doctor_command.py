@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +34,15 @@ here = Path(__file__).parents[1]
 with (here / "asked").open("a") as asked:
     asked.write(json.dumps(sys.argv[1:]) + "\\n")
 print("pip speaks on stdout")
+if os.environ.get("PIP_WAITS"):
+    import time
+    try:
+        print("at work", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        time.sleep(0.5)  # longer than a killer in a hurry would wait
+        (here / "put back").touch()
+        sys.exit(130)
 if os.environ.get("PIP_FAILS"):
     sys.exit("no route to the index")
 for name, version in {INSTALLED!r}.items():
@@ -150,6 +161,31 @@ def test_fix_mends_and_looks_again(place: Place) -> None:
     assert again.stdout.endswith("This machine is ready.\n")
 
 
+def test_conda_s_base_is_left_alone_and_the_new_environment_is_looked_at(place: Place) -> None:
+    base = place.python.parents[1]
+    new = base / "envs" / "lensmith" / "bin"
+    make = f"""
+import os, sys
+assert sys.argv[1:4] == ["create", "-y", "-p"], sys.argv
+os.makedirs(sys.argv[4] + "/bin")
+python = sys.argv[4] + "/bin/python"
+open(python, "w").write("#!/bin/sh\\nexec {place.python} \\"$@\\"\\n")
+os.chmod(python, 0o755)
+"""
+    script(place.folder / "bin", "conda", make)
+    (base / "conda-meta").mkdir()
+    (base / "conda-meta" / "conda-25.9.0-py311_0.json").touch()
+    try:
+        done = place.doctor("--fix", "--yes", "--json")
+    finally:
+        shutil.rmtree(base / "conda-meta")
+        shutil.rmtree(base / "envs", ignore_errors=True)
+    assert done.returncode == 0, done.stderr
+    ran = [line for line in done.stderr.splitlines() if line.startswith("$ ")]
+    assert [line.split()[1] for line in ran] == ["conda", f"{new}/python", f"{new}/python"]
+    assert json.loads(done.stdout)["ready"] is True  # said by the new environment's own doctor
+
+
 def test_a_command_that_fails_stops_the_rest(place: Place) -> None:
     done = place.doctor("--fix", "-y", PIP_FAILS="1")
     assert done.returncode == 4
@@ -157,6 +193,32 @@ def test_a_command_that_fails_stops_the_rest(place: Place) -> None:
     assert "no route to the index" in done.stderr
     assert "exit code 1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_interrupted_puts_back_what_it_replaced_and_says_where_it_stands(place: Place) -> None:
+    environment = {"PATH": str(place.folder / "bin"), "PYTHONPATH": str(place.folder), "PIP_WAITS": "1"}
+    words = [str(place.python), "-m", "lensmith", "doctor", "--fix", "-y"]
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=place.folder,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        said = ""
+        while "at work" not in said:
+            said += process.stderr.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        out, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, rest
+    assert (place.folder / "put back").exists()
+    assert "interrupted: " in rest and "It may be half done. 0 of 2 commands were done." in rest
+    assert out == ""
+    assert len(place.asked()) == 1
 
 
 def test_the_doctor_is_quick(place: Place) -> None:

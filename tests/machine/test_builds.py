@@ -215,7 +215,7 @@ def test_what_was_released_by_a_day() -> None:
         (
             a_target(driver="470.57", capabilities=("9.0",)),
             "==2.15.0",
-            ["needs NVIDIA driver 580, and this is 470.57"],
+            ["needs NVIDIA driver 580 or newer, and this is 470.57"],
         ),
         (a_target(capabilities=("3.5",), driver="470.57"), "", ["no code for compute capability 3.5"]),
         (

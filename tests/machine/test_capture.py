@@ -12,6 +12,7 @@ import pytest
 from machines import script
 
 from lensmith.errors import UsageError
+from lensmith.machine import probes
 from lensmith.machine.capture import live, parse_capture
 from lensmith.machine.facts import Machine, read_machine
 from lensmith.machine.recording import Recorder, without_the_user
@@ -83,6 +84,13 @@ def test_nothing_private_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "CONDA_PREFIX=~/conda\n" in text
     assert "LD_LIBRARY_PATH=/scratch/user/cuda:" in text
     assert "SSH_CONNECTION=set\n" in text
+
+
+def test_a_library_that_hangs_has_told_its_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = "import time; print('cuDriverGetVersion 12080', flush=True); time.sleep(600)"
+    monkeypatch.setattr(probes, "_LIBCUDA", hangs)
+    monkeypatch.setattr(probes, "LIBCUDA_SECONDS", 1.0)
+    assert live().libcuda() == {"cuDriverGetVersion": "12080", "cuInit": "hangs"}
 
 
 @pytest.mark.parametrize(

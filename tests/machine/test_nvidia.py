@@ -103,6 +103,13 @@ def test_a_hanging_smi_is_cut_off_with_its_children(tools: Path, tmp_path: Path)
     assert is_gone(int(child.read_text()))
 
 
+def test_a_driver_that_is_slow_to_fail_is_not_asked_for_long(tools: Path) -> None:
+    script(tools, "nvidia-smi", "import time; time.sleep(0.8); raise SystemExit('No devices were found')")
+    start = time.monotonic()
+    assert "nvidia-smi" in read_nvidia(live(), seconds=1).trouble
+    assert time.monotonic() - start < 3, "three questions, of 0.8 s and the start of a program each"
+
+
 def is_gone(pid: int) -> bool:
     """Whether the process ends within a second; one that is dead and not yet collected counts."""
     for _ in range(100):
@@ -141,7 +148,7 @@ def test_an_old_driver_is_asked_without_the_field_it_does_not_know(tools: Path, 
     )
     found = read_nvidia(live())
     assert (found.driver, found.trouble) == ("470.57.02", "")
-    assert found.gpus == (Gpu("GeForce GTX 1080 Ti", None, 11178 * MIB),)
+    assert found.gpus == (Gpu("GeForce GTX 1080 Ti", "6.1", 11178 * MIB),)
 
 
 def replayed(sections: str) -> Nvidia:
@@ -155,7 +162,7 @@ def test_a_container_with_the_driver_but_not_its_tools() -> None:
         "=== file /proc/driver/nvidia/gpus/0000:01:00.0/information\n"
         "Model: \t\t NVIDIA A100-SXM4-80GB\nIRQ:   \t\t 116\n"
     )
-    assert (found.driver, found.gpus) == ("535.129.03", (Gpu("NVIDIA A100-SXM4-80GB"),))
+    assert (found.driver, found.gpus) == ("535.129.03", (Gpu("NVIDIA A100-SXM4-80GB", "8.0"),))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +211,7 @@ def test_the_plain_table_where_a_query_is_not_known() -> None:
     assert [gpu.memory for gpu in found.gpus] == [24564 * MIB, 49140 * MIB]
     found = replayed(f"=== command nvidia-smi\n{TABLE}=== command nvidia-smi -L\n{LISTED}")
     assert (found.driver, found.cuda, found.trouble) == ("550.54.14", "12.4", "")
-    assert found.gpus[1] == Gpu("NVIDIA RTX 6000 Ada Generation", None, 49140 * MIB, "GPU-bbbb")
+    assert found.gpus[1] == Gpu("NVIDIA RTX 6000 Ada Generation", "8.9", 49140 * MIB, "GPU-bbbb")
     of_windows = TABLE.replace("      Off |   00000000", "    WDDM  |   00000000").replace(
         "Driver Version", "KMD Version"
     )

@@ -20,7 +20,10 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 def reading(
     *wanted: str, conda: tuple[str, ...] = (), root: Path = Path("/somewhere/repo"), **facts: Any
 ) -> Reading:
-    """A repository of 2026-09-01, when every Python of these tests had settled, whose requirements.txt holds these lines, and its environment.yml `conda`."""
+    """A repository whose requirements.txt holds these lines, and its environment.yml `conda`.
+
+    It is of a day on which every Python of these tests had settled.
+    """
     lines = [Wanted(text, f"requirements.txt:{place}", "pip", text) for place, text in enumerate(wanted, 1)]
     lines += [Wanted(text, f"environment.yml:{place}", "conda", text) for place, text in enumerate(conda, 1)]
     return Reading(root=root, wanted=tuple(lines), **{"date": date(2026, 9, 1), **facts})

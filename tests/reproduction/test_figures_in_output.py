@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from lensmith.reproduction.claims import given_claim
 from lensmith.reproduction.figures import Figure, FigureReader
 from lensmith.reproduction.metrics import known_test_set, metric_called
+from lensmith.reproduction.verdict import Ended, judge
 
 
 def figures(text: str) -> list[Figure]:
@@ -51,6 +55,17 @@ def figures(text: str) -> list[Figure]:
         ("test error: 0.052", "accuracy", 0.948, None, "test"),
         ("Test err: 52/1000", "accuracy", 0.948, 1000, "test"),
         ("mIoU: 71.2", "mIoU", 0.712, None, ""),
+        (" * Acc@1 76.130 (23.870) Acc@5 92.862 (7.138)", "accuracy", 0.7613, None, ""),
+        ("  eval_accuracy           =     0.9145", "accuracy", 0.9145, None, "val"),
+        (
+            "│         test_acc          │    0.9843000173568726     │",
+            "accuracy",
+            0.9843000173568726,
+            None,
+            "test",
+        ),
+        ("epoch 7: acc 93.1% (best acc 94.2%)", "accuracy", 0.931, None, ""),
+        ("acc 93,0.2", "accuracy", 0.93, None, ""),
         ("PSNR: 31.20", "PSNR", 31.2, None, ""),
     ],
 )
@@ -70,6 +85,7 @@ def test_a_line(line: str, metric: str, value: float, count: int | None, split: 
         "Loss: 0.3",
         "accuracy: nan",
         "acc1000 5",
+        "accuracy 250",
         "saved to acc_0.93.pth",
     ],
 )
@@ -129,6 +145,7 @@ def test_pieces_may_end_anywhere() -> None:
 def test_a_figure_called_the_best_says_so() -> None:
     assert figures("Best acc: 94.1")[0].is_best
     assert not figures("acc: 94.1")[0].is_best
+    assert not figures("epoch 7: acc 93.1% (best acc 94.2%)")[0].is_best
 
 
 @pytest.mark.parametrize(
@@ -164,3 +181,52 @@ def test_spellings_of_accuracy(word: str) -> None:
 def test_sizes_of_known_test_sets(text: str, count: int | None) -> None:
     found = known_test_set(text)
     assert (found[1] if found else None) == count
+
+
+def test_no_output_breaks_the_reader_or_the_verdict() -> None:
+    draw = random.Random(0)
+    words = [
+        "acc",
+        "top1",
+        "error",
+        "mIoU",
+        "psnr",
+        "test",
+        "best",
+        "epoch 3",
+        "of",
+        "on",
+        "1e9",
+        "1e999",
+        "nan",
+        "0",
+        "-1",
+    ]
+    words += [
+        "0.93",
+        "9,9,9",
+        "93.02%",
+        "(5/0)",
+        "/0",
+        "/10",
+        "(93.0)",
+        "|",
+        "=",
+        ":",
+        "\r",
+        "\n",
+        "\t",
+        "\x1b[K",
+        "│",
+        "(n=0)",
+        ".",
+    ]
+    claims = [given_claim(text) for text in ("94.8%", "error=5%@3", "psnr=31", "miou=0.7")]
+    for _ in range(3000):
+        text = "".join(
+            draw.choice(words) + draw.choice(["", " ", "  "]) for _ in range(draw.randrange(1, 14))
+        )
+        found = figures(text)
+        assert all(0 <= one.value <= 1 for one in found if one.metric not in ("PSNR", "SSIM", "FID")), text
+        for claim in claims:
+            assert judge(claim, found, Ended(0, "", 1)).reason, text

@@ -68,15 +68,19 @@ def test_damaged_facts_are_refused(tmp_path: Path, facts: object) -> None:
         read_recorded(run)
 
 
-def test_what_names_a_run(trained_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_names_a_run(trained_digits: Path, tmp_path: Path) -> None:
     run = trained_digits / "runs/digits-001"
     for word in (run, run / "model"):
         found = run_named(str(word))
         assert found is not None and found.path.resolve() == run.resolve()
     assert run_named(str(tmp_path)) is None
     assert run_named("https://github.com/a/b") is None
+    (tmp_path / "recipe.toml").touch()  # of something else
+    assert run_named(str(tmp_path)) is None
     with pytest.raises(ModelFileError, match="no recipe"):
         run_named("model.lens")
+    told = command("reproduce", str(run), "--claim", "90%", cwd=tmp_path)
+    told.refused(2, "--claim 90%", "is a run")
 
 
 def test_a_repetition_with_other_weights_is_judged_by_its_figure(tmp_path: Path) -> None:

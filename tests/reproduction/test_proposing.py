@@ -4,18 +4,20 @@ import json
 import shlex
 import sys
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from machines import READY, nvidia
-from package_index import PackageIndex
+from package_index import PackageIndex, served_index
 from repositories_read import HERE, fault, planned, reading
 
 from lensmith.reproduction import uv
+from lensmith.reproduction.interpreters import find_interpreters, released_day, settled_day
 from lensmith.reproduction.plan import Plan
 from lensmith.reproduction.proposing import plan_reproduction
-from lensmith.reproduction.resolving import Resolution
+from lensmith.reproduction.resolving import Question, Resolution, resolve
+from lensmith.reproduction.wishes import Wish
 
 
 def test_a_sound_repository_has_a_plan_without_a_fault(index: PackageIndex, repository: Path) -> None:
@@ -47,6 +49,22 @@ def test_a_python_newer_than_the_repository_sets_the_day(index: PackageIndex) ->
     found = planned(reading("thing", date=date(2018, 6, 1)))
     assert found.before is not None and found.before > date(2022, 1, 1)
     assert f"Python {HERE} is newer than the repository" in fault(found.faults, "python").detail
+
+
+def test_a_python_of_the_time_keeps_the_day_unless_a_package_has_no_wheel_for_it_yet(
+    index: PackageIndex,
+) -> None:
+    released = released_day(HERE)
+    assert released is not None
+    young, later = released + timedelta(days=60), (released + timedelta(days=200)).isoformat()
+    index.add_wheel("quick", "1.0", day="2018-01-01")
+    index.add_wheel("quick", "2.0", day=later)
+    index.add_wheel("slow", "0.9", day="2018-01-01", tag="cp35-none-any")
+    index.add_wheel("slow", "1.0", day=later)
+    assert planned(reading("quick", date=young)).requirements[0].startswith("quick==1.0 ")
+    plan = planned(reading("quick", "slow", date=young))
+    assert [line.split(" ")[0] for line in plan.requirements] == ["quick==2.0", "slow==1.0"]
+    assert plan.before == settled_day(HERE)
 
 
 def test_a_python_that_is_not_here_is_said(index: PackageIndex) -> None:
@@ -98,12 +116,6 @@ def test_without_uv_the_plan_names_what_was_asked_for(monkeypatch: pytest.Monkey
 
 def test_torch_comes_from_its_own_index_and_nothing_else_does(index: PackageIndex) -> None:
     """What a name on PyTorch's index could otherwise do to every other package."""
-    from package_index import served_index
-
-    from lensmith.reproduction.interpreters import find_interpreters
-    from lensmith.reproduction.resolving import Question, resolve
-    from lensmith.reproduction.wishes import Wish
-
     index.add_wheel("thing", "1.0")
     with served_index() as torch_wheels:
         torch_wheels.add_wheel("torch", "2.7.0+cu128", requires=["thing"])

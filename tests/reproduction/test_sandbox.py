@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -64,6 +65,13 @@ def test_it_sees_no_secrets_and_another_home(tmp_path: Path, monkeypatch: pytest
     assert said.endswith(f"{tmp_path / 'work'}\n")
 
 
+def test_a_network_comes_with_its_proxy_but_not_with_a_password(tmp_path: Path) -> None:
+    given = {"https_proxy": "http://proxy:80", "HTTP_PROXY": "http://me:secret@proxy:80", "PATH": "/bin"}
+    assert "https_proxy" not in bare_environment(PROGRAMS, tmp_path, given)
+    seen = bare_environment(PROGRAMS, tmp_path, given, network=True)
+    assert seen["https_proxy"] == "http://proxy:80" and "HTTP_PROXY" not in seen
+
+
 @linux
 def test_daemons_do_not_outlive_it(tmp_path: Path, marked: str) -> None:
     """Forked twice, in a session of their own: whatever a program left behind is ended with it."""
@@ -109,6 +117,21 @@ def test_nothing_outlives_lensmith_itself(tmp_path: Path, marked: str) -> None:
     process.kill()
     process.wait()
     assert wait_until_gone(marked)
+
+
+@linux
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_program_that_turns_on_its_guard(tmp_path: Path, marked: str, number: int) -> None:
+    command = f"(setsid sleep {marked} &); sleep 0.3; kill -{number:d} $PPID; sleep {marked}"
+    ran = run(command, tmp_path, Limits(2, None))
+    assert not ran.ended.went_well
+    assert wait_until_gone(marked)
+
+
+@linux
+def test_a_program_that_speaks_for_its_guard(tmp_path: Path) -> None:
+    ran = run("for fd in /proc/$PPID/fd/*; do echo nonsense > $fd; done 2>/dev/null", tmp_path)
+    assert ran.ended.code == 0
 
 
 @linux

@@ -106,7 +106,9 @@ def test_numpy_stays_under_2_beside_a_torch_that_was_built_before_it(index: Pack
     index.add_wheel("torch", "1.7.1")
     index.add_wheel("numpy", "1.26.4")
     index.add_wheel("numpy", "2.0.0")
-    assert pins(planned(reading("torch==1.7.1", "numpy"))) == ["numpy==1.26.4", "torch==1.7.1"]
+    plan = planned(reading("torch==1.7.1", "numpy"))
+    assert pins(plan) == ["numpy==1.26.4", "torch==1.7.1"]
+    assert "numpy<2" in fault(plan.faults, "numpy 2 beside an older torch").cure
     assert pins(planned(reading("numpy"))) == ["numpy==2.0.0"]
 
 
@@ -133,3 +135,21 @@ def test_without_a_network_the_plan_says_so_and_keeps_what_was_asked(
     assert not plan.resolved
     assert plan.requirements == ("thing==1.0",)
     assert "did not answer" in fault(plan.faults, "network").detail
+
+
+def test_what_is_taken_in_the_place_of_a_pin_is_of_the_same_major(index: PackageIndex) -> None:
+    index.add_wheel("fast", "1.23.5", tag=OTHER)
+    for version in ("1.26.4", "2.0.0"):
+        index.add_wheel("fast", version)
+    assert pins(planned(reading("fast==1.23.5"))) == ["fast==1.26.4"]
+    assert pins(planned(reading("fast==1.9"))) == ["fast==1.26.4"]
+    assert pins(planned(reading("fast==3.1"))) == ["fast==2.0.0"]
+
+
+def test_a_package_that_is_taken_much_older_than_it_was_is_named(index: PackageIndex) -> None:
+    index.add_source("deep", "4.9")
+    index.add_wheel("thing", "1.3", requires=["deep==4.9"])
+    index.add_wheel("thing", "0.11")
+    found = fault(planned(reading("thing")).faults, "held back")
+    assert "thing 0.11 is taken, and 1.3 was the newest" in found.detail
+    assert planned(reading("thing==1.3")).to_build == ("deep==4.9",)

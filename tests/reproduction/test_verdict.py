@@ -95,7 +95,7 @@ def test_the_size_of_a_test_set_counts_only_where_the_digits_allow_it() -> None:
 
 
 def test_a_best_of_several_is_called_what_it_is() -> None:
-    best = Figure("accuracy", 0.945, 0.0005, 10000, "test", 3, "Best acc: 94.5")
+    best = Figure("accuracy", 0.945, 0.0005, 10000, "test", 3, "Best acc: 94.5", is_best=True)
     assert "chosen on the pictures" in judge(given_claim("94.8%"), [best], WELL).reason
 
 

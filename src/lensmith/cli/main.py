@@ -18,6 +18,7 @@ from lensmith.cli.commands.cache import cache
 from lensmith.cli.commands.calibrate import calibrate
 from lensmith.cli.commands.compare import compare
 from lensmith.cli.commands.doctor import doctor
+from lensmith.cli.commands.env import env
 from lensmith.cli.commands.evaluate import evaluate
 from lensmith.cli.commands.explain import explain
 from lensmith.cli.commands.export import export
@@ -79,6 +80,7 @@ for command in (
     cache,
 ):
     app.command()(command)
+app.add_typer(env)
 
 
 def _version(asked: bool) -> None:

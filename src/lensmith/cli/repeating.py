@@ -11,6 +11,7 @@ from lensmith.cli import show
 from lensmith.cli.progress import follow, in_events
 from lensmith.cli.repositories import verdict_lines
 from lensmith.cli.reproducing import BUILD, ENVIRONMENT, Wish
+from lensmith.errors import UsageError
 
 if TYPE_CHECKING:
     from lensmith.reproduction.of_run import Recorded
@@ -21,6 +22,10 @@ def reproduce_run(wish: Wish, run: RunDirectory) -> int:
     """Tell what a run was made with, and in what this environment differs; with `--to run`, repeat it."""
     from lensmith.reproduction.of_run import differences_here, read_recorded
 
+    given = {"--command": wish.command, "--claim": wish.claim, "--python": wish.python, "--date": wish.date}
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"{option} {value}: {wish.repository} is a run, which says that itself")
     recorded = read_recorded(run)
     differs = differences_here(recorded)
     told: dict[str, Any] = {

@@ -56,9 +56,9 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield from fault_lines(plan.faults)
     for one in plan.alternatives:
         yield from _row("or", f"{one.words} ({one.cost})")
-    if plan.commands:
-        yield from _row("by hand", "")
-        yield from (f"  {command}" for command in plan.commands)
+    by_hand = [one for one in plan.commands if not one.startswith("lensmith ")]
+    yield from ([f"by hand    {by_hand[0]}"] if by_hand else [])
+    yield from (f"{'':<{_LABEL}}{command}" for command in by_hand[1:])
 
 
 def built_lines(python: Path) -> Iterator[str]:

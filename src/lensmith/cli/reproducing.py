@@ -142,8 +142,10 @@ def _run(
     from lensmith.reproduction.running import other_figures, run_intent
 
     ran, verdict = follow(run_intent(intent, reading, built.python, out, wish.limits))
+    known = _circumstances(wish, reading, plan, intent)
     around = replace(
-        _circumstances(wish, reading, plan, intent),
+        known,
+        differs=known.differs + tuple(one.detail for one in built.checks if one.severity != "info"),
         conditions=(*ran.conditions, f"output {ran.output:,} bytes, in output.log"),
         seconds=ran.ended.seconds,
         claims=intent.other_claims(verdict.claimed),
@@ -227,13 +229,13 @@ def environment_in_words(plan: Plan) -> tuple[str, ...]:
 @contextlib.contextmanager
 def _checked_out(wish: Wish) -> Iterator[Path]:
     """The repository as a folder: the one given, or a clone that goes away again."""
-    from lensmith.reproduction.fetching import fetch_repository
+    from lensmith.reproduction.fetching import fetch_repository, is_address
 
     path = Path(wish.repository)
     if path.is_dir():
         yield path
         return
-    if path.exists() or not ("://" in wish.repository or wish.repository.startswith("git@")):
+    if path.exists() or not is_address(wish.repository):
         why = "is no folder" if path.exists() else "there is no such folder"
         raise DataError(f"{wish.repository}: {why}", hint="Give a folder, a git URL, or a run of lensmith.")
     with tempfile.TemporaryDirectory(prefix="lensmith-") as folder:

@@ -13,6 +13,9 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+TORCH_INDEX = "https://download.pytorch.org/whl/"
+"""PyTorch's own index; its folders hold the builds that the default index does not."""
+
 
 @dataclass(frozen=True)
 class Build:
@@ -54,6 +57,11 @@ class Build:
     def local(self) -> str:
         """What follows the plus in the version that the wheel itself tells: `cu126`, `cpu`."""
         return self.index or (f"cu{self.cuda.replace('.', '')}" if self.cuda else "cpu")
+
+    @property
+    def index_url(self) -> str:
+        """Where the wheel lies; empty for the default index."""
+        return TORCH_INDEX + self.index if self.index else ""
 
     @property
     def is_safe(self) -> bool:
@@ -213,8 +221,14 @@ def refusals(target: Target, torch: SpecifierSet | None = None, before: date | N
             found.append(str(reasons[0]))
     if found:
         return found
-    each = (reason for build in asked for check in _checks(target, any) if (reason := check(build)))
-    return list(dict.fromkeys(each))[:6]
+    # Those that fail by least tell most; a build for the CPU fails a GPU by what it is.
+    each = [
+        [reason for check in _checks(target, any) if (reason := check(build))]
+        for build in asked
+        if build.cuda
+    ]
+    fewest = min(map(len, each), default=0)
+    return list(dict.fromkeys(reason for reasons in each if len(reasons) == fewest for reason in reasons))[:4]
 
 
 def _asked(target: Target, torch: SpecifierSet | None, before: date | None) -> list[Build]:
@@ -279,9 +293,8 @@ def _checks(target: Target, accept: Callable[[Iterable[bool]], bool]) -> tuple[C
         if build.cuda is None or not target.driver or serves(target.driver, build.cuda, target.platform):
             return None
         oldest = min_driver(build.cuda, target.platform)
-        return (
-            f"torch {build.version} ({build.local}) needs NVIDIA driver {oldest}, and this is {target.driver}"
-        )
+        needs = f"needs NVIDIA driver {oldest} or newer, and this is {target.driver}"
+        return f"torch {build.version} ({build.local}) {needs}"
 
     return python, system, code, driver
 

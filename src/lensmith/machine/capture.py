@@ -9,12 +9,14 @@ program said (`(exit 9)` and `(hangs)` behind it where it failed), `=== libcuda`
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lensmith.errors import UsageError
+from lensmith.machine.installed import is_version
 from lensmith.machine.probes import ThisMachine, find_excerpt
 from lensmith.machine.source import Answer, Interpreter, Part, Source, Space, whole
 
@@ -53,12 +55,15 @@ def parse_capture(text: str) -> Capture:
             "this is no capture of a machine: it has no `=== python` section",
             hint="lensmith doctor --capture FILE writes one.",
         )
+    version = replay.python.version
+    if version and not is_version(version):
+        raise UsageError(f"the capture's `=== python` section says version {version!r}, which is none")
     return Capture(headers, message, replay)
 
 
 def _sections(text: str) -> Iterator[tuple[str, str, str]]:
     kind, words, lines = "", "", list[str]()
-    for line in text.splitlines():
+    for line in text.replace("\r\n", "\n").split("\n"):
         begins = _SECTION.match(line.rstrip())
         if begins:
             yield kind, words, "\n".join(lines).rstrip("\n")
@@ -110,14 +115,15 @@ class Replay:
         elif kind == "df":
             self._disks += _parse_disks(body)
         elif kind == "sizes":
-            self._sizes.update({path: int(size) for size, path in _pairs(body, " ") if size.isdigit()})
+            sizes = ((path, size) for size, path in _pairs(body, " ") if size.isdigit())
+            self._sizes.update({path: int(size) for path, size in sizes})
 
     def _add_answer(self, words: str, body: str) -> None:
         ended = _ENDED.search(words)
         code = 0 if ended is None else None if ended[2] else int(ended[1])
         self._answers[_split(_ENDED.sub("", words))] = Answer(code, body)
 
-    @property
+    @functools.cached_property
     def python(self) -> Interpreter:
         """The Python of that machine; what was not said of it is what is usual."""
         said = {name: values[0] for name, values in self.said_of_python.items()}
@@ -133,12 +139,15 @@ class Replay:
             platform=platform,
             prefix=prefix,
             base_prefix=said.get("base_prefix", prefix),
-            site=site.replace("\\", "/") if of_windows else site,
-            path=tuple(self.said_of_python.get("path", (*self._usual_path(minor), site))),
+            site=_slashed(site),
+            path=tuple(map(_slashed, self.said_of_python.get("path", (*self._usual_path(minor), site)))),
         )
 
     def _usual_path(self, minor: str) -> Iterator[str]:
-        yield from filter(None, self.environment.get("PYTHONPATH", "").split(":"))
+        between = ";" if self.said_of_python.get("platform", [""])[0].startswith("win") else ":"
+        yield from filter(None, self.environment.get("PYTHONPATH", "").split(between))
+        if "PYTHONNOUSERSITE" in self.environment:
+            return
         of_the_user = re.compile(rf"(.*/\.local/lib/python{re.escape(minor)}/site-packages)/")
         yield from dict.fromkeys(found[1] for file in self._files if (found := of_the_user.match(file)))
 
@@ -154,18 +163,15 @@ class Replay:
     def names(self, pattern: str) -> tuple[str, ...]:
         """Files that have a section, and the folders above them."""
         fits = re.compile(fnmatch.translate(self._place(pattern)).replace(".*", "[^/]*"))
-        paths = {self._place(path) for path in self._files}
-        folders = {path[:place] for path in paths for place in _slashes(path)}
-        return tuple(sorted(path for path in paths | folders if fits.match(path)))
+        return tuple(sorted(path for path in self._there if fits.match(path)))
 
     def size(self, path: str) -> int | None:
         """What the section `sizes` says."""
-        wanted = self._place(path)
-        return next((size for name, size in self._sizes.items() if self._place(name) == wanted), None)
+        return self._sizes.get(self._place(path))
 
     def program(self, name: str) -> str | None:
         """A program that said something is installed."""
-        spoke = any(words[0] == name for words in self._answers)
+        spoke = any(words[:1] == (name,) for words in self._answers)
         return self._programs.get(name, name if spoke else None)
 
     def run(self, command: Sequence[str], seconds: float, part: Part = whole) -> Answer | None:
@@ -192,11 +198,24 @@ class Replay:
         return found
 
     def _file(self, path: str) -> str | None:
-        wanted = self._place(path)
-        return next((body for name, body in self._files.items() if self._place(name) == wanted), None)
+        return self._bodies.get(self._place(path))
+
+    @functools.cached_property
+    def _bodies(self) -> dict[str, str]:
+        return {self._place(path): body for path, body in self._files.items()}
+
+    @functools.cached_property
+    def _there(self) -> set[str]:
+        folders = {path[:place] for path in self._bodies for place in _slashes(path)}
+        return self._bodies.keys() | folders
 
     def _place(self, path: str) -> str:
-        return path.replace("{site}", self.python.site)
+        return _slashed(path.replace("{site}", self.python.site))
+
+
+def _slashed(path: str) -> str:
+    """Windows' separators as everybody's; no path of another system holds one."""
+    return path.replace("\\", "/")
 
 
 def _slashes(path: str) -> list[int]:

@@ -14,9 +14,9 @@ from lensmith.machine.builds import highest_cuda
 from lensmith.machine.capture import live
 from lensmith.machine.installed import find_package, find_packages
 from lensmith.machine.managers import Managers, read_managers
-from lensmith.machine.nvidia import Nvidia, add_library, read_nvidia
+from lensmith.machine.nvidia import Nvidia, add_library, ask_further, read_nvidia
 from lensmith.machine.packages import Extras, Torch, Torchvision, read_extras, read_pair, read_torch
-from lensmith.machine.source import Source, Space
+from lensmith.machine.source import Source, Space, literally
 from lensmith.machine.surroundings import Surroundings, read_surroundings
 from lensmith.machine.variables import read_variables
 
@@ -38,13 +38,15 @@ class Machine:
     """What is known of this machine; sizes in bytes, None where a fact could not be read.
 
     platform: as wheels name it (`linux_x86_64`); installer: what can install packages here, empty
-    for nothing; managers: which tool made the environment, and which are here; cores, memory: what this
-    process may use, a container's limit included; processor, instructions: its name, and what torch
-    chooses kernels by; disk_free: where runs go; install_free: where packages go; shared_memory: the
-    size of /dev/shm; copies: every installed torch, in the order in which an import finds them;
-    conda_build: the file name of conda's record of pytorch, which holds its build; packages: versions
-    of what the extras name; unmet: each extra's requirements that are not met; variables: those of the
-    environment that tell something; unread: probes that failed, with the error.
+    for nothing; managers: which tool made the environment, and which are here; libc: the version of
+    glibc, empty where there is none; cores, memory: what this process may use, a container's limit
+    included; processor, instructions: its name, and what torch chooses kernels by; disk_free: where
+    runs go; install_free: where packages go; shared_memory: the size of /dev/shm; copies: every
+    installed torch, in the order in which an import finds them; conda_build: the file name of conda's
+    record of pytorch, which holds its build; conda_cpuonly: conda's package `cpuonly` is there, which
+    forbids GPU builds; packages: versions of what the extras name; unmet: each extra's requirements
+    that are not met; variables: those of the environment that tell something; unread: probes that
+    failed, with the error.
     """
 
     python: str
@@ -55,6 +57,7 @@ class Machine:
     installer: Literal["pip", "uv", ""] = "pip"
     managers: Managers = field(default_factory=Managers)
     prefix: str = ""
+    libc: str = ""
     cores: int = 1
     memory: int | None = None
     processor: str = ""
@@ -70,6 +73,7 @@ class Machine:
     numpy: str | None = None
     copies: tuple[Copy, ...] = ()
     conda_build: str = ""
+    conda_cpuonly: bool = False
     packages: Mapping[str, str | None] = field(default_factory=dict)
     unmet: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     surroundings: Surroundings = field(default_factory=Surroundings)
@@ -113,7 +117,7 @@ def read_machine(source: Source | None = None) -> Machine:
         machine = Machine(
             **_of_python(source),
             environment=_environment(source, managers),
-            installer="pip" if "pip" in managers.here else "uv" if "uv" in managers.here else "",
+            installer=_installer(managers),
             managers=managers,
             **known("processor", lambda: _of_processor(source), dict[str, Any]()),
             torch=known("torch", lambda: read_torch(source), None),
@@ -121,7 +125,8 @@ def read_machine(source: Source | None = None) -> Machine:
             torchaudio=known("torchaudio", lambda: read_pair(source, "torchaudio"), None),
             numpy=known("numpy", lambda: _version(source, "numpy"), None),
             copies=known("copies", lambda: _copies(source), ()),
-            conda_build=known("conda", lambda: _conda_build(source), ""),
+            conda_build=known("conda", lambda: _conda_record(source, "pytorch-[0-9]*"), ""),
+            conda_cpuonly=known("conda", lambda: bool(_conda_record(source, "cpuonly-*")), False),
             packages=extras.versions,
             unmet=extras.unmet,
             visible_devices=source.environment.get("CUDA_VISIBLE_DEVICES"),
@@ -130,7 +135,9 @@ def read_machine(source: Source | None = None) -> Machine:
     shared = room.result().get(_SHM)
     return dataclasses.replace(
         machine,
-        nvidia=add_library(nvidia.result(), library.result()),
+        nvidia=known(
+            "driver", lambda: ask_further(source, add_library(nvidia.result(), library.result())), Nvidia()
+        ),
         surroundings=around.result(),
         disk_free=_free(room.result(), _WORK),
         install_free=_free(room.result(), _SITE),
@@ -141,11 +148,13 @@ def read_machine(source: Source | None = None) -> Machine:
 
 def _of_python(source: Source) -> dict[str, Any]:
     python = source.python
+    libc = source.system.get("glibc", "")
     return {
         "python": python.version,
         "executable": python.executable,
         "platform": python.platform,
         "prefix": python.prefix,
+        "libc": libc if re.fullmatch(r"\d+(\.\d+)+", libc) else "",
         "system": source.system.get("name") or _name(source) or python.platform,
     }
 
@@ -157,20 +166,22 @@ def _name(source: Source) -> str:
 
 def _of_processor(source: Source) -> dict[str, Any]:
     """Name and instructions by the system's file; how much of it this process may use."""
-    text = source.text("/proc/cpuinfo", _one_processor) or ""
+    text = source.text("/proc/cpuinfo", _processors) or ""
     name, instructions = parse_cpuinfo(text)
     cores, memory = source.system.get("cores", ""), source.system.get("memory", "")
     total = re.search(r"^MemTotal:\s*(\d+) kB", source.text("/proc/meminfo", _total) or "", re.MULTILINE)
     return {
-        "cores": int(cores) if cores.isdigit() else 1,
+        "cores": int(cores) if cores.isdigit() else max(1, len(re.findall(r"(?m)^processor\s*:", text))),
         "memory": int(memory) if memory.isdigit() else int(total[1]) * 1024 if total else None,
         "processor": name,
         "instructions": tuple(instructions),
     }
 
 
-def _one_processor(cpuinfo: str) -> str:
-    return cpuinfo.strip().split("\n\n")[0]
+def _processors(cpuinfo: str) -> str:
+    """Each different line of interest once; the lines `processor: 7` all differ."""
+    wanted = r"^(?:processor|model name|hardware|cpu part|flags|features)\s*:.*$"
+    return "\n".join(dict.fromkeys(re.findall(wanted, cpuinfo, re.MULTILINE | re.IGNORECASE)))
 
 
 def _total(meminfo: str) -> str:
@@ -183,6 +194,12 @@ def _environment(source: Source, managers: Managers) -> Literal["venv", "conda",
     return "conda" if managers.made_by in ("conda", "pixi") else "none"
 
 
+def _installer(managers: Managers) -> Literal["pip", "uv", ""]:
+    if "pip" in managers.here:
+        return "pip"
+    return "uv" if "uv" in managers.here else ""
+
+
 def _version(source: Source, name: str) -> str | None:
     package = find_package(source, name)
     return package.version if package else None
@@ -192,9 +209,9 @@ def _copies(source: Source) -> tuple[Copy, ...]:
     return tuple(Copy(one.version, one.folder, one.installer) for one in find_packages(source, "torch"))
 
 
-def _conda_build(source: Source) -> str:
+def _conda_record(source: Source, pattern: str) -> str:
     """`pytorch-2.1.0-py3.11_cpu_0.json`, or nothing."""
-    found = source.names(f"{source.python.prefix}/conda-meta/pytorch-[0-9]*.json")
+    found = source.names(f"{literally(source.python.prefix)}/conda-meta/{pattern}.json")
     return found[0].rpartition("/")[2] if found else ""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
-from lensmith.machine.source import Source
+from lensmith.machine.source import Source, literally
 
 _KINDS = ("dist-info/METADATA", "egg-info/PKG-INFO", "egg-info")
 
@@ -37,7 +37,7 @@ def find_packages(source: Source, name: str) -> Iterator[Package]:
     spelled = f"[{spelled[0].lower()}{spelled[0].upper()}]{spelled[1:]}"
     for folder in source.python.path:
         for kind in _KINDS:
-            for file in source.names(f"{_escaped(folder)}/{spelled}-*.{kind}"):
+            for file in source.names(f"{literally(folder)}/{spelled}-*.{kind}"):
                 package = _read(source, folder, file)
                 if package is not None:
                     yield package
@@ -50,7 +50,7 @@ def _read(source: Source, folder: str, file: str) -> Package | None:
     said = re.findall(r"^([\w-]+):[ \t]*(.*)$", text, re.MULTILINE)
     fields = dict(said)
     info = file.rpartition("/")[0]
-    if not _is_version(fields.get("Version", "").strip()):
+    if not is_version(fields.get("Version", "").strip()):
         return None
     return Package(
         name=fields.get("Name", "").strip(),
@@ -78,13 +78,10 @@ def _requirements(lines: Iterator[str]) -> Iterator[Requirement]:
             continue
 
 
-def _is_version(text: str) -> bool:
+def is_version(text: str) -> bool:
+    """Whether packages may have this version."""
     try:
         Version(text)
     except InvalidVersion:
         return False
     return True
-
-
-def _escaped(folder: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", folder)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from lensmith.machine.gpus import capability_of
 from lensmith.machine.source import Answer, Source
 
 _FIELDS = ("name", "driver_version", "compute_cap", "memory.total")
 _FORMAT = "--format=csv,noheader"
 _NVIDIA_VENDOR, _DISPLAY_CLASS = "0x10de", "0x03"
-_LISTED = re.compile(r"^\s*(?:GPU (\d+): (.*?)|MIG (\S+)\s+Device\s+\d+:) \(UUID: ([^)]+)\)", re.MULTILINE)
+_LISTED = re.compile(r"^[ \t]*(?:GPU (\d+): (.*?)|MIG (\S+)\s+Device\s+\d+:) \(UUID: ([^)]+)\)", re.MULTILINE)
+_MODES = ("On", "Off", "N/A", "WDDM", "TCC", "MCDM")
+"""What ends the cell of the name: persistence mode, or Windows' driver model."""
 SMI_SECONDS = 5.0
 
 
@@ -36,7 +41,8 @@ class Nvidia:
     hardware: an NVIDIA display device is on the PCI bus, whether or not a driver knows it; cuda: the
     highest CUDA that the driver says it serves ("12.8"); init: what cuInit answered, 0 for well, None
     where it was not asked; library: whether the driver's library, libcuda, can be loaded; devices:
-    the /dev/nvidia* there are; module: the version of the kernel's part of the driver.
+    the /dev/nvidia* there are; module: the version of the kernel's part of the driver; mig: some GPU is in
+    MIG mode, asked only where cuInit failed; kernel: lines of the kernel's log on the driver, likewise.
     """
 
     driver: str | None = None
@@ -48,6 +54,8 @@ class Nvidia:
     library: bool = True
     devices: tuple[str, ...] = ()
     module: str | None = None
+    mig: bool = False
+    kernel: tuple[str, ...] = ()
 
 
 def read_nvidia(source: Source, seconds: float = SMI_SECONDS) -> Nvidia:
@@ -65,7 +73,7 @@ def read_nvidia(source: Source, seconds: float = SMI_SECONDS) -> Nvidia:
     return replace(
         told,
         driver=told.driver or module,
-        gpus=gpus,
+        gpus=tuple(replace(gpu, capability=gpu.capability or capability_of(gpu.name)) for gpu in gpus),
         hardware=bool(gpus) or _on_the_bus(source),
         devices=source.names("/dev/nvidia*"),
         module=module,
@@ -84,10 +92,32 @@ def add_library(nvidia: Nvidia, said: Mapping[str, str]) -> Nvidia:
     )
 
 
+def ask_further(source: Source, nvidia: Nvidia) -> Nvidia:
+    """Where cuInit failed: what the kernel's log says of it, and whether MIG is on."""
+    if nvidia.init in (None, 0):
+        return nvidia
+    log = source.run(("dmesg",), 2, _of_the_driver)
+    return replace(
+        nvidia,
+        kernel=tuple(log.text.splitlines()) if log and log.code == 0 else (),
+        mig=bool(nvidia.gpus) and parse_mig(_answer(source, math.inf, 2).text),
+    )
+
+
+def parse_mig(table: str) -> bool:
+    """Whether nvidia-smi's table says `Enabled` in the column `MIG M.`."""
+    return re.search(r"^\|[^|]*\|[^|]*\|\s+Enabled\s*\|", table, re.MULTILINE) is not None
+
+
+def _of_the_driver(log: str) -> str:
+    """The last lines that the driver wrote into the kernel's log."""
+    return "\n".join(re.findall(r"^.*(?:nvidia|NVRM|uvm_).*$", log, re.MULTILINE | re.IGNORECASE)[-20:])
+
+
 def parse_proc(text: str) -> str | None:
     """`/proc/driver/nvidia/version` -> the driver's version."""
     found = re.search(
-        r"^NVRM version:.*?Kernel Module\D*?\s(?:for \S+\s+)?(\d+\.\d+(?:\.\d+)?)", text, re.MULTILINE
+        r"^NVRM version:.*?Kernel Module\D*?\s(?:for \S+\s+)?(\d+\.\d+(?:\.\d+)?)", text[:400], re.MULTILINE
     )
     return found.group(1) if found else None
 
@@ -110,15 +140,18 @@ def parse_query(text: str) -> tuple[str | None, tuple[Gpu, ...]]:
 
 def parse_table(text: str) -> Nvidia:
     """What nvidia-smi prints when it is asked nothing -> driver, CUDA and GPUs; long names are cut there."""
-    driver = re.search(r"Driver Version:\s*(\d+(?:\.\d+)+)", text)
-    cuda = re.search(r"CUDA (?:UMD )?Version:\s*(\d+\.\d+)", text)
-    names = re.findall(
-        r"^\|\s+\d+\s+(\S.*?)\s+(?:On|Off|N/A|WDDM|TCC|MCDM)?\s*\|\s+[0-9A-Fa-f]{4,8}:", text, re.MULTILINE
-    )
-    sizes = re.findall(r"/\s*(\d+MiB)\s*\|", text)
-    sizes += [""] * (len(names) - len(sizes))
-    gpus = tuple(Gpu(name, None, _mebibytes(size)) for name, size in zip(names, sizes, strict=False))
-    return Nvidia(driver and driver[1], gpus, cuda=cuda and cuda[1])
+    driver = re.search(r"(?:Driver|KMD) Version: {0,9}(\d+(?:\.\d+)+)", text)
+    cuda = re.search(r"CUDA (?:UMD )?Version: {0,9}(\d+\.\d+)", text)
+    gpus: list[Gpu] = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 3 and re.match(r"[0-9A-Fa-f]{4,8}:", cells[2]):
+            words = cells[1].split()
+            gpus.append(Gpu(" ".join(words[1 : -1 if words[-1:] and words[-1] in _MODES else None])))
+        elif len(cells) > 3 and gpus and gpus[-1].memory is None:
+            size = re.fullmatch(r"[^/]*/ {0,9}(\d+MiB)", cells[2])
+            gpus[-1] = replace(gpus[-1], memory=_mebibytes(size[1]) if size else None)
+    return Nvidia(driver and driver[1], tuple(gpus), cuda=cuda and cuda[1])
 
 
 def parse_list(text: str) -> tuple[Gpu, ...]:
@@ -141,28 +174,31 @@ def _ask_smi(source: Source, seconds: float) -> Nvidia:
     """Driver, GPUs and what went wrong, by the first way that nvidia-smi knows."""
     if source.program("nvidia-smi") is None:
         return Nvidia()
-    answer = _answer(source, seconds, f"--query-gpu={','.join(_FIELDS)}", _FORMAT)
+    latest = time.monotonic() + 1.6 * seconds  # a broken driver may be slow to say so each time
+    answer = _answer(source, latest, seconds, f"--query-gpu={','.join(_FIELDS)}", _FORMAT)
     if answer.code not in (0, None):
         # Drivers before 510 do not know the field.
-        known = _answer(source, seconds, "--query-gpu=name,driver_version,uuid,memory.total", _FORMAT)
+        fields = "--query-gpu=name,driver_version,uuid,memory.total"
+        known = _answer(source, latest, seconds, fields, _FORMAT)
         answer = known if known.code == 0 else answer
     driver, gpus = parse_query(answer.text)
     told = Nvidia(driver, gpus)
     if not gpus and answer.code is not None:
-        answer = _answer(source, seconds)
+        answer = _answer(source, latest, seconds)
         told = parse_table(answer.text)
     if answer.code is None:
         return Nvidia(trouble=f"nvidia-smi gave no answer within {seconds:g} s")
     if answer.code == 0:
-        listed = parse_list(_answer(source, seconds, "-L").text)
+        listed = parse_list(_answer(source, latest, seconds, "-L").text)
         return replace(told, gpus=_named(told.gpus, listed))
     said = " ".join(answer.text.split())[:300]
     words = said or f"it ended with exit code {answer.code} and said nothing"
     return replace(told, trouble=f"nvidia-smi: {words}")
 
 
-def _answer(source: Source, seconds: float, *words: str) -> Answer:
-    return source.run(("nvidia-smi", *words), seconds, _without_processes) or Answer(127, "")
+def _answer(source: Source, latest: float, seconds: float, *words: str) -> Answer:
+    left = max(0.1, min(seconds, latest - time.monotonic()))
+    return source.run(("nvidia-smi", *words), left, _without_processes) or Answer(127, "")
 
 
 def _without_processes(text: str) -> str:

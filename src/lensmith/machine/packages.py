@@ -15,7 +15,7 @@ from lensmith.machine.source import Source
 
 EXTRAS = ("train", "serve")
 _RECORDED = re.compile(r"^(torch/lib/[^/,]+\.(?:so|dll|dylib)[.\d]*),[^,]*,(\d+)$", re.MULTILINE)
-_COMPILED = re.compile(rb"sm_\d+a?(?: sm_\d+a?)+")
+COMPILED = re.compile(rb"sm_\d+a?(?: sm_\d+a?)+")
 _LIBRARIES = ("libtorch_python.so", "torch_python.dll")
 
 
@@ -60,7 +60,8 @@ def read_torch(source: Source) -> Torch | None:
     facts = parse_version(source.text(f"{package.folder}/torch/version.py") or "")
     local = facts.get("__version__", package.version).partition("+")[2]
     # What is not said by the file of an installation that is not whole, its version may say.
-    cuda = facts.get("cuda") or _cuda_of(local)
+    said = facts.get("cuda", "")
+    cuda = said if re.fullmatch(r"\d+(\.\d+)+", said) else _cuda_of(local)
     return Torch(
         version=package.version,
         cuda=cuda,
@@ -121,7 +122,7 @@ def _libraries(record: str) -> str:
 def _compiled_for(source: Source, package: Package) -> tuple[str, ...]:
     """The list that torch.cuda.get_arch_list() would give, found as text in the library that holds it."""
     for name in _LIBRARIES:
-        found = parse_compiled(source.excerpt(f"{package.folder}/torch/lib/{name}", b" sm_", _COMPILED))
+        found = parse_compiled(source.excerpt(f"{package.folder}/torch/lib/{name}", b" sm_", COMPILED))
         if found:
             return found
     return ()
@@ -129,7 +130,7 @@ def _compiled_for(source: Source, package: Package) -> tuple[str, ...]:
 
 def parse_compiled(text: str) -> tuple[str, ...]:
     """`sm_75 sm_80 sm_90a` -> ("75", "80", "90")."""
-    return tuple(re.findall(r"sm_(\d+)", text))
+    return tuple(re.findall(r"sm_(\d{2,3})", text))
 
 
 def _cuda_of(local: str) -> str | None:

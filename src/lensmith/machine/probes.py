@@ -82,7 +82,10 @@ class ThisMachine:
         """Name and kernel of the system, and what this process may use of it."""
         usable = memory()
         told = {"name": _system(), "kernel": platform.release(), "cores": str(cores())}
-        return told if usable is None else {**told, "memory": str(usable)}
+        if usable is not None:
+            told["memory"] = str(usable)
+        library, version = platform.libc_ver() if sys.platform == "linux" else ("", "")
+        return told | ({"glibc": version} if library == "glibc" else {})
 
     def text(self, path: str, part: Part = whole) -> str | None:
         """`part` of what a file holds; None where it cannot be read, or is no plain file."""

@@ -16,6 +16,11 @@ def whole(text: str) -> str:
     return text
 
 
+def literally(path: str) -> str:
+    """The pattern that fits this very path, whatever letters are in it."""
+    return re.sub(r"([*?[])", r"[\1]", path)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a program printed, and its exit code; None where no answer came in time."""
@@ -58,7 +63,7 @@ class Source(Protocol):
 
     @property
     def system(self) -> Mapping[str, str]:
-        """What no file tells: `name`, `kernel`, `cores`, `memory`, as text; what is not known is left out."""
+        """What no file tells: `name`, `kernel`, `cores`, `memory`, `glibc`, as text, where it is known."""
 
     def text(self, path: str, part: Part = whole) -> str | None:
         """`part` of what a file holds; None where it cannot be read."""

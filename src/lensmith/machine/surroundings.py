@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lensmith.machine.source import Source
+from lensmith.machine.source import Source, literally
 
 _SHADOWED = ("torch", "torchvision", "torchaudio", "numpy", "PIL", "tensorboard")
 _OF_A_CONTAINER = re.compile(r"(docker|kubepods|containerd|libpod|lxc)")
@@ -13,35 +13,46 @@ _OF_A_CONTAINER = re.compile(r"(docker|kubepods|containerd|libpod|lxc)")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """container: `docker`, `podman` and the like, or empty; wsl: Windows Subsystem for Linux.
+    """container: `docker`, `podman` and the like, or empty; wsl_version: of the Windows Subsystem for Linux,
+    0 where this is none.
 
     wsl_drivers: a Linux NVIDIA driver inside WSL, which hides Windows' own; shadows: files and folders that an
-    import finds in the place of a package; compiler: nvcc's version, or None.
+    import finds in the place of a package; compiler: nvcc's version, or None; nouveau: the kernel's own driver
+    for NVIDIA GPUs is loaded, which knows no CUDA.
     """
 
     container: str = ""
-    wsl: bool = False
+    wsl_version: int = 0
     wsl_drivers: tuple[str, ...] = ()
     shadows: tuple[str, ...] = ()
     compiler: str | None = None
+    nouveau: bool = False
+
+    @property
+    def wsl(self) -> bool:
+        """Whether this is Linux inside Windows."""
+        return self.wsl_version > 0
 
 
 def read_surroundings(source: Source) -> Surroundings:
     """Ask files and variables, and nvcc for its version."""
-    wsl = _is_wsl(source)
+    wsl = _wsl_version(source)
     return Surroundings(
         container=_container(source),
-        wsl=wsl,
+        wsl_version=wsl,
         wsl_drivers=_drivers_inside(source) if wsl else (),
         shadows=tuple(_shadows(source)),
         compiler=_compiler(source),
+        nouveau=bool(source.text("/proc/modules", _nouveau)),
     )
 
 
-def _is_wsl(source: Source) -> bool:
-    told = source.text("/proc/version", _first_words) or ""
-    kernel = source.system.get("kernel", "")
-    return "microsoft" in f"{told} {kernel}".lower() or "WSL_DISTRO_NAME" in source.environment
+def _wsl_version(source: Source) -> int:
+    """WSL 1 has no kernel of its own and says `4.4.0-19041-Microsoft`, WSL 2 `microsoft-standard-WSL2`."""
+    told = f"{source.text('/proc/version', _first_words) or ''} {source.system.get('kernel', '')}"
+    if re.search(r"\b4\.4\.\d+-\d+-Microsoft", told):
+        return 1
+    return 2 if "microsoft" in told.lower() or "WSL_DISTRO_NAME" in source.environment else 0
 
 
 def _first_words(text: str) -> str:
@@ -50,7 +61,13 @@ def _first_words(text: str) -> str:
 
 def _drivers_inside(source: Source) -> tuple[str, ...]:
     """libcuda of a Linux package; WSL's own lies in /usr/lib/wsl/lib, and a link to it may be anywhere."""
-    return source.names("/usr/lib/*-linux-gnu/libcuda.so.*.*")
+    places = (
+        "/usr/lib/*-linux-gnu/libcuda.so*",
+        "/usr/lib64/libcuda.so*",
+        "/var/lib/dpkg/info/nvidia-driver-*.list",
+        "/var/lib/dpkg/info/libnvidia-compute-*.list",
+    )
+    return tuple(name for place in places for name in source.names(place))
 
 
 def _container(source: Source) -> str:
@@ -79,10 +96,14 @@ def _shadows(source: Source) -> list[str]:
         if "site-packages" in folder or "dist-packages" in folder:
             continue
         for name in _SHADOWED:
-            at = f"{folder.rstrip('/')}/{name}"
-            if not source.names(f"{folder}/{name}-*.dist-info"):
+            at = f"{literally(folder.rstrip('/'))}/{name}"
+            if not source.names(f"{at}-*.dist-info"):
                 found += [*source.names(f"{at}.py"), *source.names(f"{at}/__init__.py")]
     return found
+
+
+def _nouveau(modules: str) -> str:
+    return "\n".join(re.findall(r"^nouveau .*$", modules, re.MULTILINE))
 
 
 def _compiler(source: Source) -> str | None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from lensmith.diagnosis.cures import paste
 from lensmith.diagnosis.messages import explain_message
+from lensmith.diagnosis.quoting import paste
 from lensmith.machine.facts import read_machine
 from lensmith.reproduction.plan import Plan
 from lensmith.reproduction.reading import Fault

@@ -29,7 +29,7 @@ _SPLITS = {
 _RANK = ("train", "", "val", "test")
 """What is believed to be the figure of a paper: the later the better."""
 _SPLIT = re.compile(rf"(?<![a-z])({'|'.join(_SPLITS)})(?![a-z])")
-_NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|\.\d+"
+_NUMBER = r"(?:(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:\.\d{1,40})?(?:e[-+]?\d{1,2})?|\.\d{1,40})(?!\d)"
 _REPORT = re.compile(r"^\s*accuracy\s+([01]\.\d+)\s+(\d+)\s*$")
 """The line of scikit-learn's classification_report."""
 _OF_PICTURES = re.compile(
@@ -47,7 +47,8 @@ _AFTER = re.compile(
 @dataclass(frozen=True)
 class Figure:
     """A figure that a program printed. value: 0 to 1 for shares, error rates turned into accuracies; half: half a
-    unit of the last digit printed; count: pictures, where the line says; split: train, val, test or ""."""
+    unit of the last digit printed; count: pictures, where the line says; split: train, val, test or ""; is_best: the
+    line calls it the best of several, which then was chosen on the pictures that it is about."""
 
     metric: str
     value: float
@@ -56,15 +57,11 @@ class Figure:
     split: str
     line: int
     text: str
-
-    @property
-    def is_best(self) -> bool:
-        """Whether the line calls it the best of several, which then was chosen on the pictures it is about."""
-        return re.search(r"(?<![a-z])best(?![a-z])", self.text.lower()) is not None
+    is_best: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
-        return {**vars(self), "is_best": self.is_best}
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -77,6 +74,7 @@ class _Printed:
     split: str
     line: int
     text: str
+    best: bool = False
 
 
 class FigureReader:
@@ -104,15 +102,20 @@ class FigureReader:
         if self._rest:
             self._take(self._rest)
             self._rest = ""
-        found = [self._scaled(one) for one in self._last.values()]
+        found = [one for one in map(self._scaled, self._last.values()) if one is not None]
         return sorted(found, key=lambda one: (-_RANK.index(one.split), -one.line))
 
     def _take(self, line: str) -> None:
         self._line += 1
         text = printable(line[:LONGEST]).strip()
+        taken = set()
         for one in self._found(text):
             key = (one.metric.name, one.metric.complement)
-            self._last[(one.metric.name, one.split, one.metric.complement)] = one
+            whole = (one.metric.name, one.split, one.metric.complement)
+            if whole in taken:
+                continue  # "acc 93.1 (best acc 94.2)"
+            taken.add(whole)
+            self._last[whole] = one
             if not one.percent:
                 self._largest[key] = max(self._largest.get(key, 0.0), one.value)
 
@@ -145,10 +148,14 @@ class FigureReader:
             return None  # "error 2" and its like
         if after["of"]:
             return self._counted(metric, match["number"], int(after["of"]), split, text)
-        value, half = _number(after["average"] or match["number"])
+        value, half = _number(match["number"])
+        average, _ = _number(after["average"] or match["number"])
+        # "78.91 ( 77.34)" is followed by its mean so far, "76.13 (23.87)" by its error.
+        value = value if abs(value + average - 100) <= 4 * half else average
         around = match["gap"] + low[after.end() : after.end() + 60]
         count = _count_beside(value, half, after, around)
-        return _Printed(metric, value, half, percent, count, split, self._line, text)
+        best = re.search(r"(?<![a-z])best(?![a-z])", low[: match.start("number")]) is not None
+        return _Printed(metric, value, half, percent, count, split, self._line, text, best)
 
     def _counted(self, metric: Metric, right: str, of: int, split: str, text: str) -> _Printed | None:
         """`9912/10000`: the right ones, or of errors the wrong ones, among all."""
@@ -177,14 +184,15 @@ class FigureReader:
                 percent = cells[at].endswith("%")
                 yield _Printed(metric, value, half, percent, None, split, self._line, text)
 
-    def _scaled(self, one: _Printed) -> Figure:
+    def _scaled(self, one: _Printed) -> Figure | None:
         value, half, metric = one.value, one.half, one.metric
         in_percent = one.percent or self._largest.get((metric.name, metric.complement), 0.0) > 1
         if metric.scale != "number" and in_percent and not (one.count and half == 0):
             value, half = value / 100, half / 100
-        if metric.complement:
-            value = 1 - value
-        return Figure(metric.name, value, half, one.count, one.split, one.line, one.text[:200])
+        if metric.scale != "number" and value > 1:
+            return None  # no share of anything
+        value = 1 - value if metric.complement else value
+        return Figure(metric.name, value, half, one.count, one.split, one.line, one.text[:200], one.best)
 
 
 @functools.cache
@@ -192,7 +200,7 @@ def _labels() -> re.Pattern[str]:
     gap = (
         r"""["'\])]*\s*(?:\([^()0-9]{0,20}\))?\s*(?:score|rate|value)?"""
         r"""(?:\s*(?:of|on|over)\s[^:=\d][^:=]{1,60})?(?:\s*(?:at|after|\(|@)?\s*epoch\s*\d+\)?)?"""
-        r"""["'\])]*\s*(?:is|was|of|:|=|->|=>|\|)?\s*(?:is\s|tensor\(|np\.float\d+\()?\s*"""
+        r"""["'\])]*\s*(?:is|was|of|:|=|->|=>|[|│┃])?\s*(?:is\s|tensor\(|np\.float\d+\()?\s*"""
     )
     word = rf"(?<![a-z])(?P<word>{spelling()})(?![a-z0-9@])"
     return re.compile(rf"{word}(?P<gap>{gap})(?P<number>{_NUMBER})(?![\d.]*[a-z_])")
@@ -229,7 +237,7 @@ def _count_beside(value: float, half: float, after: re.Match[str], around: str) 
 
 
 def _cells(text: str) -> list[str]:
-    for mark in ("|", "\t", ","):
+    for mark in ("|", "│", "\t", ","):
         if mark in text:
             return [cell.strip() for cell in text.strip(mark).split(mark)]
     return re.split(r"\s{2,}", text.strip())

@@ -87,12 +87,16 @@ def suit(
     return (near + far)[:most]
 
 
+def released_day(minor: str) -> date | None:
+    """The day of the first release of a Python; None where the table does not know it."""
+    released = read_releases()["released"].get(minor)
+    return date.fromisoformat(released) if released else None
+
+
 def settled_day(minor: str) -> date | None:
     """The day from which most packages have wheels for this Python; None where the table does not know it."""
-    released = read_releases()["released"].get(minor)
-    return (
-        date.fromisoformat(released) + timedelta(read_releases()["settles_after_days"]) if released else None
-    )
+    released = released_day(minor)
+    return released + timedelta(days=read_releases()["settles_after_days"]) if released else None
 
 
 def _distance(minor: str, era: str) -> tuple[int, int]:

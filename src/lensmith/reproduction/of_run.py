@@ -49,8 +49,10 @@ def run_named(word: str) -> RunDirectory | None:
         return find_run(LAST)
     if path.is_dir():
         for folder in (path, path.absolute().parent):
-            if (folder / "recipe.toml").is_file() and (folder == path or path.name == "model"):
-                return RunDirectory(folder)
+            run = RunDirectory(folder)
+            is_run = run.recipe_file.is_file() and run.facts_file.is_file()
+            if is_run and (folder == path or path.name == run.model.name):
+                return run
     if path.suffix == ".lens" or (path / "bundle.json").is_file():
         hint = "Give the folder of its run, which holds recipe.toml and facts.json."
         raise ModelFileError(f"{word}: a bundle has no recipe to repeat", hint=hint)

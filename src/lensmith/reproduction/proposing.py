@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
 
 from lensmith.machine.facts import Machine
-from lensmith.reproduction.interpreters import Interpreter, find_interpreters, settled_day, suit
+from lensmith.reproduction.interpreters import Interpreter, find_interpreters, released_day, settled_day, suit
 from lensmith.reproduction.pairing import Pairing, default_index, pair
 from lensmith.reproduction.plan import Alternative, Plan
 from lensmith.reproduction.reading import Fault, Reading
-from lensmith.reproduction.resolving import Question, Trouble, in_plain_words
+from lensmith.reproduction.resolving import Question, Resolution, Trouble, in_plain_words, resolve
 from lensmith.reproduction.settling import Settled, settle
 from lensmith.reproduction.uv import find_uv
-from lensmith.reproduction.wishes import Wishes, sort_wishes
+from lensmith.reproduction.wishes import FAMILY, Wishes, sort_wishes
 
 _LIMIT = 150.0
 """Seconds for all resolutions of a plan; another Python is tried only within them."""
@@ -37,9 +38,11 @@ class _Trial:
     settled: Settled
 
     @property
-    def rank(self) -> tuple[bool, bool, int]:
+    def rank(self) -> tuple[bool, bool, int, bool]:
         """What is better is lower."""
-        return self.settled.resolution is None, not self.pairing.holds, self.settled.lifted
+        settled = self.settled
+        missing = settled.resolution is None
+        return missing, not self.pairing.holds, settled.lifted, settled.asks_for_another_python
 
     @property
     def is_newer(self) -> bool:
@@ -49,7 +52,9 @@ class _Trial:
     @property
     def is_whole(self) -> bool:
         """Whether another Python could not do better."""
-        return not self.pairing.another_python and not self.settled.asks_for_another_python
+        settled = self.settled
+        is_resolved = settled.resolution is not None and not settled.asks_for_another_python
+        return is_resolved and not self.pairing.another_python
 
 
 def plan_reproduction(
@@ -77,7 +82,7 @@ def plan_reproduction(
     until = time.monotonic() + _LIMIT
     trials = _try(wishes, machine, pythons, day, until)
     best = min(trials, key=lambda trial: trial.rank)
-    faults += [*best.pairing.faults, *best.settled.faults(), *_about_python(best, pythons)]
+    faults += [*best.pairing.faults, *best.settled.faults(), *_held_back(best), *_about_python(best, pythons)]
     plan = _plan(reading, machine, wishes, best, [*faults, *_about_versions(best)])
     alternatives = [*best.pairing.alternatives, *_other_pythons(trials, best)]
     if python is not None and not best.is_whole:
@@ -114,23 +119,31 @@ def _try(
     """Each Python in turn, until one keeps every wish, or time is over."""
     trials: list[_Trial] = []
     for python in pythons:
-        pairing = pair(wishes, machine, python, _day_for(python, day))
-        settled = settle(_question(wishes, pairing, python), until=until)
-        instead = default_index(pairing, machine, python)
-        if settled.trouble and settled.trouble.kind == "network" and instead is not None:
-            pairing = instead
-            settled = settle(_question(wishes, pairing, python), until=until)
-        trials.append(_Trial(python, pairing, settled))
-        unanswered = settled.trouble is not None and settled.trouble.kind in ("network", "time")
-        if trials[-1].is_whole or unanswered or time.monotonic() > until:
-            break
+        for when in _days_for(python, day):
+            trials.append(_try_one(wishes, machine, python, when, until))
+            trouble = trials[-1].settled.trouble
+            unanswered = trouble is not None and trouble.kind in ("network", "time")
+            if trials[-1].is_whole or unanswered or time.monotonic() > until:
+                return trials
     return trials
 
 
-def _day_for(python: Interpreter, day: date | None) -> date | None:
-    """Packages have to be as new as their wheels for this Python are."""
-    settled = settled_day(python.minor)
-    return max(day, min(settled, date.today())) if day is not None and settled is not None else day
+def _try_one(wishes: Wishes, machine: Machine, python: Interpreter, day: date | None, until: float) -> _Trial:
+    pairing = pair(wishes, machine, python, day)
+    settled = settle(_question(wishes, pairing, python), until=until)
+    instead = default_index(pairing, machine, python)
+    if settled.trouble and settled.trouble.kind == "network" and instead is not None:
+        pairing = instead
+        settled = settle(_question(wishes, pairing, python), until=until)
+    return _Trial(python, pairing, settled)
+
+
+def _days_for(python: Interpreter, day: date | None) -> list[date | None]:
+    """The repository's day, if this Python was there; and the day from which most packages had wheels for it."""
+    released, settled = released_day(python.minor), settled_day(python.minor)
+    if day is None or released is None or settled is None or settled <= day:
+        return [day]
+    return [*([day] if released <= day else []), min(settled, date.today())]
 
 
 def _question(wishes: Wishes, pairing: Pairing, python: Interpreter) -> Question:
@@ -237,6 +250,24 @@ def _about_versions(trial: _Trial) -> list[Fault]:
     return [_unanswered(trouble)] if trouble is not None else []
 
 
+def _held_back(trial: _Trial) -> list[Fault]:
+    """Packages without a pin that are taken much older than they were on that day, since the newer did not go."""
+    settled = trial.settled
+    free = tuple(wish for wish in settled.question.wishes if not wish.specifier and wish.name not in FAMILY)
+    if settled.resolution is None or not free:
+        return []
+    newest = resolve(replace(settled.question, wishes=free), alone=True)
+    if not isinstance(newest, Resolution):
+        return []
+    taken, faults = settled.resolution.versions, []
+    for name, version in newest.versions.items():
+        if Version(taken.get(name, version)).release[:1] < Version(version).release[:1]:
+            words = f"{name} {taken[name]} is taken, and {version} was the newest of that day"
+            cure = f"It needs what no wheel brings, or what another excludes: pin {name}=={version} to see."
+            faults.append(Fault("held back", "warning", words, cure))
+    return faults
+
+
 def _unanswered(trouble: Trouble) -> Fault:
     if trouble.kind == "network":
         words = f"the package index did not answer, so the versions are not resolved: {trouble.text[:300]}"
@@ -255,7 +286,7 @@ def _other_pythons(trials: list[_Trial], best: _Trial) -> list[Alternative]:
     """What the Pythons that were tried beside the best would cost."""
     found = []
     for trial in trials:
-        if trial is best or trial.settled.resolution is None or not trial.pairing.holds:
+        if trial.python == best.python or trial.settled.resolution is None or not trial.pairing.holds:
             continue
         broken = [change.wish.requirement for change in trial.settled.changes if change.kind == "lifted"]
         cost = f"{', '.join(broken)} cannot hold" if broken else "every pin holds"

@@ -75,10 +75,11 @@ class Trouble:
     named: frozenset[str] = field(default_factory=frozenset)
 
 
-def resolve(question: Question) -> Resolution | Trouble:
-    """Ask uv. Nothing is installed, and nothing of a package is run."""
+def resolve(question: Question, *, alone: bool = False) -> Resolution | Trouble:
+    """Ask uv. Nothing is installed, and nothing of a package is run. alone: without what the wishes need."""
     words = ["pip", "compile", "pyproject.toml", "--no-build", "--no-python-downloads", "--generate-hashes"]
     words += ["--no-header", "--no-annotate", "--keyring-provider", "disabled"]
+    words += ["--no-deps"] if alone else []
     words += ["--excludes", "left_out.txt"] if question.left_out else []
     words += ["--constraints", "limits.txt"] if question.limits else []
     words += ["--python", str(question.python.path or sys.executable)]

@@ -59,7 +59,7 @@ def run_intent(
     left_out = copy_repository(reading.root, work)
     for words in left_out:
         yield Event("copy", f"left out: {words}")
-    variables = bare_environment(python.parent, out / "home", os.environ)
+    variables = bare_environment(python.parent, out / "home", os.environ, network=limits.network)
     place = Place(work, variables, out / "output.log")
     ran = yield from run_command(intent.command, place, limits)
     printed = {one.metric for one in ran.figures if one.split != "train"}

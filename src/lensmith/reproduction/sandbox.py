@@ -9,9 +9,11 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,34 +23,22 @@ from lensmith.errors import UsageError
 from lensmith.machine.limits import memory as most_memory
 from lensmith.reproduction.figures import Figure, FigureReader
 from lensmith.reproduction.output import Log, Output
-from lensmith.reproduction.verdict import Ended
+from lensmith.reproduction.verdict import Ended, shown_time
 from lensmith.runs.fields import seconds_of
 from lensmith.types import Event
 
 KEPT = (
     *("LANG", "LANGUAGE", "LC_*", "TZ", "TERM", "COLUMNS"),
-    *(
-        "CUDA_*",
-        "NVIDIA_*",
-        "HIP_*",
-        "ROCR_*",
-        "LD_LIBRARY_PATH",
-        "OMP_*",
-        "MKL_*",
-        "OPENBLAS_*",
-        "SSL_CERT_*",
-    ),
-    *(
-        "SYSTEMROOT",
-        "SYSTEMDRIVE",
-        "COMSPEC",
-        "PATHEXT",
-        "WINDIR",
-        "PROCESSOR_ARCHITECTURE",
-        "NUMBER_OF_PROCESSORS",
-    ),
+    *("CUDA_*", "NVIDIA_*", "HIP_*", "ROCR_*", "OMP_*", "MKL_*", "OPENBLAS_*", "LD_LIBRARY_PATH"),
+    *("SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT"),
+    *("PROCESSOR_ARCHITECTURE", "NUMBER_OF_PROCESSORS"),
 )
 """Variables that foreign code may see. A list of what may pass, since secrets have any name."""
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+"""What it may see besides where it has a network, in either case of letters."""
+
+_MARK = "LENSMITH_RUN"
 
 
 @dataclass(frozen=True)
@@ -109,9 +99,9 @@ def run_command(command: str, place: Place, limits: Limits) -> Generator[Event, 
     """
     place.log.parent.mkdir(parents=True, exist_ok=True)
     began, reader = time.monotonic(), FigureReader()
-    process, told = _start(command, place, limits)
-    cut, facts = "", {}
+    mark, cut, facts = uuid.uuid4().hex, "", {}
     with Log(place.log) as log:
+        process, told = _start(command, place, limits, mark)
         try:
             with Output(process) as output:
                 for text in output:
@@ -124,7 +114,7 @@ def run_command(command: str, place: Place, limits: Limits) -> Generator[Event, 
                     if text.is_due:
                         yield Event("run", f"s  {text.last}", int(seconds), int(limits.seconds))
         finally:
-            _end(process)
+            _end(process, mark)
             facts = _told(told)
     code = facts.get("code") if told is not None else process.returncode
     ended = Ended(code, cut or facts.get("cut", ""), time.monotonic() - began, log.last_words())
@@ -132,7 +122,9 @@ def run_command(command: str, place: Place, limits: Limits) -> Generator[Event, 
     return Ran(command, ended, figures, _conditions(limits, facts), log.size, facts.get("peak"))
 
 
-def bare_environment(programs: Path, home: Path, given: Mapping[str, str]) -> dict[str, str]:
+def bare_environment(
+    programs: Path, home: Path, given: Mapping[str, str], *, network: bool = False
+) -> dict[str, str]:
     """The variables that foreign code sees, out of those given: no tokens, no paths into other Pythons.
 
     programs: the folder that holds its Python, first on its path; home: an empty folder, made here.
@@ -142,6 +134,9 @@ def bare_environment(programs: Path, home: Path, given: Mapping[str, str]) -> di
         for name, value in given.items()
         if any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in KEPT)
     }
+    if network:
+        # One with a password stays out.
+        kept |= {name: one for name, one in given.items() if name.lower() in PROXIES and "@" not in one}
     (home / "tmp").mkdir(parents=True, exist_ok=True)
     house, temporary = str(home.absolute()), str((home / "tmp").absolute())
     return kept | {
@@ -159,7 +154,9 @@ def bare_environment(programs: Path, home: Path, given: Mapping[str, str]) -> di
     }
 
 
-def _start(command: str, place: Place, limits: Limits) -> tuple[subprocess.Popen[bytes], int | None]:
+def _start(
+    command: str, place: Place, limits: Limits, mark: str
+) -> tuple[subprocess.Popen[bytes], int | None]:
     """The process, and the pipe on which the guard tells; None without a guard."""
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP
@@ -185,7 +182,7 @@ def _start(command: str, place: Place, limits: Limits) -> tuple[subprocess.Popen
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", str(Path(__file__).with_name("guard.py")), json.dumps(spec)],
-            env=dict(place.variables),
+            env={**place.variables, _MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -197,31 +194,49 @@ def _start(command: str, place: Place, limits: Limits) -> tuple[subprocess.Popen
     return process, told
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Nothing of it goes on."""
+def _end(process: subprocess.Popen[bytes], mark: str) -> None:
+    """Nothing of it goes on, even where it did away with its guard."""
     if sys.platform == "win32":
         if process.poll() is None:
             asked = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
             subprocess.run(asked, capture_output=True, check=False)
     else:
-        with contextlib.suppress(OSError):
-            process.terminate()
+        process.terminate()
     try:
-        process.wait(timeout=15)
+        process.wait(timeout=10)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    until = time.monotonic() + 2
+    while (left := _marked(mark)) and time.monotonic() < until:
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _marked(mark: str) -> list[int]:
+    """Processes that inherited this run's mark, on Linux."""
+    found, wanted = [], f"{_MARK}={mark}".encode()
+    for folder in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():
+        with contextlib.suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
 
 
 def _told(pipe: int | None) -> dict[str, Any]:
-    """What the guard told."""
+    """What the guard told; the command may have found the pipe, and written into it or kept it open."""
     if pipe is None:
         return {}
-    with open(pipe, "rb") as told:  # noqa: PTH123  # a descriptor
-        rows = told.read().splitlines()
+    os.set_blocking(pipe, False)
+    with open(pipe, "rb", buffering=0) as told:  # noqa: PTH123  # a descriptor
+        rows = (told.read(2**16) or b"").splitlines()
     facts: dict[str, Any] = {}
     for row in rows:
-        facts |= json.loads(row)
+        with contextlib.suppress(ValueError):
+            one = json.loads(row)
+            facts |= one if isinstance(one, dict) else {}
     return facts
 
 
@@ -237,5 +252,5 @@ def _conditions(limits: Limits, facts: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"network {network}",
         f"memory {memory if limits.memory else size}",
-        f"time {limits.seconds:,.0f} s",
+        f"time {shown_time(limits.seconds)}",
     )

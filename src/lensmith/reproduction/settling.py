@@ -23,6 +23,7 @@ from lensmith.reproduction.wishes import FAMILY, Wish
 _ROUNDS = 40
 _TRIED = 6
 """Pins of one conflict that are lifted on trial."""
+_UNDER_2 = "numpy<2"
 _NUMPY_2 = Version("2.3")
 """The first torch that was built for numpy 2 (pytorch#107302)."""
 
@@ -67,7 +68,12 @@ class Settled:
     def faults(self) -> list[Fault]:
         """Every change, explained."""
         taken = self.resolution.versions if self.resolution else {}
-        return [_explain(change, taken.get(change.wish.name, ""), self.question) for change in self.changes]
+        found = [_explain(change, taken.get(change.wish.name, "")) for change in self.changes]
+        if _UNDER_2 in self.question.limits and "numpy" in taken:
+            words = f"torch {taken['torch']} was built before numpy 2, whose arrays it cannot read"
+            cure = f"The plan adds {_UNDER_2} and takes numpy {taken['numpy']}."
+            found.append(Fault("numpy 2 beside an older torch", "warning", words, cure))
+        return found
 
 
 def settle(question: Question, *, until: float) -> Settled:
@@ -79,7 +85,7 @@ def settle(question: Question, *, until: float) -> Settled:
         if isinstance(answer, Resolution):
             if not _breaks_numpy(answer, question):
                 return Settled(question, answer, None, tuple(changes))
-            question = replace(question, limits=(*question.limits, "numpy<2"))
+            question = replace(question, limits=(*question.limits, _UNDER_2))
             continue
         step = None if time.monotonic() > until else _give_way(question, answer)
         if step is None:
@@ -115,7 +121,8 @@ def _no_wheel(question: Question, trouble: Trouble) -> Step:
     wish = _wish(question, trouble.package)
     late = _is_late(question, wish or Wish(trouble.package, trouble.specifier), strictly=True)
     if late and (wish is None or not wish.specifier):
-        return _let_be_newer(question, wish or Wish(trouble.package))
+        why = f"nothing of {question.before} and before has a wheel for Python {question.python.minor}"
+        return _let_be_newer(question, wish or Wish(trouble.package), why, for_python=True)
     if wish is None:
         return _brought_without_wheel(question, trouble)
     if not wish.specifier or not has_wheel_somewhere(wish):
@@ -125,8 +132,7 @@ def _no_wheel(question: Question, trouble: Trouble) -> Step:
             )
         return _leave_out(question, wish, "built", "it is published as source alone")
     why = f"it has no wheel for Python {question.python.minor} on this system"
-    lifted = question.with_wish(wish, wish.without_pin())
-    return lifted, Change("lifted", wish, why, for_python=True)
+    return _lift(question, wish), Change("lifted", wish, why, for_python=True)
 
 
 def _brought_without_wheel(question: Question, trouble: Trouble) -> Step:
@@ -139,24 +145,24 @@ def _brought_without_wheel(question: Question, trouble: Trouble) -> Step:
     return _leave_out(question, brought, "built", "it is published as source alone")
 
 
-def _let_be_newer(question: Question, wish: Wish) -> Step:
-    why = f"nothing of {question.before} and before has a wheel for Python {question.python.minor}"
+def _let_be_newer(question: Question, wish: Wish, why: str, *, for_python: bool = False) -> Step:
     exempt = replace(question, exempt=question.exempt | {wish.name})
-    return exempt, Change("late", wish, why, for_python=True)
+    return exempt, Change("late", wish, why, for_python=for_python)
 
 
 def _no_version(question: Question, trouble: Trouble) -> Step:
     wish = _wish(question, trouble.package)
+    if wish is not None and not wish.specifier and _is_late(question, wish):
+        return _let_be_newer(question, wish, f"nothing of it was published by {question.before}")
     if wish is None or not wish.specifier:
         return _conflict(question, trouble)
     if wish.local:
         why = f"builds named +{wish.local} are not on the package index"
         return question.with_wish(wish, wish.without_local()), Change("lifted", wish, why)
     if _is_late(question, wish):
-        exempt = replace(question, exempt=question.exempt | {wish.name})
-        return exempt, Change("late", wish, f"it was released after {question.before}")
+        return _let_be_newer(question, wish, f"it was released after {question.before}")
     why = "no such version is published: it was removed, or never was"
-    return question.with_wish(wish, wish.without_pin()), Change("lifted", wish, why)
+    return _lift(question, wish), Change("lifted", wish, why)
 
 
 def _conflict(question: Question, trouble: Trouble) -> Step:
@@ -167,15 +173,27 @@ def _conflict(question: Question, trouble: Trouble) -> Step:
     if guessed:
         return question.without(guessed[0]), Change("dropped", guessed[0], why)
     pinned.sort(key=lambda wish: (wish.name == "torch", wish.name in FAMILY))
-    helps = [wish for wish in pinned[:_TRIED] if _is_enough(question, wish, pinned)]
+    helps = [wish for wish in pinned[:_TRIED] if _is_enough(question, wish, pinned, wish.without_pin())]
     chosen = next(iter(helps), next(iter(pinned), None))
     if chosen is None:
         return None
-    return question.with_wish(chosen, chosen.without_pin()), Change("lifted", chosen, why, tuple(helps[1:]))
+    within = chosen.within_major()
+    near = (
+        within if within.specifier and _is_enough(question, chosen, pinned, within) else chosen.without_pin()
+    )
+    return question.with_wish(chosen, near), Change("lifted", chosen, why, tuple(helps[1:]))
 
 
-def _is_enough(question: Question, wish: Wish, pinned: list[Wish]) -> bool:
-    answer = resolve(question.with_wish(wish, wish.without_pin()))
+def _lift(question: Question, wish: Wish) -> Question:
+    """Another version in the place of the pinned one: of the same major, where there is one."""
+    within = wish.within_major()
+    alone = replace(question, wishes=(within,), left_out=frozenset())
+    is_near = bool(within.specifier) and isinstance(resolve(alone), Resolution)
+    return question.with_wish(wish, within if is_near else wish.without_pin())
+
+
+def _is_enough(question: Question, wish: Wish, pinned: list[Wish], instead: Wish) -> bool:
+    answer = resolve(question.with_wish(wish, instead))
     if isinstance(answer, Resolution):
         return True
     # Another trouble, of packages that have no part in this one, comes next in any case.
@@ -206,12 +224,12 @@ def _wish(question: Question, name: str) -> Wish | None:
 
 def _breaks_numpy(answer: Resolution, question: Question) -> bool:
     torch, numpy = answer.versions.get("torch"), answer.versions.get("numpy")
-    if torch is None or numpy is None or "numpy<2" in question.limits:
+    if torch is None or numpy is None or _UNDER_2 in question.limits:
         return False
     return Version(torch) < _NUMPY_2 and Version(numpy) >= Version("2")
 
 
-def _explain(change: Change, taken: str, question: Question) -> Fault:
+def _explain(change: Change, taken: str) -> Fault:
     wish, places = change.wish, (change.wish.place,) if change.wish.place else ()
     text = wish.original or wish.requirement
     instead = f"The plan takes {wish.name} {taken}" if taken else f"The plan does without {wish.name}"

@@ -25,7 +25,7 @@ _STEP = 1e-9
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended. code: its exit code, None where it never started; cut: the limit that ended it, or "";
+    """How a program ended. code: its exit code, None where it has none; cut: the limit that ended it, or "";
     seconds: how long it took; tail: its last words."""
 
     code: int | None
@@ -101,9 +101,11 @@ def _word(
     claimed: Claimed, figure: Figure, count: int | None, between: tuple[float | None, float | None]
 ) -> tuple[Word, str]:
     apart, rounding = abs(figure.value - claimed.value), claimed.half + figure.half + _STEP
+    low, high = between
     unit = 1.0 if claimed.scale != "number" else abs(claimed.value)
     if apart <= rounding and rounding <= 2 * FINE * unit:
-        return "reproduced", "the same number, to the digits given"
+        around = "" if low is None or high is None else f"; its interval is {low:.2%} to {high:.2%}"
+        return "reproduced", f"the same number, to the digits given{around}"
     if count is None or claimed.scale != "pictures":
         allowed = TOLERANCE if claimed.scale != "number" else RELATIVE * unit
         words = f"{_points(allowed, claimed)} either way (a rule of thumb, {_why_no_interval(claimed)})"
@@ -112,7 +114,6 @@ def _word(
             if apart <= allowed + rounding
             else ("not reproduced", f"more than {words}")
         )
-    low, high = between
     assert low is not None and high is not None
     words = f"{low:.2%} to {high:.2%} on {count:,} pictures"
     if low - rounding <= claimed.value <= high + rounding:
@@ -202,17 +203,19 @@ def _end_in_words(ended: Ended) -> str:
     if ended.cut:
         return f"cut off by the {ended.cut} limit after {shown_time(ended.seconds)}"
     if ended.code is None:
-        return "it could not be started"
+        return f"it could not be started, or was ended from outside after {shown_time(ended.seconds)}"
     if ended.code < 0:
         return f"it was ended by signal {-ended.code} after {shown_time(ended.seconds)}"
     return f"it ended with exit code {ended.code} after {shown_time(ended.seconds)}"
 
 
 def shown_time(seconds: float) -> str:
-    """`0.8 s`, `42 s`, `12 min 30 s`, `2 h 5 min`."""
+    """`0.8 s`, `42 s`, `12 min 30 s`, `2 h`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 1:
         return f"{rest} s"
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"

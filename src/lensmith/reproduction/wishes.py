@@ -50,6 +50,11 @@ class Wish:
         """The same package, any version."""
         return replace(self, specifier="")
 
+    def within_major(self) -> Wish:
+        """The same package, any version of the major that is pinned: what breaks code comes with the next one."""
+        pinned = re.fullmatch(r"==(\d+)(?:[.+].*)?", self.specifier)
+        return replace(self, specifier=f"=={pinned[1]}.*" if pinned and pinned[1] != "0" else "")
+
     def without_local(self) -> Wish:
         """`==1.13.1` for `==1.13.1+cu117`."""
         return replace(self, specifier=re.sub(r"\+[A-Za-z0-9.]+", "", self.specifier))
@@ -116,13 +121,9 @@ class _Sorting:
     def guess(self, name: str) -> None:
         """A package that is imported and declared nowhere."""
         canonical = _renamed(canonicalize_name(name))
-        if canonical in self._wishes or canonical in self._foreign:
-            return
-        places = tuple(self._reading.imports.get(name, ()))[:5]
-        self._wishes[canonical] = Wish(canonical, place=places[0] if places else "", guessed=True)
-        words = f"{canonical} is imported and declared nowhere"
-        cure = "The plan adds it: a guess by its name, in the version of the time."
-        self._fault("undeclared", "warning", words, cure, places)
+        if canonical not in self._wishes and canonical not in self._foreign:
+            places = self._reading.imports.get(name, ())
+            self._wishes[canonical] = Wish(canonical, place=next(iter(places), ""), guessed=True)
 
     def take_indexes(self, allowed: set[str]) -> None:
         """The extra indexes: those of PyTorch and PyPI are known, any other has to be allowed."""
@@ -145,6 +146,11 @@ class _Sorting:
             words = f"{len(set(self._left_out))} packages of conda's are left out: {names}"
             cure = "They are libraries that wheels bring along, or nothing imports them."
             self._fault("conda packages", "info", words, cure)
+        guessed = [wish for wish in self._wishes.values() if wish.guessed]
+        if guessed:
+            words = f"imported and declared nowhere: {', '.join(wish.name for wish in guessed)}"
+            cure = "The plan adds them: a guess by name, in the versions of the time."
+            self._fault("undeclared", "warning", words, cure, tuple(wish.place for wish in guessed[:5]))
         packages, foreign = tuple(self._wishes.values()), tuple(self._foreign.values())
         return Wishes(packages, foreign, tuple(self._indexes), tuple(self._cpu), tuple(self._faults))
 

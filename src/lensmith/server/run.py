@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import getpass
 import ipaddress
 import logging
 import signal
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
-from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
@@ -74,24 +72,6 @@ def url_of(listener: socket.socket) -> str:
     if address.is_unspecified:
         host = "::1" if address.version == 6 else "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def tunnel_to(url: str, connection: str) -> str:
-    """The command that brings a server on this machine's loopback to where a person sits, who came here by SSH.
-
-    connection: the variable SSH_CONNECTION, "client port server port". Empty where there is nothing to say.
-    """
-    try:
-        _, _, server, ssh_port = connection.split()
-        ipaddress.ip_address(server.partition("%")[0])
-        own, user = urlsplit(url), getpass.getuser()
-        if not (own.hostname and own.port and ssh_port.isdigit() and _is_loopback(own.hostname)):
-            return ""
-    except (ValueError, OSError, KeyError, ImportError):  # the last three: an account without a name
-        return ""
-    host = f"[{own.hostname}]" if ":" in own.hostname else own.hostname
-    other_port = "" if ssh_port == "22" else f"-p {ssh_port} "
-    return f"ssh {other_port}-L {own.port}:{host}:{own.port} {user}@{server}"
 
 
 def serve(

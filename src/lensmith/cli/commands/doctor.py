@@ -3,105 +3,152 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
-import sys
-from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lensmith.cli import show
-from lensmith.diagnosis.cures import Command, paste
-from lensmith.diagnosis.doctor import GIB, Finding, diagnose
-from lensmith.errors import MachineError
+from lensmith.cli.captured import read_captured, write_captured
+from lensmith.cli.machine_screen import print_editors, print_findings, print_machine, print_messages
+from lensmith.cli.mend import may_run, run_commands
+from lensmith.diagnosis.deep import Exercise, judge_exercise, run_exercise
+from lensmith.diagnosis.doctor import Finding, diagnose
+from lensmith.diagnosis.editors import EditorSettings, editor_settings
+from lensmith.diagnosis.homes import home_of
+from lensmith.diagnosis.mending import commands_to_run, commands_to_show
+from lensmith.diagnosis.messages import explain_message
+from lensmith.diagnosis.transcript import read_transcript
+from lensmith.errors import UsageError
 from lensmith.machine.facts import Machine, read_machine
+from lensmith.machine.remote import read_remote
 
 
 def doctor(
+    error: Annotated[
+        str | None, typer.Argument(help="An error's text, a log file, or - for stdin: what it means here.")
+    ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Run the commands that mend it, after a yes.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Compute something, and compare the speed.")] = False,
+    editor: Annotated[
+        bool, typer.Option("--editor", help="Which interpreter to give VS Code or PyCharm, and where.")
+    ] = False,
+    capture: Annotated[
+        Path | None, typer.Option("--capture", help="Write this machine's raw facts into a new file, too.")
+    ] = None,
+    captured: Annotated[
+        Path | None, typer.Option("--from", help="Another machine, from the file that --capture wrote there.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="The yes to --fix.")] = False,
 ) -> int:
-    """Is this machine ready, and what mends it."""
-    machine = read_machine()
+    """Is this machine ready, and what mends it.
+
+    Examples:
+
+    \b
+      lensmith doctor
+      lensmith doctor --fix
+      lensmith doctor --deep    # ten seconds of computing, results and speed checked
+      lensmith doctor train.log    # what the errors in it mean here
+    """
+    text = None if error is None else read_transcript(error)
+    if captured is None:
+        machine = _read_here(capture)
+    elif fix or deep or editor or capture:
+        raise UsageError("--from looks at another machine", hint="It goes with an error's text and --json.")
+    else:
+        machine, pasted = read_captured(captured)
+        text = text or pasted or None
+    settings = editor_settings(machine, read_remote(os.environ) if captured is None else None)
+    if editor and not as_json:
+        print_editors(settings)
+        return 0
+    told = [] if text is None else _explained(text, machine)
     findings = diagnose(machine)
-    commands = list(dict.fromkeys(command for finding in findings for command in finding.commands))
-    if fix and commands and _may_run(commands, yes):
-        _run(commands)
+    if fix:
+        elsewhere = _mend(machine, [*findings, *told], yes)
+        if elsewhere is not None:
+            return _look(elsewhere, deep, as_json)
         importlib.invalidate_caches()
         machine = read_machine()
         findings = diagnose(machine)
-    elif fix and not commands:
-        show.say("no command mends what is found here" if _unwell(findings) else "nothing to mend")
+    exercise = _compute(machine) if deep else None
+    findings += judge_exercise(exercise, machine) if exercise else []
     if as_json:
-        found = [finding.as_dict() for finding in findings]
-        show.data({"ready": not _unwell(findings), "machine": machine.as_dict(), "findings": found})
+        _print_json(machine, [*told, *findings], settings, exercise)
     else:
-        _print(machine, findings)
-    return 1 if _unwell(findings) else 0
+        print_messages(told)
+        print_machine(machine, settings)
+        print_findings(findings, told)
+    return 1 if _unwell([*told, *findings]) else 0
+
+
+def _read_here(capture: Path | None) -> Machine:
+    if capture is None:
+        return read_machine()
+    machine = write_captured(capture)
+    show.say(f"wrote {capture}; read it through before you give it to others")
+    return machine
+
+
+def _explained(text: str, machine: Machine) -> list[Finding]:
+    told = explain_message(text, machine)
+    if not told:
+        raise UsageError(
+            "the error's text is empty", hint="Give a log file, the text in quotes, or - for stdin."
+        )
+    return told
+
+
+def _mend(machine: Machine, findings: list[Finding], yes: bool) -> str | None:
+    """Run what may be run; the Python of the environment that was made, where packages had to go into a new one."""
+    home, commands = home_of(machine), commands_to_run(findings)
+    if commands:
+        commands = list(
+            dict.fromkeys([*home.make, *commands])
+        )  # what a pasted error asks for goes there as well
+    if by_hand := commands_to_show(findings):
+        show.say(
+            f"{len(by_hand)} of the commands below are for you to run: lensmith runs none as an administrator."
+        )
+    if not commands:
+        show.say("no command mends what is found here" if _unwell(findings) else "nothing to mend")
+    elif may_run(commands, yes):
+        run_commands(commands)
+        return home.python if home.reason else None
+    return None
+
+
+def _look(python: str, deep: bool, as_json: bool) -> int:
+    """The doctor of another environment, since this process cannot leave its own."""
+    words = ["doctor", *(["--deep"] if deep else []), *(["--json"] if as_json else [])]
+    return subprocess.call([python, "-m", "lensmith", *words])
+
+
+def _compute(machine: Machine) -> Exercise | None:
+    if machine.torch is None:
+        show.say("nothing was computed: torch is not installed")
+        return None
+    show.say("computing for a few seconds ...")
+    return run_exercise()
+
+
+def _print_json(
+    machine: Machine, findings: list[Finding], settings: EditorSettings, exercise: Exercise | None
+) -> None:
+    show.data(
+        {
+            "ready": not _unwell(findings),
+            "machine": machine.as_dict(),
+            "findings": [finding.as_dict() for finding in findings],
+            "editor": settings.as_dict(),
+            **({"deep": list(exercise.steps)} if exercise else {}),
+        }
+    )
 
 
 def _unwell(findings: list[Finding]) -> bool:
     return any(finding.severity == "error" for finding in findings)
-
-
-def _may_run(commands: list[Command], yes: bool) -> bool:
-    show.say("These commands mend it:")
-    for command in commands:
-        show.say(f"  {paste(command)}")
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        show.say("Nothing was run: there is no terminal to ask on. Add --yes to run them.")
-        return False
-    try:
-        return typer.confirm("Run them?", err=True)
-    except typer.Abort:
-        return False
-
-
-def _run(commands: list[Command]) -> None:
-    for command in commands:
-        show.say(f"$ {paste(command)}")
-        try:
-            # What it prints are words: stdout stays free for the report.
-            code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
-        except OSError as error:
-            raise MachineError(f"{command[0]} cannot be run ({error.strerror})") from error
-        if code != 0:
-            raise MachineError(
-                f"the command ended with exit code {code}: {paste(command)}",
-                hint="What it printed above says why. lensmith doctor shows where the machine stands now.",
-            )
-
-
-def _print(machine: Machine, findings: list[Finding]) -> None:
-    nvidia = machine.nvidia
-    show.line(f"lensmith {version('lensmith')}, Python {machine.python} at {machine.executable}")
-    show.line(
-        f"{machine.system} ({machine.platform}), {machine.cores} cores, {_size(machine.memory)} memory,"
-        f" {_size(machine.disk_free)} free on disk"
-    )
-    for gpu in nvidia.gpus:
-        show.line(f"{gpu.name}, compute capability {gpu.capability or 'unknown'}, {_size(gpu.memory)}")
-    if nvidia.driver:
-        show.line(f"NVIDIA driver {nvidia.driver}, serves CUDA up to {machine.driver_cuda or 'none known'}")
-    show.line()
-    for finding in findings:
-        show.line(f"{'ok' if finding.ok else finding.severity:<8} {finding.name:<13} {finding.detail}")
-        if finding.cure:
-            show.line(f"{'':<22} {finding.cure}")
-        for command in finding.commands:
-            show.line(f"{'':<22}   {paste(command)}")
-    show.line()
-    show.line(_verdict(findings))
-
-
-def _verdict(findings: list[Finding]) -> str:
-    verdict = "This machine is not ready." if _unwell(findings) else "This machine is ready."
-    mends = any(finding.commands for finding in findings)
-    return f"{verdict} lensmith doctor --fix runs the commands above." if mends else verdict
-
-
-def _size(count: int | None) -> str:
-    return "unknown" if count is None else f"{count / GIB:.1f} GiB"

@@ -11,6 +11,7 @@ import typer
 
 from lensmith.cli import show
 from lensmith.errors import MachineError
+from lensmith.machine.remote import ways_to
 
 
 def serve(
@@ -55,8 +56,8 @@ def serve(
     def say_ready(url: str) -> None:
         show.say(f"serving {run} at {url} (stop with Ctrl-C)")
         show.say(f"try: curl {_header(token)}--data-binary @picture.jpg {url}/v1/predict")
-        if tunnel := server.tunnel_to(url, os.environ.get("SSH_CONNECTION", "")):
-            show.say(f"from the machine that you sit at: {tunnel}")
+        for line in ways_to(url, os.environ):
+            show.say(line)
 
     bundle = load_model(run)
     source = Source(bundle.path, load_model) if bundle.path else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import typer
 
 from lensmith.cli import show
 from lensmith.errors import MachineError, ModelFileError
+from lensmith.machine.remote import ways_to
 
 
 def tensorboard(
@@ -37,6 +40,17 @@ def tensorboard(
         raise ModelFileError(
             f"{runs}: no curves in it", hint="They lie in RUN/tensorboard; a linear head leaves none."
         )
+    port = port or _free_port()
     show.say(f"TensorBoard on {runs}; Ctrl-C ends it")
+    for line in ways_to(f"http://127.0.0.1:{port}", os.environ):
+        show.say(line)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(runs), "--port", str(port)]
     return subprocess.call([*command, "--host", "127.0.0.1"])
+
+
+def _free_port() -> int:
+    # Chosen here, since whoever comes through a tunnel has to know it beforehand.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
