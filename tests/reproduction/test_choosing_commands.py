@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from lensmith.errors import UsageError
+from lensmith.repositories.paper import arxiv_number, pages_of_paper
+from lensmith.repositories.reading import Claim, Reading
 from lensmith.reproduction.commands import rank_commands
-from lensmith.reproduction.paper import arxiv_number, pages_of_paper
-from lensmith.reproduction.reading import Claim, Reading
 from lensmith.reproduction.running import intend
 
 README = (

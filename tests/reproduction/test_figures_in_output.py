@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from lensmith.repositories.metrics import known_test_set, metric_called
 from lensmith.reproduction.claims import given_claim
 from lensmith.reproduction.figures import Figure, FigureReader
-from lensmith.reproduction.metrics import known_test_set, metric_called
 from lensmith.reproduction.verdict import Ended, judge
 
 

@@ -7,9 +7,9 @@ import itertools
 import pytest
 
 from lensmith.errors import UsageError
+from lensmith.repositories.reading import Claim
 from lensmith.reproduction.claims import choose_claims, claimed_in, given_claim
 from lensmith.reproduction.figures import Figure
-from lensmith.reproduction.reading import Claim
 from lensmith.reproduction.verdict import Ended, Verdict, judge
 
 WELL = Ended(0, "", 60.0)

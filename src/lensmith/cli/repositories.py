@@ -12,8 +12,8 @@ from lensmith.reproduction.record import FACTS, PAGE, Circumstances
 from lensmith.reproduction.verdict import Verdict
 
 if TYPE_CHECKING:
-    from lensmith.reproduction.plan import Plan
-    from lensmith.reproduction.reading import Fault, Reading
+    from lensmith.provisioning.plan import Plan
+    from lensmith.repositories.reading import Fault, Reading
 
 _LABEL, _COLUMNS = 11, 100
 _MOST = 8

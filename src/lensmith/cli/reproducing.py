@@ -23,9 +23,9 @@ from lensmith.errors import DataError, MachineError
 from lensmith.reproduction.sandbox import Limits
 
 if TYPE_CHECKING:
-    from lensmith.reproduction.building import Built
-    from lensmith.reproduction.plan import Plan
-    from lensmith.reproduction.reading import Fault, Reading
+    from lensmith.provisioning.building import Built
+    from lensmith.provisioning.plan import Plan
+    from lensmith.repositories.reading import Fault, Reading
     from lensmith.reproduction.record import Circumstances
     from lensmith.reproduction.running import Intent
 
@@ -72,7 +72,7 @@ class Wish:
 
 def reproduce_repository(wish: Wish) -> int:
     """Read, plan, build, run, as far as asked; returns the exit code."""
-    from lensmith.reproduction.repository import read_repository
+    from lensmith.repositories.repository import read_repository
 
     with _checked_out(wish) as root:
         reading = read_repository(root)
@@ -99,13 +99,13 @@ def _go_on(wish: Wish, reading: Reading, told: dict[str, Any]) -> int:
 
 def _plan(wish: Wish, reading: Reading) -> Plan:
     from lensmith.machine.facts import read_machine
-    from lensmith.reproduction.proposing import plan_reproduction
+    from lensmith.provisioning.proposing import plan_reproduction
 
     return plan_reproduction(reading, read_machine(), python=wish.python, before=wish.date)
 
 
 def _build_and_run(wish: Wish, reading: Reading, plan: Plan, told: dict[str, Any]) -> int:
-    from lensmith.reproduction.building import build_environment
+    from lensmith.provisioning.building import build_environment
     from lensmith.reproduction.record import write_verdict
     from lensmith.reproduction.running import intend, new_place
     from lensmith.reproduction.verdict import Verdict
@@ -229,7 +229,7 @@ def environment_in_words(plan: Plan) -> tuple[str, ...]:
 @contextlib.contextmanager
 def _checked_out(wish: Wish) -> Iterator[Path]:
     """The repository as a folder: the one given, or a clone that goes away again."""
-    from lensmith.reproduction.fetching import fetch_repository, is_address
+    from lensmith.repositories.fetching import fetch_repository, is_address
 
     path = Path(wish.repository)
     if path.is_dir():

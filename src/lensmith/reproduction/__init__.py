@@ -1,1 +1,1 @@
-"""Somebody's repository: read, planned, built, run, and its claimed numbers held against what came out."""
+"""Somebody's repository, or a run of ours, run again: its claimed number is held against what came out."""

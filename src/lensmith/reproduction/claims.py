@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lensmith.errors import UsageError
-from lensmith.reproduction.metrics import Metric, Scale, known_test_set, metric_called, metrics
-from lensmith.reproduction.reading import Claim
+from lensmith.repositories.metrics import Metric, Scale, known_test_set, metric_called, metrics
+from lensmith.repositories.reading import Claim
 
 _FORM = "Write it as --claim accuracy=0.948, accuracy=94.8%, error=5.2%, or accuracy=94.8%@10000 with the pictures."
 _GIVEN = re.compile(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lensmith.reproduction.metrics import Metric, metric_called, spelling
+from lensmith.repositories.metrics import Metric, metric_called, spelling
 from lensmith.reproduction.output import printable
 
 LONGEST = 2000

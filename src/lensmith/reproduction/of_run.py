@@ -15,10 +15,10 @@ from typing import Any
 
 import lensmith
 from lensmith.errors import DataError, LensmithError, ModelFileError
+from lensmith.repositories.metrics import Metric, metric_called
 from lensmith.reproduction.claims import Claimed
 from lensmith.reproduction.copying import free_name
 from lensmith.reproduction.figures import Figure
-from lensmith.reproduction.metrics import Metric, metric_called
 from lensmith.reproduction.sandbox import Limits, Place, Ran, run_command
 from lensmith.reproduction.verdict import Verdict, compare, judge
 from lensmith.runs.directory import LAST, RUNS, RunDirectory, find_run

@@ -14,10 +14,10 @@ from packaging.utils import canonicalize_name
 import lensmith
 from lensmith.errors import MachineError
 from lensmith.machine.facts import read_machine
-from lensmith.reproduction.building import Built, build_environment
+from lensmith.provisioning.building import Built, build_environment
+from lensmith.provisioning.proposing import plan_reproduction
+from lensmith.repositories.reading import Reading, Wanted
 from lensmith.reproduction.of_run import Recorded
-from lensmith.reproduction.proposing import plan_reproduction
-from lensmith.reproduction.reading import Reading, Wanted
 
 OWN = "lensmith-source"
 """The folder beside the environment that holds this very lensmith."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lensmith.errors import UsageError
+from lensmith.repositories.metrics import known_test_set
+from lensmith.repositories.reading import Reading
 from lensmith.reproduction.claims import Claimed, choose_claims, claimed_in
 from lensmith.reproduction.commands import Choice, rank_commands
 from lensmith.reproduction.copying import copy_repository, free_name
-from lensmith.reproduction.metrics import known_test_set
-from lensmith.reproduction.reading import Reading
 from lensmith.reproduction.record import PAGE
 from lensmith.reproduction.sandbox import Limits, Place, Ran, bare_environment, run_command
 from lensmith.reproduction.verdict import Verdict, judge, shown_figure, shown_value

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lensmith.repositories.metrics import metric_called
 from lensmith.reproduction.claims import Claimed
 from lensmith.reproduction.figures import Figure
-from lensmith.reproduction.metrics import metric_called
 
 Word = Literal["reproduced", "within noise", "not reproduced", "not compared", "could not run"]
 NARROW = 0.02

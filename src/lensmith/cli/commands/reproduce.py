@@ -47,8 +47,8 @@ def reproduce(
       lensmith reproduce paper/ --to run --claim accuracy=94.8%
       lensmith reproduce runs/photos-001 --to run
     """
+    from lensmith.repositories.paper import pages_of_paper
     from lensmith.reproduction.of_run import run_named
-    from lensmith.reproduction.paper import pages_of_paper
     from lensmith.reproduction.sandbox import parse_limits
 
     if to not in STEPS:
