@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,9 +18,10 @@ from lensmith.environments.installed import Package
 from lensmith.environments.locks import export_environment
 from lensmith.environments.used import Used, read_used
 from lensmith.errors import MachineError, ModelFileError
+from lensmith.machine.uv import find_uv
 from lensmith.runs.directory import RunDirectory
 
-UV = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+UV = find_uv()
 needs_uv = pytest.mark.skipif(UV is None, reason="uv is not installed")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 SMALL = (
@@ -115,7 +115,8 @@ def test_a_reference_is_written_and_costs_the_hashes() -> None:
 def test_without_uv_requirements_have_no_hashes_and_a_lock_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setenv("PATH", "")
     used = Used("photos", PYTHON, "", SMALL, True)
     exported = export_environment(used, "requirements")
     assert exported.notes == ("Without hashes: uv is not installed.",)

@@ -65,7 +65,7 @@ def test_an_environment_is_built_tried_and_written_for_a_colleague(plan: Plan, t
 def test_the_lock_alone_makes_the_same_environment(plan: Plan, tmp_path: Path, index: PackageIndex) -> None:
     build(plan, tmp_path / "first")
     lock = tmp_path / "first/requirements.lock"
-    from lensmith.provisioning.uv import find_uv
+    from lensmith.machine.uv import find_uv
 
     uv = str(find_uv())
     subprocess.run([uv, "venv", "-q", "--python", str(plan.python.path), tmp_path / "again"], check=True)

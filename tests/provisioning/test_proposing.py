@@ -12,7 +12,7 @@ from machines import READY, nvidia
 from package_index import PackageIndex, served_index
 from repositories_read import HERE, fault, planned, reading
 
-from lensmith.provisioning import uv
+from lensmith.machine.uv import find_uv
 from lensmith.provisioning.interpreters import find_interpreters, released_day, settled_day
 from lensmith.provisioning.plan import Plan
 from lensmith.provisioning.proposing import plan_reproduction
@@ -107,7 +107,7 @@ def test_commands_that_install_the_repository_need_its_build_step(
 def test_without_uv_the_plan_names_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     monkeypatch.setenv("PATH", "")
-    assert uv.find_uv() is None
+    assert find_uv() is None
     plan = planned(reading("thing==1.0", "--evil"))
     assert (plan.resolved, plan.requirements) == (False, ("thing==1.0",))
     assert fault(plan.faults, "uv").cure == "pip install uv"

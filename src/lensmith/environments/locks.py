@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lensmith.environments.used import Used
 from lensmith.errors import MachineError
+from lensmith.machine.uv import require_uv
 
 FORMS = ("requirements", "conda", "lock")
 _SECONDS = 300
@@ -73,10 +71,17 @@ def _conda(used: Used) -> str:
 
 def _resolve(used: Used, *words: str) -> str:
     """What uv makes of the pins: all of them where they are whole, else with what they needed on that day."""
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-    if uv is None:
-        raise MachineError("uv is not installed", hint="Install it: pip install uv")
-    command = [uv, "pip", "compile", "-", "--universal", "--no-header", "--no-annotate", "--quiet", *words]
+    command = [
+        require_uv(),
+        "pip",
+        "compile",
+        "-",
+        "--universal",
+        "--no-header",
+        "--no-annotate",
+        "--quiet",
+        *words,
+    ]
     command += ["--python-version", used.python, "--no-config"]
     command += ["--no-deps"] if used.is_whole else _as_of(used.day)
     for index in used.indexes:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lensmith.errors import MachineError, UsageError
+from lensmith.machine.uv import require_uv
 from lensmith.provisioning.checking import check_environment, explain_failure, interpreter_of
 from lensmith.provisioning.handover import FACTS, LOCK, PINS, write_facts, write_files
 from lensmith.provisioning.plan import Plan
-from lensmith.provisioning.uv import Answer, require_uv, run_uv
+from lensmith.provisioning.uv import Answer, run_uv
 from lensmith.repositories.reading import Fault
 
 _INSTALL_LIMIT = 3600.0

@@ -18,7 +18,8 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from lensmith.provisioning.uv import find_uv, run_program, run_uv
+from lensmith.machine.uv import find_uv
+from lensmith.provisioning.uv import run_program, run_uv
 
 _LIMIT = 20.0
 """Seconds to list or ask interpreters."""

@@ -13,12 +13,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from lensmith.machine.facts import Machine
+from lensmith.machine.uv import find_uv
 from lensmith.provisioning.interpreters import Interpreter, find_interpreters, released_day, settled_day, suit
 from lensmith.provisioning.pairing import Pairing, default_index, pair
 from lensmith.provisioning.plan import Alternative, Plan
 from lensmith.provisioning.resolving import Question, Resolution, Trouble, in_plain_words, resolve
 from lensmith.provisioning.settling import Settled, settle
-from lensmith.provisioning.uv import find_uv
 from lensmith.provisioning.wishes import FAMILY, Wishes, sort_wishes
 from lensmith.repositories.reading import Fault, Reading
 
