@@ -105,7 +105,7 @@ def test_an_undeclared_import_is_added_as_a_guess() -> None:
     wishes = sort_wishes(reading("tqdm", undeclared=("einops",), imports={"einops": ("model.py:3",)}))
     assert requirements(wishes) == ["tqdm", "einops"]
     assert [wish.guessed for wish in wishes.packages] == [False, True]
-    assert fault(wishes.faults, "undeclared").places == ("model.py:3",)
+    assert fault(wishes.faults, "added").places == ("model.py:3",)
 
 
 def test_copies_of_the_standard_library_are_left_out() -> None:

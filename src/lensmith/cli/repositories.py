@@ -48,7 +48,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     """What would be installed, what gives way, and the commands."""
     yield ""
     before = f", packages as of {plan.before}" if plan.before else ""
-    torch = f"; torch {plan.build.torch} for {plan.build.cuda or 'the CPU'}" if plan.build else ""
+    on = f"CUDA {plan.build.cuda}" if plan.build and plan.build.cuda else "the CPU"
+    torch = f"; torch {plan.build.version} for {on}" if plan.build else ""
     yield from _row("plan", f"Python {plan.python.version}{before}{torch}")
     yield from _row("install", _some([one.split(" --hash")[0] for one in plan.requirements]))
     if plan.to_build:

@@ -148,9 +148,9 @@ class _Sorting:
             self._fault("conda packages", "info", words, cure)
         guessed = [wish for wish in self._wishes.values() if wish.guessed]
         if guessed:
-            words = f"imported and declared nowhere: {', '.join(wish.name for wish in guessed)}"
-            cure = "The plan adds them: a guess by name, in the versions of the time."
-            self._fault("undeclared", "warning", words, cure, tuple(wish.place for wish in guessed[:5]))
+            words = f"{', '.join(wish.name for wish in guessed)}: imported and declared nowhere"
+            cure = "A guess by name, in the versions of the time."
+            self._fault("added", "info", words, cure, tuple(wish.place for wish in guessed[:5]))
         packages, foreign = tuple(self._wishes.values()), tuple(self._foreign.values())
         return Wishes(packages, foreign, tuple(self._indexes), tuple(self._cpu), tuple(self._faults))
 
@@ -163,8 +163,8 @@ class _Sorting:
             return
         renamed = _renamed(name)
         if renamed != name:
-            words = f"{name} is not the package that is meant"
-            self._fault("wrong name", "warning", words, f"The plan takes {renamed}.", (wanted.place,))
+            words = f"{renamed} in the place of {name}, which is not the package that is meant"
+            self._fault("renamed", "info", words, "", (wanted.place,))
             specifier = "" if renamed == "scikit-learn" else specifier
         marker = str(requirement.marker or "")
         wish = Wish(
