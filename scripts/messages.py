@@ -22,6 +22,10 @@ from lensmith.diagnosis.transcript import clean, one_line
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/errors.md"
 REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
+DANGEROUS = (
+    *("--trusted-host", "verify=False", "_create_unverified_context", "ssl_verify false", "PYTHONHTTPSVERIFY"),
+    *("rm -r", "sudo pip", "chmod 777", "chmod -R", "--no-verify", "| sh", "| bash", "KMP_DUPLICATE_LIB_OK=TRUE"),
+)
 MOST_REPEATED, MOST_REPEATS = 400, 6
 HEAD = """\
 # Errors, and what mends them
@@ -117,7 +121,19 @@ def _related(row: Row, rows: tuple[Row, ...]) -> Iterator[str]:
                 yield f"no command {words}"
 
 
-RULES: tuple[Callable[[Row, tuple[Row, ...]], Iterator[str]], ...] = (_sourced, _worded, _patterned, _related)
+def _harmless(row: Row, _: tuple[Row, ...]) -> Iterator[str]:
+    """What threads advise and nobody should paste: it turns a check off, or deletes more than was meant."""
+    advice = " ".join([row.cure, *(" ".join(words) for part in row.here for words in part.get("commands", ()))])
+    yield from (f"advises {words}" for words in DANGEROUS if words in advice)
+
+
+RULES: tuple[Callable[[Row, tuple[Row, ...]], Iterator[str]], ...] = (
+    _sourced,
+    _worded,
+    _patterned,
+    _related,
+    _harmless,
+)
 
 
 def _slow(pattern: str) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from command_line import command
+from command_line import COMMAND, command
 
 OTHER = Path(__file__).parent / "captures"
 
@@ -56,3 +57,29 @@ def test_another_machine_with_its_error(tmp_path: Path) -> None:
     assert "too old" in done.out
     assert "550.163.01" in done.out
     assert "pip install torch==2.10.0" in done.out
+
+
+def test_what_somebody_wrote_into_a_capture_steers_no_terminal(tmp_path: Path) -> None:
+    text = (OTHER / "driver_550_torch_2_15_aws.txt").read_text()
+    gpu = "\n=== command nvidia-smi -L\nGPU 0: \x1b[2J\u202eRTX\x9b2J (UUID: GPU-\x07)\n"
+    disk = "\n=== df\nshm \u00b2 1 2 3 /\nshm 99999999999999999999999 1 " + "9" * 5000 + " 3 /\n"
+    (tmp_path / "other.txt").write_text(text + gpu + disk, encoding="utf-8")
+    done = command("doctor", "--from", "other.txt", cwd=tmp_path)
+    assert done.code == 1
+    assert "too old" in done.out
+    assert not set("\x1b\x9b\x07\u202e") & set(done.out + done.err)
+
+
+def test_a_file_longer_than_a_capture_is_not_read_for_minutes(tmp_path: Path) -> None:
+    text = "=== python\nversion 3.11.1\n" + "=== file /a\nx\n" * 80_000
+    (tmp_path / "long.txt").write_text(text)
+    done = command("doctor", "--from", "long.txt", cwd=tmp_path)
+    assert (done.code, "longer than any capture" in done.err) == (2, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell closes it")
+def test_a_closed_stdout_is_no_fault_of_lensmith(tmp_path: Path) -> None:
+    words = [*COMMAND, "doctor", "--from", str(OTHER / "driver_550_torch_2_15_aws.txt")]
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", *words]
+    done = subprocess.run(closed, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -213,6 +213,13 @@ def test_an_end_of_several_lines_is_known_by_any_of_them() -> None:
     assert titles([explained(built)]) == ["A package wants torch while it is built"]
 
 
+def test_a_module_that_is_missing_is_known_by_whatever_name() -> None:
+    found = explained("ModuleNotFoundError: No module named 'mmcv.ops'")
+    assert "finds no module mmcv.ops" in found.detail
+    assert found.commands == ()  # a guessed name may be somebody else's package
+    assert titles([explained("ModuleNotFoundError: No module named 'distutils.util'")]) != titles([found])
+
+
 def test_nothing_is_said_of_nothing() -> None:
     assert explain_message("", READY) == explain_message(" \x1b[0m\n\r", READY) == []
 

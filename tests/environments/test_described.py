@@ -61,6 +61,7 @@ def test_words(words: str, facts: dict[str, object]) -> None:
         ("RX 7900 XTX", "'rx 7900' is not a GPU of NVIDIA"),
         ("RTX 4090, torch==two", "torch==two is no version"),
         ("RTX 4090, torch===two", "torch===two is no version"),
+        (f"RTX 4090, torch=={'9' * 5000}", "a description of 5,0"),
         ("RTX 4090; rm -rf ~", "'rm -rf ~' is not a GPU, system or version"),
     ],
 )
@@ -87,6 +88,10 @@ def test_nothing_or_this_machine_is_this_machine(words: str) -> None:
         ("8.6", "6.1"),
         "3.11.7",
     )
+
+
+def test_digits_of_another_script_are_digits() -> None:
+    assert describe_machine("RTX 4090, driver \u0665\u0665\u0660").driver == "550"
 
 
 def test_another_python_on_this_machine() -> None:

@@ -29,6 +29,8 @@ def test_a_plan_in_words_and_as_a_file(tmp_path: Path) -> None:
     again = lensmith("plan", "no GPU", "--out", str(file))
     assert again.code == 2
     assert "already exists" in again.err
+    nowhere = lensmith("plan", "no GPU", "--out", str(tmp_path / "gone/environment.yml"))
+    assert (nowhere.code, "cannot be written" in nowhere.err) == (2, True)
 
 
 def test_a_manager_that_was_named_is_the_only_one() -> None:

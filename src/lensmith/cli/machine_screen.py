@@ -111,7 +111,7 @@ def _fold(words: str, room: int) -> list[str]:
 
 def _width() -> int:
     """Columns to fold at; 0 for a file or a pipe, where what is not folded can be searched."""
-    if not sys.stdout.isatty():
+    if not _is_terminal():
         return 0
     return max(40, min(shutil.get_terminal_size().columns, 100)) - 1
 
@@ -129,8 +129,12 @@ def _bold(text: str) -> str:
 
 
 def _paint(text: str, colour: str) -> str:
-    coloured = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+    coloured = _is_terminal() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
     return f"\x1b[{colour}m{text}\x1b[0m" if colour and coloured else text
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()  # None where it was closed before the start
 
 
 def _size(count: int | None) -> str:

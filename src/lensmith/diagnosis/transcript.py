@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lensmith.errors import UsageError
+from lensmith.machine.printable import printable
 
 _HEAD, _TAIL = 2**18, 3 * 2**18
 """Bytes kept of a long log: how it began, and how it ended."""
@@ -21,8 +22,6 @@ _CHUNK = 2**16
 _ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?|\x1b.?"
 )
-# Besides the control characters, those that turn or hide text: a terminal obeys them too.
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _MARKS = re.compile(
     r"""\s{0,40}(?:
         \[(?:rank|default|w|worker)?\d{1,4}\]:?        # torchrun
@@ -99,7 +98,7 @@ def read_transcript(word: str) -> str:
 def clean(text: str) -> str:
     """The lines without what only steers a terminal, marks taken off, each line once."""
     text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    lines = _UNPRINTABLE.sub("", text).split("\n")
+    lines = printable(text).split("\n")
     return "\n".join(dict.fromkeys(_unmarked(line) for line in lines))
 
 

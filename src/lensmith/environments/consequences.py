@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from lensmith.environments.installed import read_package
 from lensmith.environments.recorded import plain
@@ -127,7 +127,7 @@ def _kind(told: str) -> str:
 def _older(here: str | None, than: str) -> bool:
     try:
         return here is not None and Version(here) < Version(than)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, and what is too long to be a number
         return False
 
 

@@ -6,6 +6,7 @@ import difflib
 import functools
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -22,6 +23,8 @@ from lensmith.machine.gpus import capabilities_of, capability_of, gpu_names
 _TORCH = re.compile(
     r"\b(?:py)?torch ?((?:[=<>!~]=?|===) ?[\w.+*]+(?:, ?[=<>!~]=? ?[\w.+*]+)*)|\b(?:py)?torch (\d+(?:\.\d+)+)"
 )
+_MOST = 500
+"""Characters of a description."""
 _PYTHON = re.compile(r"\b(?:python|py|cp)[ -]?v?(3\.\d+(?:\.\d+)?|3\d{1,2})\b")
 _DRIVER = re.compile(
     r"\b(?:nvidia )?drivers?(?: version)?[ :=]*v?(\d{3}(?:\.\d+)*)\b|\b(\d{3}\.\d+(?:\.\d+)?) drivers?\b|\br(\d{3})\b"
@@ -69,6 +72,8 @@ def describe_machine(words: str, here: Callable[[], Machine] | None = None) -> D
 
     Words may come in any order and with or without commas. Errors: UsageError names a word that is not known.
     """
+    if len(words) > _MOST:
+        raise UsageError(f"a description of {len(words):,} characters is none", hint=f"At most {_MOST}.")
     text = _Text(words)
     torch = _specifier(text)
     python = next((_dotted(found) for found in text.take(_PYTHON)), None)
@@ -84,6 +89,7 @@ class _Text:
     """A description, from which what has been understood is taken out."""
 
     def __init__(self, words: str) -> None:
+        words = "".join(str(unicodedata.decimal(one, one)) for one in words)  # digits of every script
         self.rest = " ".join(words.lower().replace("\u00d7", "x").split())
 
     def take(self, pattern: re.Pattern[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from lensmith.environments.installed import FROM_A_FILE, Package, installed_tree, read_package
 
@@ -52,7 +52,7 @@ def is_plain_version(text: str) -> bool:
     """Whether it is a version and nothing else."""
     try:
         return bool(Version(text)) and text == text.strip()
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, and what is too long to be a number
         return False
 
 

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 
 from lensmith.errors import UsageError
 from lensmith.machine.installed import is_version
+from lensmith.machine.printable import printable
 from lensmith.machine.probes import ThisMachine, find_excerpt
-from lensmith.machine.source import Answer, Interpreter, Part, Source, Space, whole
+from lensmith.machine.source import Answer, Interpreter, Part, Source, Space, is_count, whole
 
 _SECTION = re.compile(r"^=== (\w+)(?: (.*))?$")
-_ENDED = re.compile(r" \((?:exit (\d+)|(hangs))\)$")
+_ENDED = re.compile(r" \((?:exit (\d{1,9})|(hangs))\)$")
 _UNKNOWN_QUERY = Answer(2, "")
 
 
@@ -41,7 +42,7 @@ class Capture:
 
 def parse_capture(text: str) -> Capture:
     """Read a capture; UsageError where the text is none."""
-    sections = list(_sections(text))
+    sections = list(_sections(printable(text)))
     headers = dict(_pairs(sections[0][2], ":"))
     replay = Replay()
     message = ""
@@ -63,7 +64,7 @@ def parse_capture(text: str) -> Capture:
 
 def _sections(text: str) -> Iterator[tuple[str, str, str]]:
     kind, words, lines = "", "", list[str]()
-    for line in text.replace("\r\n", "\n").split("\n"):
+    for line in text.split("\n"):
         begins = _SECTION.match(line.rstrip())
         if begins:
             yield kind, words, "\n".join(lines).rstrip("\n")
@@ -115,7 +116,7 @@ class Replay:
         elif kind == "df":
             self._disks += _parse_disks(body)
         elif kind == "sizes":
-            sizes = ((path, size) for size, path in _pairs(body, " ") if size.isdigit())
+            sizes = ((path, size) for size, path in _pairs(body, " ") if is_count(size))
             self._sizes.update({path: int(size) for path, size in sizes})
 
     def _add_answer(self, words: str, body: str) -> None:
@@ -233,5 +234,5 @@ def _parse_disks(body: str) -> Iterator[tuple[str, Space]]:
     """The lines of `df -kP`; the header has no numbers."""
     for line in body.splitlines():
         row = line.split(None, 5)
-        if len(row) == 6 and row[1].isdigit() and row[3].isdigit():
+        if len(row) == 6 and is_count(row[1]) and is_count(row[3]):
             yield row[5], Space(int(row[1]) * 1024, int(row[3]) * 1024)

@@ -16,7 +16,7 @@ from lensmith.machine.installed import find_package, find_packages
 from lensmith.machine.managers import Managers, read_managers
 from lensmith.machine.nvidia import Nvidia, add_library, ask_further, read_nvidia
 from lensmith.machine.packages import Extras, Torch, Torchvision, read_extras, read_pair, read_torch
-from lensmith.machine.source import Source, Space, literally
+from lensmith.machine.source import Source, Space, literally, is_count
 from lensmith.machine.surroundings import Surroundings, read_surroundings
 from lensmith.machine.variables import read_variables
 
@@ -169,10 +169,10 @@ def _of_processor(source: Source) -> dict[str, Any]:
     text = source.text("/proc/cpuinfo", _processors) or ""
     name, instructions = parse_cpuinfo(text)
     cores, memory = source.system.get("cores", ""), source.system.get("memory", "")
-    total = re.search(r"^MemTotal:\s*(\d+) kB", source.text("/proc/meminfo", _total) or "", re.MULTILINE)
+    total = re.search(r"^MemTotal:\s*(\d{1,15}) kB", source.text("/proc/meminfo", _total) or "", re.MULTILINE)
     return {
-        "cores": int(cores) if cores.isdigit() else max(1, len(re.findall(r"(?m)^processor\s*:", text))),
-        "memory": int(memory) if memory.isdigit() else int(total[1]) * 1024 if total else None,
+        "cores": int(cores) if is_count(cores) else max(1, len(re.findall(r"(?m)^processor\s*:", text))),
+        "memory": int(memory) if is_count(memory) else int(total[1]) * 1024 if total else None,
         "processor": name,
         "instructions": tuple(instructions),
     }

@@ -12,6 +12,8 @@ from packaging.version import InvalidVersion, Version
 from lensmith.machine.source import Source, literally
 
 _KINDS = ("dist-info/METADATA", "egg-info/PKG-INFO", "egg-info")
+_LONGEST = 1000
+"""Characters of a requirement or a version: Python turns no text of thousands of digits into a number."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def headers(metadata: str) -> str:
 
 def _requirements(lines: Iterator[str]) -> Iterator[Requirement]:
     for line in lines:
+        if len(line) > _LONGEST:
+            continue
         try:
             yield Requirement(line.strip())
         except InvalidRequirement:
@@ -82,7 +86,6 @@ def _requirements(lines: Iterator[str]) -> Iterator[Requirement]:
 def is_version(text: str) -> bool:
     """Whether packages may have this version."""
     try:
-        Version(text)
+        return len(text) <= _LONGEST and bool(Version(text))
     except InvalidVersion:
         return False
-    return True

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lensmith.machine.gpus import capability_of
-from lensmith.machine.source import Answer, Source
+from lensmith.machine.source import Answer, Source, is_count
 
 _FIELDS = ("name", "driver_version", "compute_cap", "memory.total")
 _FORMAT = "--format=csv,noheader"
@@ -83,12 +83,12 @@ def read_nvidia(source: Source, seconds: float = SMI_SECONDS) -> Nvidia:
 def add_library(nvidia: Nvidia, said: Mapping[str, str]) -> Nvidia:
     """What the driver's library said, beside what its tools did."""
     version, init = said.get("cuDriverGetVersion", ""), said.get("cuInit", "")
-    cuda = f"{int(version) // 1000}.{int(version) % 1000 // 10}" if version.isdigit() else None
+    cuda = f"{int(version) // 1000}.{int(version) % 1000 // 10}" if is_count(version) else None
     return replace(
         nvidia,
         library=bool(said),
         cuda=cuda if cuda and cuda != "0.0" else nvidia.cuda,
-        init=int(init) if init.isdigit() else None,
+        init=int(init) if is_count(init) else None,
     )
 
 
@@ -166,7 +166,7 @@ def parse_list(text: str) -> tuple[Gpu, ...]:
 
 
 def _mebibytes(text: str) -> int | None:
-    size = re.fullmatch(r"(\d+) ?MiB", text)
+    size = re.fullmatch(r"(\d{1,9}) ?MiB", text)
     return int(size.group(1)) * 2**20 if size else None
 
 

@@ -21,6 +21,11 @@ def literally(path: str) -> str:
     return re.sub(r"([*?[])", r"[\1]", path)
 
 
+def is_count(text: str) -> bool:
+    """Whether a text is a whole number that a machine may have said."""
+    return text.isdecimal() and len(text) <= 18
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a program printed, and its exit code; None where no answer came in time."""

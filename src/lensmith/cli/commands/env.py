@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lensmith.cli import show
+from lensmith.cli.new_file import write_new
 from lensmith.diagnosis.cures import install
 from lensmith.diagnosis.quoting import paste
 from lensmith.environments.consequences import find_consequences, verdict_of
@@ -43,7 +44,7 @@ def plan(
     described = describe_machine(" ".join(words or []), read_machine)
     proposal = propose_environment(described)
     if proposal.build and out:
-        _write_new(out, environment_yml(proposal))
+        write_new(out, environment_yml(proposal))
     if as_json:
         made = {"commands": install_commands(proposal), "environment_yml": environment_yml(proposal)}
         show.data({**proposal.as_dict(), **(made if proposal.build else {})})
@@ -70,7 +71,7 @@ def export(
     if out is None:
         show.line(exported.text.rstrip("\n"))
         return 0
-    _write_new(out, exported.text)
+    write_new(out, exported.text)
     load = {"conda": "conda env create -f", "requirements": "pip install -r", "lock": "uv pip install -r"}
     show.say(f"{out}: {load[form]} {out}")
     return 0
@@ -163,10 +164,3 @@ def _show_refusal(proposal: Proposal) -> None:
         show.line("\nNearest:")
         for one in proposal.nearest:
             show.line(f"  {one}")
-
-
-def _write_new(file: Path, text: str) -> None:
-    """Write a file that is not there yet."""
-    if file.exists():
-        raise UsageError(f"{file} already exists", hint="Give another name with --out, or remove it.")
-    file.write_text(text, encoding="utf-8")
