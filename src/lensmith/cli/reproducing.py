@@ -84,7 +84,8 @@ def reproduce_repository(wish: Wish) -> int:
 
 
 def _go_on(wish: Wish, reading: Reading, told: dict[str, Any]) -> int:
-    _show(wish, reading_lines(reading, wish.repository))
+    more = wish.again("read") if wish.to > READ else None
+    _show(wish, reading_lines(reading, wish.repository, more))
     if wish.to == READ:
         _show(wish, ["", f"next       {wish.again('plan')}"])
         return _stops(reading.faults)
