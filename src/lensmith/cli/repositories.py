@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 _LABEL, _COLUMNS = 11, 100
 _MOST = 8
 _ORDER = ("error", "warning", "info")
-_PLANNED = ("import name", "no wheel for new Pythons", "numpy 2", "sklearn", "undeclared", "unpinned torch")
+_PLANNED = (
+    "cudatoolkit",
+    "import name",
+    "no wheel for new Pythons",
+    "numpy 2",
+    "sklearn",
+    "undeclared",
+    "unpinned torch",
+)
 """Faults of a reading that every plan answers: what it takes instead, it says itself."""
 
 

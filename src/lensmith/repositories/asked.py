@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from lensmith.repositories.parsing import Kind, Parser
 from lensmith.repositories.reading import Channel, Fault, Severity, Wanted
+from lensmith.repositories.tables import table
 from lensmith.repositories.tree import LARGEST, Tree, shown
 
 _MOST_PLACES = 12
@@ -79,6 +80,11 @@ def name_of(wanted: Wanted) -> str:
     """The canonical name of what is asked for, "" for what has none."""
     requirement = requirement_of(wanted.requirement)
     return canonicalize_name(requirement.name) if requirement else ""
+
+
+def meant_by(name: str) -> str:
+    """The package that people mean who ask for a name, in lower case: scikit-learn by sklearn; mostly the same."""
+    return str(table("known_packages")["meant"].get(name, name))
 
 
 def exact_version(requirement: Requirement) -> Version | None:
