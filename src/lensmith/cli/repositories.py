@@ -31,11 +31,8 @@ _PLANNED = (
 """Faults of a reading that every plan answers: what it takes instead, it says itself."""
 
 
-def reading_lines(reading: Reading, repository: str, more: str | None = None) -> Iterator[str]:
-    """What a repository asks for, claims, and lacks.
-
-    more: the command line that tells all of it; where a plan follows, its answers and what only informs are counted.
-    """
+def reading_lines(reading: Reading, repository: str) -> Iterator[str]:
+    """What a repository asks for and claims."""
     from lensmith.reproduction.commands import rank_commands
     from lensmith.reproduction.running import shown_command
 
@@ -60,18 +57,21 @@ def reading_lines(reading: Reading, repository: str, more: str | None = None) ->
         for one in reading.claims
     ]
     yield from _list("claims", claims)
-    told = [one for one in reading.faults if not more or _is_left(one)]
-    yield from fault_lines(told)
-    counts = Counter(one.name for one in reading.faults if one not in told)
+
+
+def left_lines(faults: Sequence[Fault], plan: Plan, more: str) -> Iterator[str]:
+    """The faults of a reading that a plan leaves to a person; the others are counted, and `more` tells them."""
+    left = [
+        one
+        for one in faults
+        if one.severity != "info" and one.name not in _PLANNED and not (one.unless and plan.has(one.unless))
+    ]
+    yield from fault_lines(left)
+    counts = Counter(one.name for one in faults if one not in left)
     if counts:
         names = ", ".join(f"{name} ({count})" if count > 1 else name for name, count in counts.items())
         yield from _row("noted", f"{names}: for information, or answered by the plan; all in words:")
-        yield f"{'':<{_LABEL}}{printable(str(more))}"
-
-
-def _is_left(fault: Fault) -> bool:
-    """Whether it stays for a person to see to, whatever the plan is."""
-    return fault.severity != "info" and fault.name not in _PLANNED
+        yield f"{'':<{_LABEL}}{printable(more)}"
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

@@ -56,16 +56,18 @@ class Asked:
         if one not in self.wanted:
             self.wanted.append(one)
 
-    def fault(self, name: str, severity: Severity, detail: str, cure: str, place: str = "") -> None:
+    def fault(
+        self, name: str, severity: Severity, detail: str, cure: str, place: str = "", unless: str = ""
+    ) -> None:
         """Note a fault; the same one elsewhere adds its place."""
         alike = [each for each, _ in self.faults if each == name]
         if (name, detail) not in self.faults and len(alike) >= _MOST_ALIKE:
-            detail = f"and more of this kind: {name}"
+            detail, unless = f"and more of this kind: {name}", ""
         known = self.faults.get((name, detail))
         places = known.places if known else ()
         if place and place not in places and len(places) < _MOST_PLACES:
             places = (*places, place)
-        self.faults[(name, detail)] = Fault(name, severity, detail, cure, places)
+        self.faults[(name, detail)] = Fault(name, severity, detail, cure, places, unless)
 
 
 def requirement_of(text: str) -> Requirement | None:
