@@ -14,6 +14,8 @@ def requirements(wishes: Wishes) -> list[str]:
     ("written", "taken"),
     [
         ("sklearn==0.0", "scikit-learn"),
+        ("bs4==0.0.1", "beautifulsoup4"),
+        ("git", "gitpython"),
         ("PIL==1.1.7", "pillow==1.1.7"),
         (
             "Torch_Geometric [full] >= 2 ; python_version < '3.12'",

@@ -77,6 +77,13 @@ def test_damage_is_no_commit(root: Path, name: str) -> None:
     assert commit_of(root)[1] is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(root: Path) -> None:
+    (root / ".git/HEAD").unlink()
+    os.mkfifo(root / ".git/HEAD")
+    assert commit_of(root) == (None, None)
+
+
 def test_a_git_folder_that_leads_elsewhere_is_not_followed(root: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,10 +76,12 @@ def test_files_are_not_run(bait: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert reading.files > 10 and "asks its reader to run Python" in reading.skipped["environment.yml"]
 
 
-@pytest.mark.parametrize("switch", [[], ["-P"]], ids=["program", "module"])
-def test_the_command_runs_nothing_within_the_folder(bait: Path, tmp_path: Path, switch: list[str]) -> None:
-    program = f"import sys; sys.path.append({str(SOURCE)!r}); from lensmith.cli.main import main; main()"
-    words = [*switch, "-m", "lensmith"] if switch else ["-P", "-c", program]
+@pytest.mark.parametrize("program", [True, False], ids=["program", "module"])
+def test_the_command_runs_nothing_within_the_folder(bait: Path, tmp_path: Path, program: bool) -> None:
+    code = f"import sys; sys.path.append({str(SOURCE)!r}); from lensmith.cli.main import main; main()"
+    words = ["-P", "-c", code] if program else ["-m", "lensmith"]
+    if not program:  # imported before anything of ours is run, so that nothing can keep it away
+        shutil.rmtree(bait / "lensmith")
     variables = {**os.environ, "PYTHONPATH": str(SOURCE)}
     command = [sys.executable, *words, "reproduce", ".", "--to", "read", "--json"]
     done = subprocess.run(command, cwd=bait, env=variables, capture_output=True, text=True, check=False)

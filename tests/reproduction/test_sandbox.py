@@ -13,6 +13,7 @@ import pytest
 from sleepers import sleeping, wait_until_gone
 
 from lensmith.errors import UsageError
+from lensmith.reproduction.guard import own_groups
 from lensmith.reproduction.output import HEAD, TAIL, printable
 from lensmith.reproduction.sandbox import (
     Limits,
@@ -129,8 +130,19 @@ def test_a_program_that_turns_on_its_guard(tmp_path: Path, marked: str, number: 
 
 
 @linux
+def test_a_program_without_a_mark_is_found_in_its_control_group(tmp_path: Path, marked: str) -> None:
+    """It kills its guard and wipes its variables; and no empty group is left behind."""
+    command = f"echo $PPID; (env -i setsid sleep {marked} &); sleep 0.3; kill -9 $PPID"
+    ran = run(command, tmp_path, Limits(20, 2**30))
+    guard = (tmp_path / "output.log").read_text().strip()
+    if any("control group" in words for words in ran.conditions):
+        assert wait_until_gone(marked)
+        assert not any((folder / f"lensmith-{guard}").exists() for folder in own_groups())
+
+
+@linux
 def test_a_program_that_speaks_for_its_guard(tmp_path: Path) -> None:
-    ran = run("for fd in /proc/$PPID/fd/*; do echo nonsense > $fd; done 2>/dev/null", tmp_path)
+    ran = run("sleep 0.3; for fd in /proc/$PPID/fd/*; do echo nonsense > $fd; done 2>/dev/null", tmp_path)
     assert ran.ended.code == 0
 
 

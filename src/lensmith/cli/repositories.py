@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +19,20 @@ if TYPE_CHECKING:
 _LABEL, _COLUMNS = 11, 100
 _MOST = 8
 _ORDER = ("error", "warning", "info")
+_PLANNED = (
+    "cudatoolkit",
+    "import name",
+    "no wheel for new Pythons",
+    "numpy 2",
+    "sklearn",
+    "undeclared",
+    "unpinned torch",
+)
+"""Faults of a reading that every plan answers: what it takes instead, it says itself."""
 
 
 def reading_lines(reading: Reading, repository: str) -> Iterator[str]:
-    """What a repository asks for, claims, and lacks."""
+    """What a repository asks for and claims."""
     from lensmith.reproduction.commands import rank_commands
     from lensmith.reproduction.running import shown_command
 
@@ -32,16 +43,35 @@ def reading_lines(reading: Reading, repository: str) -> Iterator[str]:
     asked += [f"CUDA {reading.cuda}"] if reading.cuda else []
     if asked:
         yield from _row("asks for", ", ".join(asked))
-    yield from _row(
-        "packages", _some([f"{one.original or one.requirement} ({one.place})" for one in reading.wanted])
-    )
+    asked_at: dict[str, list[str]] = {}
+    for one in reading.wanted:
+        asked_at.setdefault(one.original or one.requirement, []).append(one.place)
+    yield from _row("packages", _some([f"{text} ({', '.join(at)})" for text, at in asked_at.items()]))
     if reading.undeclared:
         yield from _row("undeclared", _some(list(reading.undeclared)))
     ranked = rank_commands(reading.commands, reading.root)
-    yield from _list("commands", [shown_command(one) for one in ranked])
-    claims = [f"{one.metric} {one.value:g} ({one.place}): {one.text.strip()[:80]}" for one in reading.claims]
+    commands = [shown_command(one) for one in ranked]
+    yield from _list("commands", commands or ["none is found; --command says it"])
+    claims = [
+        f"{one.metric} {one.value:g} ({one.place}): {textwrap.shorten(one.text, 80, placeholder=' ...')}"
+        for one in reading.claims
+    ]
     yield from _list("claims", claims)
-    yield from fault_lines(reading.faults)
+
+
+def left_lines(faults: Sequence[Fault], plan: Plan, more: str) -> Iterator[str]:
+    """The faults of a reading that a plan leaves to a person; the others are counted, and `more` tells them."""
+    left = [
+        one
+        for one in faults
+        if one.severity != "info" and one.name not in _PLANNED and not (one.unless and plan.has(one.unless))
+    ]
+    yield from fault_lines(left)
+    counts = Counter(one.name for one in faults if one not in left)
+    if counts:
+        names = ", ".join(f"{name} ({count})" if count > 1 else name for name, count in counts.items())
+        yield from _row("noted", f"{names}: for information, or answered by the plan; all in words:")
+        yield f"{'':<{_LABEL}}{printable(more)}"
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -57,15 +87,14 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield from fault_lines(plan.faults)
     for one in plan.alternatives:
         yield from _row("or", f"{one.words} ({one.cost})")
-    by_hand = [one for one in plan.commands if not one.startswith("lensmith ")]
-    yield from ([f"by hand    {by_hand[0]}"] if by_hand else [])
-    yield from (f"{'':<{_LABEL}}{command}" for command in by_hand[1:])
 
 
 def built_lines(python: Path) -> Iterator[str]:
-    """Where an environment lies, and how to use it by hand."""
-    yield from _row("built", str(python.parent.parent))
+    """Where an environment lies, how to use it by hand, and what makes it elsewhere."""
+    place = python.parent.parent
+    yield from _row("built", str(place))
     yield from _row("use it", f"{python}, or: source {python.with_name('activate')}")
+    yield from _row("elsewhere", f"{place.parent / 'README.md'} says how a colleague makes it")
 
 
 def fault_lines(faults: Sequence[Fault]) -> Iterator[str]:

@@ -18,7 +18,14 @@ import typer
 
 from lensmith.cli import show
 from lensmith.cli.progress import follow, in_events
-from lensmith.cli.repositories import built_lines, fault_lines, plan_lines, reading_lines, verdict_lines
+from lensmith.cli.repositories import (
+    built_lines,
+    fault_lines,
+    left_lines,
+    plan_lines,
+    reading_lines,
+    verdict_lines,
+)
 from lensmith.errors import DataError, MachineError
 from lensmith.reproduction.sandbox import Limits
 
@@ -86,10 +93,12 @@ def reproduce_repository(wish: Wish) -> int:
 def _go_on(wish: Wish, reading: Reading, told: dict[str, Any]) -> int:
     _show(wish, reading_lines(reading, wish.repository))
     if wish.to == READ:
+        _show(wish, fault_lines(reading.faults))
         _show(wish, ["", f"next       {wish.again('plan')}"])
         return _stops(reading.faults)
     plan = _plan(wish, reading)
     told["plan"] = plan.as_dict()
+    _show(wish, left_lines(reading.faults, plan, wish.again("read")))
     _show(wish, plan_lines(plan))
     if wish.to == PLAN:
         _show(wish, ["", f"next       {wish.again('build')}"])

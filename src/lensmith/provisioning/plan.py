@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+
 from lensmith.machine.builds import Build
 from lensmith.provisioning.interpreters import Interpreter
 from lensmith.repositories.reading import Fault
@@ -53,6 +55,13 @@ class Plan:
     def runs_foreign_code(self) -> bool:
         """Whether building it runs a build step of somebody's."""
         return self.own or bool(self.to_build)
+
+    def has(self, requirement: str) -> bool:
+        """Whether what it installs, or its Python, meets a requirement such as `numpy<1.24`, `python<3.12`."""
+        wanted = Requirement(requirement)
+        pairs = (line.split(" ")[0].partition("==") for line in self.requirements if self.resolved)
+        versions = {name: version for name, _, version in pairs} | {"python": self.python.version}
+        return wanted.name in versions and wanted.specifier.contains(versions[wanted.name], prereleases=True)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""

@@ -15,7 +15,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from lensmith.repositories.asked import meant_by
 from lensmith.repositories.reading import Fault, Reading, Wanted
+from lensmith.repositories.tables import table
 
 FAMILY = ("torch", "torchvision", "torchaudio")
 """Released together, and installed from one index."""
@@ -120,7 +122,7 @@ class _Sorting:
 
     def guess(self, name: str) -> None:
         """A package that is imported and declared nowhere."""
-        canonical = _renamed(canonicalize_name(name))
+        canonical = canonicalize_name(name)
         if canonical not in self._wishes and canonical not in self._foreign:
             places = self._reading.imports.get(name, ())
             self._wishes[canonical] = Wish(canonical, place=next(iter(places), ""), guessed=True)
@@ -161,11 +163,11 @@ class _Sorting:
             words = f"{name} is part of Python since {standard[name]}; the package breaks newer ones"
             self._fault("standard library", "info", words, "It is left out.", (wanted.place,))
             return
-        renamed = _renamed(name)
+        renamed = meant_by(name)
         if renamed != name:
             words = f"{renamed} in the place of {name}, which is not the package that is meant"
             self._fault("renamed", "info", words, "", (wanted.place,))
-            specifier = "" if renamed == "scikit-learn" else specifier
+            specifier = "" if name in table("known_packages")["strangers"] else specifier
         marker = str(requirement.marker or "")
         wish = Wish(
             renamed, specifier, tuple(sorted(requirement.extras)), marker, wanted.place, wanted.original
@@ -247,11 +249,6 @@ class _Sorting:
 
     def _fault(self, name: str, severity: Any, detail: str, cure: str, places: tuple[str, ...] = ()) -> None:
         self._faults.append(Fault(name, severity, detail, cure, tuple(place for place in places if place)))
-
-
-def _renamed(name: str) -> str:
-    table: dict[str, str] = {row["name"]: row["pypi"] for row in _names()["renamed"]}
-    return table.get(name, name)
 
 
 def _pip_specifier(operator: str | None, version: str | None) -> str:

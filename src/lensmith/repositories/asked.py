@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from lensmith.repositories.parsing import Kind, Parser
 from lensmith.repositories.reading import Channel, Fault, Severity, Wanted
+from lensmith.repositories.tables import table
 from lensmith.repositories.tree import LARGEST, Tree, shown
 
 _MOST_PLACES = 12
@@ -55,16 +56,18 @@ class Asked:
         if one not in self.wanted:
             self.wanted.append(one)
 
-    def fault(self, name: str, severity: Severity, detail: str, cure: str, place: str = "") -> None:
+    def fault(
+        self, name: str, severity: Severity, detail: str, cure: str, place: str = "", unless: str = ""
+    ) -> None:
         """Note a fault; the same one elsewhere adds its place."""
         alike = [each for each, _ in self.faults if each == name]
         if (name, detail) not in self.faults and len(alike) >= _MOST_ALIKE:
-            detail = f"and more of this kind: {name}"
+            detail, unless = f"and more of this kind: {name}", ""
         known = self.faults.get((name, detail))
         places = known.places if known else ()
         if place and place not in places and len(places) < _MOST_PLACES:
             places = (*places, place)
-        self.faults[(name, detail)] = Fault(name, severity, detail, cure, places)
+        self.faults[(name, detail)] = Fault(name, severity, detail, cure, places, unless)
 
 
 def requirement_of(text: str) -> Requirement | None:
@@ -79,6 +82,11 @@ def name_of(wanted: Wanted) -> str:
     """The canonical name of what is asked for, "" for what has none."""
     requirement = requirement_of(wanted.requirement)
     return canonicalize_name(requirement.name) if requirement else ""
+
+
+def meant_by(name: str) -> str:
+    """The package that people mean who ask for a name, in lower case: scikit-learn by sklearn; mostly the same."""
+    return str(table("known_packages")["meant"].get(name, name))
 
 
 def exact_version(requirement: Requirement) -> Version | None:

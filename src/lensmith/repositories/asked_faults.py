@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from lensmith.repositories.asked import Asked, exact_version, name_of, requirement_of
+from lensmith.repositories.asked import Asked, exact_version, meant_by, name_of, requirement_of
 from lensmith.repositories.python_files import Code
 from lensmith.repositories.reading import Severity, Wanted
 from lensmith.repositories.tables import table
@@ -29,7 +29,7 @@ def tell_asked(asked: Asked, code: Code) -> None:
 
 def undeclared(asked: Asked, code: Code) -> tuple[str, ...]:
     """Distributions that the code cannot do without and that nothing asks for."""
-    known = {name_of(one) for one in asked.wanted}
+    known = {name for one in asked.wanted for name in (name_of(one), meant_by(name_of(one)))}
     families = table("known_packages")["alike"]
     return tuple(
         name
@@ -44,29 +44,15 @@ def _tell_name(asked: Asked, one: Wanted, requirement: Requirement) -> None:
     name, placeholders = requirement.name.lower(), table("known_packages")["placeholders"]
     if one.channel == "conda" or requirement.url:
         return
-    if name in table("known_packages")["import_names"]:
-        right = _real_name(name)
-        said = (
-            f'pip ends with "{placeholders[name]}"'
-            if name in placeholders
-            else "the index has no such package, or a stranger's"
-        )
-        words = f"`{requirement.name}` is the name of the import: {said}; the package is {right}"
-        asked.fault(
-            name if name == "sklearn" else "import name",
-            "error",
-            words,
-            f"Write {right}; the plan does.",
-            one.place,
-        )
-    elif name == "pytorch":
-        words = f'`pytorch` on the index is a placeholder that fails on purpose ("{placeholders[name]}")'
-        asked.fault("import name", "error", words, "Write torch; the plan does.", one.place)
-
-
-def _real_name(name: str) -> str:
-    named: dict[str, str] = table("import_names")["names"]
-    return next(real for module, real in named.items() if module.lower() == name)
+    right = meant_by(name)
+    if right == name:
+        return
+    said = "the index has no such package, or a stranger's"
+    if name in placeholders:
+        said = f'pip ends with "{placeholders[name]}"'
+    words = f"`{requirement.name}` is not what the package is called: {said}; it is {right}"
+    kind = name if name == "sklearn" else "import name"
+    asked.fault(kind, "error", words, f"Write {right}; the plan does.", one.place)
 
 
 def _tell_wheels(asked: Asked, one: Wanted, requirement: Requirement) -> None:

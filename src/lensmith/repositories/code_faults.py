@@ -105,7 +105,7 @@ def _tell_removed(asked: Asked, name: str, code: Code) -> None:
     severity: Severity = "info" if pinned else "error"
     name = "Python 2 module" if release == "3.0" and package == "python" else f"removed from {package}"
     for place in code.removed[row["name"]]:
-        asked.fault(name, severity, words, cure, place)
+        asked.fault(name, severity, words, cure, place, f"{package}<{release}")
 
 
 def _short(name: str) -> str:

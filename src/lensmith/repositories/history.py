@@ -165,6 +165,8 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _small(path: Path) -> bytes:
+    if not _is_file(path):  # a pipe would never end
+        raise OSError("it is no ordinary file")
     with path.open("rb") as file:
         return file.read(_MOST)
 

@@ -14,13 +14,15 @@ Channel = Literal["pip", "conda"]
 @dataclass(frozen=True)
 class Fault:
     """What goes wrong on a new machine, or may. detail: what is found and what happens; cure: what to do; places:
-    `train.py:12`, a few of them where there are many."""
+    `train.py:12`, a few of them where there are many; unless: what makes it none where it is installed, such as
+    `numpy<1.24`."""
 
     name: str
     severity: Severity
     detail: str
     cure: str = ""
     places: tuple[str, ...] = ()
+    unless: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""

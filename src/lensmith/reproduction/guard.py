@@ -35,6 +35,8 @@ _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 1
 """netdevice(7)"""
 _GRACE = 3.0
 """Seconds between the request to end and the end."""
+_CAGE = "lensmith-"
+"""What a control group is called, before the number of its guard."""
 _LINUX = sys.platform == "linux"
 
 
@@ -176,8 +178,8 @@ def proportional(pid: int) -> int:
 
 def make_cage(limit: int) -> Path | None:
     """A control group with a limit on memory, with this process in it; None where none may be made."""
-    for folder in _own_groups():
-        cage = folder / f"lensmith-{os.getpid()}"
+    for folder in own_groups():
+        cage = folder / f"{_CAGE}{os.getpid()}"
         with contextlib.suppress(OSError):
             cage.mkdir()
             try:
@@ -212,7 +214,19 @@ def remove_cage(cage: Path) -> None:
         time.sleep(0.02)
 
 
-def _own_groups() -> list[Path]:
+def clear_cage(guard: int) -> list[int]:
+    """The processes still in the control group of a guard that is gone; once there is none, the group is removed."""
+    left: list[int] = []
+    for folder in own_groups() if _LINUX else ():
+        cage = folder / f"{_CAGE}{guard}"
+        with contextlib.suppress(OSError, ValueError):
+            left += [int(pid) for pid in (cage / "cgroup.procs").read_text(encoding="ascii").split()]
+            if not left:
+                cage.rmdir()
+    return left
+
+
+def own_groups() -> list[Path]:
     """Where a control group might be made: in this process's own, or beside it."""
     found, root = [], Path("/sys/fs/cgroup")
     with contextlib.suppress(OSError):

@@ -22,6 +22,7 @@ from typing import Any
 from lensmith.errors import UsageError
 from lensmith.machine.limits import memory as most_memory
 from lensmith.reproduction.figures import Figure, FigureReader
+from lensmith.reproduction.guard import clear_cage
 from lensmith.reproduction.output import Log, Output
 from lensmith.reproduction.verdict import Ended, shown_time
 from lensmith.runs.fields import seconds_of
@@ -208,7 +209,7 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> None:
         process.kill()
         process.wait()
     until = time.monotonic() + 2
-    while (left := _marked(mark)) and time.monotonic() < until:
+    while (left := {*_marked(mark), *clear_cage(process.pid)}) and time.monotonic() < until:
         for pid in left:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
