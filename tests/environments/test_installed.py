@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lensmith.environments.installed import installed_tree, read_package
+from lensmith.environments.installed import FROM_A_FILE, installed_tree, read_package
+from lensmith.environments.recorded import record_packages, recorded_packages
 
 
 @pytest.fixture
@@ -108,3 +109,47 @@ def test_the_index_of_a_torch_is_in_its_version(site: Path) -> None:
     package, other = read_package("torchaudio"), read_package("other-1")
     assert package is not None and package.local == "cu128"
     assert other is not None and other.local == ""
+
+
+def test_what_is_behind_a_licence_of_many_paragraphs_is_needed_too(site: Path) -> None:
+    add(site, "top-4", needs=("low-4",))
+    add(site, "low-4")
+    metadata = site / "top_4-1.0.dist-info/METADATA"
+    licence = "Version: 1.0\nLicense: All of it\n        \n        and more\n"
+    metadata.write_text(metadata.read_text().replace("Version: 1.0\n", licence))
+    assert [one.name for one in installed_tree(["top-4"])] == ["low-4", "top-4"]
+
+
+def test_an_installation_that_was_interrupted_is_none(site: Path) -> None:
+    add(site, "top-5")
+    (site / "top_5-1.0.dist-info/METADATA").write_text("")
+    assert read_package("top-5") is None
+
+
+def test_extras_among_other_conditions(site: Path) -> None:
+    always, never = "python_version >= '3.0'", "python_version < '3.0'"
+    needs = (
+        f"one-6 ; ({never} or {always}) and extra == 'Some_Part'",
+        f"two-6 ; {always} or extra == 'other'",
+        f"three-6 ; ({always} or {never}) and extra == 'other'",
+    )
+    add(site, "top-6", needs=needs)
+    for name in ("one-6", "two-6", "three-6"):
+        add(site, name)
+    assert [one.name for one in installed_tree(["top-6[some-part]"])] == ["one-6", "top-6", "two-6"]
+
+
+def test_what_a_run_writes_down_is_read_as_it_was(site: Path) -> None:
+    add(site, "top-7", needs=("from-git", "from-folder", "from-file"))
+    git = {"url": "https://me:secret@git.org/one", "vcs_info": {"vcs": "git", "commit_id": "abc"}}
+    add(site, "from-git", origin=git)
+    add(site, "from-folder", origin={"url": "file:///home/me/one", "dir_info": {}})
+    add(site, "from-file", origin={"url": "file:///w/one-1.0.whl", "archive_info": {}})
+    written = record_packages(["top-7"])
+    assert "secret" not in written["from-git"]
+    assert {"numpy", "typer"} < written.keys()
+    read = recorded_packages({"packages": json.loads(json.dumps(written))})
+    assert read["top-7"].line == "top-7==1.0"
+    assert read["from-git"].obstacle == "it came from from-git @ git+https://git.org/one@abc"
+    assert read["from-folder"].obstacle == "it was installed from a folder of this machine"
+    assert (read["from-file"].obstacle, read["from-file"].doubt) == ("", FROM_A_FILE)

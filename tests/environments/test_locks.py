@@ -14,7 +14,7 @@ import pytest
 import yaml
 from runs_by_hand import facts_of
 
-from lensmith.environments.installed import Package
+from lensmith.environments.installed import FROM_A_FILE, Package
 from lensmith.environments.locks import export_environment
 from lensmith.environments.used import Used, read_used
 from lensmith.errors import MachineError, ModelFileError
@@ -31,8 +31,11 @@ SMALL = (
 )
 
 
-def a_run(folder: Path, versions: Any, python: str = platform.python_version()) -> RunDirectory:
+def a_run(
+    folder: Path, versions: Any, python: str = platform.python_version(), packages: Any = None
+) -> RunDirectory:
     facts = facts_of(["a", "b"]) | {"versions": versions, "machine": {"python": python}}
+    facts |= {} if packages is None else {"packages": packages}
     run = RunDirectory(folder)
     folder.mkdir(parents=True, exist_ok=True)
     run.write_facts(facts)
@@ -61,14 +64,44 @@ def test_where_it_is_another_only_what_the_run_names_is(tmp_path: Path) -> None:
     ]
 
 
+def test_what_the_run_wrote_down_is_told_whole_wherever_it_is_read(tmp_path: Path) -> None:
+    written = {
+        "numpy": "1.26.4",
+        "mine": "1.0, it was installed from a folder of this machine",
+        "theirs": f"2.0, {FROM_A_FILE}",
+        "zipp": "3.1.0",
+    }
+    used = read_used(a_run(tmp_path / "run", {"numpy": "1.26.4"}, "3.12.1", written))
+    assert used.is_whole
+    assert [one.line for one in used.loadable] == ["numpy==1.26.4", "theirs==2.0", "zipp==3.1.0"]
+    assert used.notes[1:] == (
+        "mine 1.0 is left out: it was installed from a folder of this machine.",
+        f"theirs 2.0: {FROM_A_FILE}.",
+    )
+
+
+def test_what_came_into_the_environment_after_the_run_is_left_out(tmp_path: Path) -> None:
+    versions = {"numpy": version("numpy")}
+    used = read_used(a_run(tmp_path / "run", versions, packages=versions | {"pillow": version("pillow")}))
+    assert [one.name for one in used.packages] == ["numpy", "pillow"]
+    changed = a_run(tmp_path / "other", versions, packages=versions | {"pillow": "1.0"})
+    assert "pillow==1.0" in [one.line for one in read_used(changed).loadable]
+
+
+@pytest.mark.parametrize("packages", [[], "torch", {}, {str(n): "1" for n in range(2001)}])
+def test_packages_of_a_run_that_are_none(packages: Any, tmp_path: Path) -> None:
+    assert not read_used(a_run(tmp_path / "run", {"numpy": "1.26.4"}, packages=packages)).is_whole
+
+
 @pytest.mark.parametrize("versions", [None, {}, "torch", ["torch"]])
 def test_a_run_that_names_no_versions(versions: Any, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="names no versions"):
         read_used(a_run(tmp_path / "run", versions))
 
 
-def test_what_somebody_wrote_into_a_run_adds_no_line(tmp_path: Path) -> None:
-    versions = {
+@pytest.mark.parametrize("part", ["versions", "packages"])
+def test_what_somebody_wrote_into_a_run_adds_no_line(part: str, tmp_path: Path) -> None:
+    written = {
         "numpy": "1.0\n--index-url http://evil",
         "six\n--index-url http://evil": "1.0",
         "-e .": "1.0",
@@ -77,7 +110,8 @@ def test_what_somebody_wrote_into_a_run_adds_no_line(tmp_path: Path) -> None:
         "\x1b[2J": "\x1b[2J",
         "typer": "0.1",
     }
-    used = read_used(a_run(tmp_path / "run", versions))
+    versions, packages = (written, None) if part == "versions" else ({"typer": "0.1"}, written)
+    used = read_used(a_run(tmp_path / "run", versions, packages=packages))
     text = export_environment(used, "requirements", hashed=False).text
     assert [line for line in text.splitlines() if not line.startswith("#")] == ["typer==0.1"]
     assert "\x1b" not in text

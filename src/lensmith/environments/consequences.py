@@ -15,7 +15,8 @@ from typing import Any, Literal
 from packaging.version import InvalidVersion, Version
 
 from lensmith.environments.installed import read_package
-from lensmith.environments.used import plain, used_facts
+from lensmith.environments.recorded import plain
+from lensmith.environments.used import used_facts
 from lensmith.machine.builds import security_floor
 from lensmith.machine.facts import Machine
 from lensmith.runs.directory import RunDirectory

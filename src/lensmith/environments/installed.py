@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections import defaultdict
@@ -13,8 +14,13 @@ from urllib.parse import urlsplit, urlunsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from lensmith.machine.installed import headers
+
 # More ways than this to come by a package are as good as always.
 _MOST_WAYS = 4
+FROM_A_FILE = "it was installed from a file, and the index may hold another of this version"
+_BRACKETED = re.compile(r"\([^()]*\)")
+_EXTRA = re.compile(r"\bextra\s*==\s*['\"]([^'\"]+)")
 
 
 @dataclass(frozen=True)
@@ -52,43 +58,71 @@ def installed_tree(roots: Iterable[str]) -> list[Package]:
 
     An extra counts as far as its packages are there. Source of direct_url.json: PEP 610.
     """
+    find = functools.cache(_find)
+    needs = functools.cache(lambda name, extra: tuple(_needs(find(name), extra)))
     ways: dict[str, set[str]] = defaultdict(set)
     seen: set[tuple[str, str, str]] = set()
     waiting = [(Requirement(root), "") for root in roots]
     while waiting:
         wanted, way = waiting.pop()
         name = canonicalize_name(wanted.name)
-        found = _find(name)
-        if found is None:
+        if find(name) is None:
             continue
         ways[name].add(way)
         for extra in ("", *wanted.extras):
             if (name, extra, way) not in seen:
                 seen.add((name, extra, way))
-                waiting += [(need, _and(way, _condition(need))) for need in _needs(found, extra)]
-    return [_package(name, ways[name]) for name in sorted(ways)]
+                waiting += [(need, _and(way, _condition(need))) for need in needs(name, extra)]
+    return [_package(found, ways[name]) for name in sorted(ways) if (found := find(name))]
 
 
 def read_package(name: str) -> Package | None:
     """An installed package by itself; None where it is not there."""
-    return _package(canonicalize_name(name), {""}) if _find(name) else None
+    found = _find(canonicalize_name(name))
+    return _package(found, {""}) if found else None
 
 
-def _find(name: str) -> Distribution | None:
+@dataclass(frozen=True)
+class _Found:
+    """What a distribution says of itself, read once and without its long description."""
+
+    name: str
+    version: str
+    needs: tuple[str, ...]
+    distribution: Distribution
+
+
+def _find(name: str) -> _Found | None:
     try:
-        return distribution(name)
+        found = distribution(name)
     except (PackageNotFoundError, ValueError):  # a name of nothing is a ValueError
         return None
+    wheel = found.read_text("METADATA")
+    told = headers(wheel or found.read_text("PKG-INFO") or "")
+    version = re.search(r"^Version:[ \t]*(.+)$", told, re.MULTILINE)
+    if version is None:  # what an interrupted installation left
+        return None
+    needs = re.findall(r"^Requires-Dist:[ \t]*(.+)$", told, re.MULTILINE) if wheel else found.requires or ()
+    return _Found(name, version[1].strip(), tuple(needs), found)
 
 
-def _needs(found: Distribution, extra: str) -> Iterator[Requirement]:
-    for line in found.requires or ():
+def _needs(found: _Found | None, extra: str) -> Iterator[Requirement]:
+    for line in found.needs if found else ():
+        if _is_of_others(line, extra):
+            continue
         try:
             need = Requirement(line)
         except InvalidRequirement:
             continue
         if need.marker is None or need.marker.evaluate({"extra": extra}):
             yield need
+
+
+def _is_of_others(line: str, extra: str) -> bool:
+    """Whether it is of other extras alone, as most lines are: parsing them all takes longer than anything here."""
+    named = {canonicalize_name(one) for one in _EXTRA.findall(line)}
+    has_other_ways = " or " in _BRACKETED.sub("", line)
+    return bool(named) and not has_other_ways and canonicalize_name(extra) not in named
 
 
 def _condition(need: Requirement) -> str:
@@ -107,12 +141,11 @@ def _bracketed(words: str) -> str:
     return f"({words})" if " or " in words else words
 
 
-def _package(name: str, ways: set[str]) -> Package:
-    found = distribution(name)
+def _package(found: _Found, ways: set[str]) -> Package:
     always = "" in ways or len(ways) > _MOST_WAYS
     marker = "" if always else " or ".join(sorted(_bracketed_and(way) for way in ways))
-    reference, obstacle, doubt = _origin(name, found)
-    return Package(name, found.version, marker, reference, obstacle, doubt)
+    reference, obstacle, doubt = _origin(found.name, found.distribution)
+    return Package(found.name, found.version, marker, reference, obstacle, doubt)
 
 
 def _bracketed_and(words: str) -> str:
@@ -130,7 +163,7 @@ def _origin(name: str, found: Distribution) -> tuple[str, str, str]:
         return "", "", ""
     if url.startswith("file:"):
         if "dir_info" not in told:
-            return "", "", "it was installed from a file, and the index may hold another of this version"
+            return "", "", FROM_A_FILE
         is_editable = bool((told["dir_info"] or {}).get("editable"))
         return (
             "",

@@ -7,17 +7,20 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
-
 from lensmith.environments.installed import Package, installed_tree, read_package
+from lensmith.environments.recorded import (
+    OWN,
+    ROOTS,
+    as_recorded,
+    is_plain_version,
+    plain,
+    recorded_packages,
+)
 from lensmith.errors import ModelFileError
 from lensmith.machine.builds import TORCH_INDEX
 from lensmith.runs.directory import RunDirectory
 
-OWN = "lensmith"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_ROOTS = ("lensmith[train,serve,explain]",)
 
 
 @dataclass(frozen=True)
@@ -49,26 +52,32 @@ class Used:
 def read_used(run: RunDirectory | None) -> Used:
     """What a run used; of None what is installed here.
 
-    Where what the run names is what is installed, all that it needs is told too; else only what it names.
-    Errors: ModelFileError for a run whose facts name no versions.
+    Where this environment is still the run's, it is told with the systems that need each package; else as the
+    run wrote it down. Errors: ModelFileError for a run whose facts name no versions.
     """
     if run is None:
-        roots = (*_ROOTS, *(name for name in ("torch", "torchvision", "torchaudio") if read_package(name)))
-        return _whole(OWN, roots, "")
+        roots = (*ROOTS, *(name for name in ("torch", "torchvision", "torchaudio") if read_package(name)))
+        return _whole(OWN, installed_tree(roots), "")
     versions, machine, started = used_facts(run)
+    recorded = recorded_packages(run.facts())
     python = str(machine.get("python", ""))
     day = _DAY.match(started)
     name, until = _plain(run.path.resolve().name), day.group() if day else ""
-    if not _is_version(python):
+    if not is_plain_version(python):
         raise ModelFileError(f"{run.facts_file}: {plain(python)!r} is no version of Python")
-    changed = _changed(versions, python)
+    changed = _changed(versions | {name: one.version for name, one in recorded.items()}, python)
     if not changed:
-        return _whole(name, (*_ROOTS, *versions), until)
-    named = tuple(_as_named(one, version) for one, version in versions.items())
-    note = (
-        f"This environment is another one ({', '.join(changed[:3])}), so only what the run names is written."
+        tree = installed_tree((*ROOTS, *versions))
+        return _whole(name, [one for one in tree if one.name in recorded or not recorded], until)
+    named = tuple(recorded.values() or (as_recorded(one, version) for one, version in versions.items()))
+    note = f"This environment is another one ({', '.join(changed[:3])}), so "
+    note += (
+        f"it is told as the run wrote it down on {plain(machine.get('platform', 'its system'))}, with what only"
+        " such a system needs."
+        if recorded
+        else "only what the run names is written."
     )
-    return Used(name, python, until, named, False, (note, *_obstacles(named)))
+    return Used(name, python, until, named, bool(recorded), (note, *_obstacles(named)))
 
 
 def used_facts(run: RunDirectory) -> tuple[dict[str, str], dict[str, Any], str]:
@@ -84,13 +93,8 @@ def used_facts(run: RunDirectory) -> tuple[dict[str, str], dict[str, Any], str]:
     return {name: str(version) for name, version in versions.items()}, machine, str(facts.get("started", ""))
 
 
-def plain(value: object) -> str:
-    """What a file of somebody says, in one short line that moves no cursor."""
-    return "".join(one if one.isprintable() else "?" for one in str(value))[:200]
-
-
-def _whole(name: str, roots: tuple[str, ...], day: str) -> Used:
-    packages = tuple(installed_tree(roots))
+def _whole(name: str, tree: list[Package], day: str) -> Used:
+    packages = tuple(tree)
     return Used(name, platform.python_version(), day, packages, True, _obstacles(packages))
 
 
@@ -110,24 +114,6 @@ def _changed(versions: dict[str, str], python: str) -> list[str]:
             )
     own = platform.python_version()
     return found if python == own else [f"Python {python} there, {own} here", *found]
-
-
-def _as_named(name: str, version: str) -> Package:
-    """A package of a run's facts, which anybody may have written: a file of pins is no place for other lines.
-
-    Whether lensmith is on an index is told by how it came here.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or not _is_version(version):
-        return Package(plain(name), plain(version), obstacle="that is no name with a version")
-    own = read_package(name) if name == OWN else None
-    return Package(canonicalize_name(name), version, obstacle=own.obstacle if own else "")
-
-
-def _is_version(text: str) -> bool:
-    try:
-        return bool(Version(text)) and text == text.strip()
-    except InvalidVersion:
-        return False
 
 
 def _plain(name: str) -> str:

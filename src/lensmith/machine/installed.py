@@ -64,7 +64,8 @@ def _read(source: Source, folder: str, file: str) -> Package | None:
 
 def headers(metadata: str) -> str:
     """Of METADATA, name, version and what it needs; the long description is left out."""
-    head = re.split(r"\r?\n[ \t]*\r?\n", metadata, maxsplit=1)[0]
+    # A line of spaces alone goes on with a field before it, such as a licence of many paragraphs.
+    head = re.split(r"\r?\n\r?\n", metadata, maxsplit=1)[0]
     return "\n".join(
         re.findall(r"^(?:Metadata-Version|Name|Version|Requires-Dist|Provides-Extra):.*$", head, re.MULTILINE)
     )

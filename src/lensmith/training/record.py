@@ -12,6 +12,7 @@ from typing import Any
 
 from lensmith.bundle.measure import Measurement
 from lensmith.data.dataset import ImageDataset, Skipped
+from lensmith.environments.recorded import record_packages
 from lensmith.machine.arithmetic import arithmetic
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.repetition import named_files
@@ -27,10 +28,12 @@ def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
     """`facts.json` as it is before the first step."""
     data, roles, choice = prepared.data, prepared.roles, prepared.choice
     skipped = (*data.skipped, *unreadable(prepared))
+    versions = _versions()
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
-        "versions": _versions(),
+        "versions": versions,
+        "packages": record_packages(versions),
         "machine": {
             "platform": platform.platform(),
             "python": platform.python_version(),
