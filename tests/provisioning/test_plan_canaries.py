@@ -101,7 +101,9 @@ def test_a_wheel_is_not_started_by_a_plan(index: PackageIndex, sang: Path) -> No
     assert not sang.exists()
 
 
-def test_nobody_else_is_asked_for_packages(index: PackageIndex) -> None:
+def test_nobody_else_is_asked_for_packages_unless_the_user_says_so(
+    index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index.add_wheel("thing", "1.0")
     with served_index() as stranger:
         stranger.add_wheel("thing", "9.9")
@@ -113,7 +115,8 @@ def test_nobody_else_is_asked_for_packages(index: PackageIndex) -> None:
         )
         plan = planned(reading("thing", *lines, indexes=(url,)))
         assert stranger.asked == []
-        allowed = planned(reading("thing", indexes=(url,)), allow_indexes=[url])
+        monkeypatch.setenv("UV_INDEX", url)
+        allowed = planned(reading("thing", indexes=(url,)))
         assert "thing" in stranger.asked
     assert plan.requirements[0].startswith("thing==1.0 ")
     assert allowed.requirements[0].startswith("thing==9.9 ")

@@ -146,9 +146,7 @@ def _make_venv(plan: Plan, place: Path) -> Answer:
 
 def _indexes(plan: Plan) -> list[str]:
     """Where packages may come from; which file each is, its hash decides."""
-    places = [*([plan.index] if plan.index else []), *plan.indexes]
-    words = [word for index in places for word in ("--index", index)]
-    return [*words, "--index-strategy", "unsafe-best-match"] if places else []
+    return ["--index", plan.index, "--index-strategy", "unsafe-best-match"] if plan.index else []
 
 
 def _pip_install(environment: Path, words: list[str], seconds: float) -> Answer:

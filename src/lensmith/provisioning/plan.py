@@ -43,7 +43,6 @@ class Plan:
     own: bool = False
     before: date | None = None
     index: str = ""
-    indexes: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
     device: str = ""
     resolved: bool = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -63,14 +62,13 @@ def plan_reproduction(
     *,
     python: str | None = None,
     before: date | None = None,
-    allow_indexes: Iterable[str] = (),
 ) -> Plan:
     """Plan an environment for a repository, as of `before` (else its commit's day), without installing or running any
-    of it. python: the version to take; allow_indexes: addresses of foreign package indexes that may be asked.
+    of it. python: the version to take.
 
     Without uv, or where the package index does not answer, the plan says so and holds the requirements as asked for.
     """
-    wishes = sort_wishes(reading, allow_indexes)
+    wishes = sort_wishes(reading)
     day = before or reading.date
     pythons, faults = _pythons(reading, python, day or date.today())
     faults = [*wishes.faults, *faults, *_own_package(reading)]
@@ -154,7 +152,6 @@ def _question(wishes: Wishes, pairing: Pairing, python: Interpreter) -> Question
         pairing.day,
         limits=("setuptools<82",),
         torch_index=pairing.index,
-        indexes=wishes.indexes,
     )
 
 
@@ -175,7 +172,6 @@ def _plan(reading: Reading, machine: Machine, wishes: Wishes, trial: _Trial, fau
         own=bool(_own_package(reading)),
         before=pairing.day,
         index=pairing.index,
-        indexes=wishes.indexes,
         distributions=tuple(sorted(reading.imports)),
         device=" and ".join(dict.fromkeys(gpu.name for gpu in gpus)),
         resolved=settled.resolution is not None,

@@ -37,7 +37,6 @@ class Question:
     left_out: frozenset[str] = frozenset()
     limits: tuple[str, ...] = ()
     torch_index: str = ""
-    indexes: tuple[str, ...] = ()
 
     def without(self, wish: Wish) -> Question:
         """The same, not asking for this."""
@@ -89,8 +88,6 @@ def resolve(question: Question, *, alone: bool = False) -> Resolution | Trouble:
         exempt = {*question.exempt, *(FAMILY if question.torch_index else ())}
         for name in sorted(exempt):
             words += ["--exclude-newer-package", f"{name}=false"]
-    for index in question.indexes:
-        words += ["--index", index]
     return _read(run_uv(words, seconds=_LIMIT, files=_files(question)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
@@ -65,13 +64,12 @@ class Wish:
 @dataclass(frozen=True)
 class Wishes:
     """What was asked for, sorted. packages: for the resolver; foreign: what only a build step can bring, as pip
-    takes it; indexes: extra ones that were allowed; wants_cpu: the places that ask for a CPU build; cuda: what
+    takes it; wants_cpu: the places that ask for a CPU build; cuda: what
     CUDA was asked for by name.
     """
 
     packages: tuple[Wish, ...] = ()
     foreign: tuple[str, ...] = ()
-    indexes: tuple[str, ...] = ()
     wants_cpu: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
 
@@ -83,14 +81,14 @@ def _names() -> dict[str, Any]:
     return table
 
 
-def sort_wishes(reading: Reading, allowed_indexes: Iterable[str] = ()) -> Wishes:
+def sort_wishes(reading: Reading) -> Wishes:
     """The wishes of a repository; what cannot be given to a resolver is named as a fault and left out."""
     sorting = _Sorting(reading)
     for wanted in reading.wanted:
         sorting.take(wanted)
     for name in reading.undeclared:
         sorting.guess(name)
-    sorting.take_indexes(set(allowed_indexes))
+    sorting.take_indexes()
     return sorting.result()
 
 
@@ -100,7 +98,6 @@ class _Sorting:
         self._imported = {canonicalize_name(name) for name in reading.imports}
         self._wishes: dict[str, Wish] = {}
         self._foreign: dict[str, str] = {}
-        self._indexes: list[str] = []
         self._cpu: list[str] = []
         self._left_out: list[str] = []
         self._faults: list[Fault] = []
@@ -127,18 +124,16 @@ class _Sorting:
             places = self._reading.imports.get(name, ())
             self._wishes[canonical] = Wish(canonical, place=next(iter(places), ""), guessed=True)
 
-    def take_indexes(self, allowed: set[str]) -> None:
-        """The extra indexes: those of PyTorch and PyPI are known, any other has to be allowed."""
+    def take_indexes(self) -> None:
+        """The extra indexes: those of PyTorch and PyPI are known, any other is left to the user."""
         for url in self._reading.indexes:
             host = (urlsplit(url).hostname or "").lower()
             if host in _KNOWN_HOSTS and urlsplit(url).scheme == "https":
                 if host == "download.pytorch.org" and urlsplit(url).path.rstrip("/").endswith("/cpu"):
                     self._cpu.append(url)
-            elif url in allowed:
-                self._indexes.append(url)
             else:
                 words = f"asks for packages from {url}, which is neither PyPI nor PyTorch's index"
-                cure = "It is left out: whoever owns that address decides what is installed. Allow it by its address."
+                cure = "It is left out: whoever owns it decides what is installed. Set UV_INDEX to it where you trust it."
                 self._fault("foreign index", "warning", words, cure)
 
     def result(self) -> Wishes:
@@ -154,7 +149,7 @@ class _Sorting:
             cure = "A guess by name, in the versions of the time."
             self._fault("added", "info", words, cure, tuple(wish.place for wish in guessed[:5]))
         packages, foreign = tuple(self._wishes.values()), tuple(self._foreign.values())
-        return Wishes(packages, foreign, tuple(self._indexes), tuple(self._cpu), tuple(self._faults))
+        return Wishes(packages, foreign, tuple(self._cpu), tuple(self._faults))
 
     def _take_named(self, requirement: Requirement, wanted: Wanted) -> None:
         name, specifier = canonicalize_name(requirement.name), str(requirement.specifier)
