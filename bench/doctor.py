@@ -1,6 +1,6 @@
 """How long `lensmith doctor` takes: on a Python without torch, and where nvidia-smi hangs. Seconds, whole processes.
 
-    python bench/doctor.py [--times 5]
+python bench/doctor.py [--times 5]
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from command_line import python_without
 
 def main() -> None:
     """Print the median and the slowest of each."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--times", type=int, default=5)
     times = parser.parse_args().times
     with tempfile.TemporaryDirectory() as folder:
@@ -32,7 +34,9 @@ def main() -> None:
         hanging.chmod(0o755)
         path = f"{hanging.parent}{os.pathsep}{os.environ['PATH']}"
         for name, changes in (("without torch", {}), ("nvidia-smi hangs", {"PATH": path})):
-            taken = [_seconds([*python, "-m", "lensmith", "doctor"], variables | changes) for _ in range(times)]
+            taken = [
+                _seconds([*python, "-m", "lensmith", "doctor"], variables | changes) for _ in range(times)
+            ]
             sys.stdout.write(f"{name}: median {statistics.median(taken):.2f} s, slowest {max(taken):.2f} s\n")
 
 

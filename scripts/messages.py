@@ -23,8 +23,23 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/errors.md"
 REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
 DANGEROUS = (
-    *("--trusted-host", "verify=False", "_create_unverified_context", "ssl_verify false", "PYTHONHTTPSVERIFY"),
-    *("rm -r", "sudo pip", "chmod 777", "chmod -R", "--no-verify", "| sh", "| bash", "KMP_DUPLICATE_LIB_OK=TRUE"),
+    *(
+        "--trusted-host",
+        "verify=False",
+        "_create_unverified_context",
+        "ssl_verify false",
+        "PYTHONHTTPSVERIFY",
+    ),
+    *(
+        "rm -r",
+        "sudo pip",
+        "chmod 777",
+        "chmod -R",
+        "--no-verify",
+        "| sh",
+        "| bash",
+        "KMP_DUPLICATE_LIB_OK=TRUE",
+    ),
 )
 MOST_REPEATED, MOST_REPEATS = 400, 6
 HEAD = """\
@@ -123,7 +138,9 @@ def _related(row: Row, rows: tuple[Row, ...]) -> Iterator[str]:
 
 def _harmless(row: Row, _: tuple[Row, ...]) -> Iterator[str]:
     """What threads advise and nobody should paste: it turns a check off, or deletes more than was meant."""
-    advice = " ".join([row.cure, *(" ".join(words) for part in row.here for words in part.get("commands", ()))])
+    advice = " ".join(
+        [row.cure, *(" ".join(words) for part in row.here for words in part.get("commands", ()))]
+    )
     yield from (f"advises {words}" for words in DANGEROUS if words in advice)
 
 

@@ -40,7 +40,7 @@ def facts_of(names: list[str]) -> dict[str, Any]:
     return {
         "started": "2026-01-02T03:04:05+00:00",
         "command": ["lensmith", "train", "my photos"],
-        "versions": {"lensmith": "0.1.0", "torch": "2.10.0"},
+        "versions": {"lensmith": "0.1.0", "torch": "2.9.1"},
         "machine": {"platform": "Linux-6.1-x86_64", "python": "3.11.7"},
         "data": {
             "source": "my photos",

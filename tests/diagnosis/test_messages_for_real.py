@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 import yaml
 from machines import READY
+from packaging.version import Version
 
 from lensmith.diagnosis.messages import Row, explain_message, read_messages
 
@@ -240,6 +241,8 @@ def place(file: str) -> Path:
     ("row", "found"), WITH_WORDS, ids=[f"{row.name}-{number}" for number, (row, _) in enumerate(WITH_WORDS)]
 )
 def test_the_library_still_says_so(row: Row, found: dict[str, str]) -> None:
+    if found["file"].startswith("torch/") and Version(torch.__version__) < Version("2.11"):
+        pytest.skip("the table holds the words of torch 2.11 and later")
     file = place(found["file"])
     if not file.exists() and file.suffix == ".so":
         pytest.skip(f"no {file.name} in this build")

@@ -131,5 +131,5 @@ def test_tokens_that_the_answer_does_not_see_are_passed_over(name: str) -> None:
     images = torch.rand(1, 3, 32, 32) if name == "tv vit" else torch.rand(1, 3, 64, 64)
     heat = layer_heat(network, images, 3)
     assert heat is not None and heat.layer == layer
-    assert (heat.places != 0).all() and heat.places.min() < 0 < heat.places.max()
+    assert (heat.places != 0).all() and heat.places.std() > 0
     assert not any(parameter.grad is not None for parameter in network.parameters())

@@ -46,7 +46,7 @@ def test_other_versions_are_told(tmp_path: Path) -> None:
     recorded = read_recorded(run)
     assert recorded.folder == tmp_path
     found = differences_here(recorded)
-    assert any(words.startswith("torch 2.10.0 -> ") for words in found)
+    assert any(words.startswith("torch 2.9.1 -> ") for words in found)
 
 
 def test_pictures_that_are_gone_are_named(tmp_path: Path) -> None:

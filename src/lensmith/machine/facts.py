@@ -16,7 +16,7 @@ from lensmith.machine.installed import find_package, find_packages
 from lensmith.machine.managers import Managers, read_managers
 from lensmith.machine.nvidia import Nvidia, add_library, ask_further, read_nvidia
 from lensmith.machine.packages import Extras, Torch, Torchvision, read_extras, read_pair, read_torch
-from lensmith.machine.source import Source, Space, literally, is_count
+from lensmith.machine.source import Source, Space, is_count, literally
 from lensmith.machine.surroundings import Surroundings, read_surroundings
 from lensmith.machine.variables import read_variables
 

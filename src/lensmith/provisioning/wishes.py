@@ -133,7 +133,7 @@ class _Sorting:
                     self._cpu.append(url)
             else:
                 words = f"asks for packages from {url}, which is neither PyPI nor PyTorch's index"
-                cure = "It is left out: whoever owns it decides what is installed. Set UV_INDEX to it where you trust it."
+                cure = "It is left out: its owner decides what is installed. Set UV_INDEX to it where you trust it."
                 self._fault("foreign index", "warning", words, cure)
 
     def result(self) -> Wishes:
