@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from machines import script
 
+from lensmith.diagnosis.doctor import diagnose
 from lensmith.errors import UsageError
 from lensmith.machine import probes
 from lensmith.machine.capture import live, parse_capture
@@ -170,3 +171,19 @@ def test_reading_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u0663", "\u00b2"])
+def test_what_is_no_number_of_a_machine_is_not_known(number: str) -> None:
+    smi = f"=== command nvidia-smi\nNVIDIA-SMI 550.1  Driver Version: {number}.1  CUDA Version: {number}.4\n"
+    query = "--query-gpu=name,driver_version,compute_cap,memory.total --format=csv,noheader"
+    row = f"=== command nvidia-smi {query}\nRTX 9, 550.54.14, {number}.9, {number} MiB\n"
+    torch = f"=== file {{site}}/torch/version.py\ncuda = '{number}.2'\n"
+    torch += "=== file {site}/torch-2.9.0.dist-info/METADATA\nName: torch\nVersion: 2.9.0\n"
+    for text in (smi, row):
+        machine = read_machine(parse_capture(PYTHON + text + torch).source)
+        assert (
+            number
+            not in f"{machine.nvidia.driver} {machine.nvidia.cuda} {machine.nvidia.gpus} {machine.torch}"
+        )
+        assert diagnose(machine)

@@ -154,7 +154,7 @@ def _of_python(source: Source) -> dict[str, Any]:
         "executable": python.executable,
         "platform": python.platform,
         "prefix": python.prefix,
-        "libc": libc if re.fullmatch(r"\d+(\.\d+)+", libc) else "",
+        "libc": libc if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})+", libc) else "",
         "system": source.system.get("name") or _name(source) or python.platform,
     }
 

@@ -117,7 +117,9 @@ def _of_the_driver(log: str) -> str:
 def parse_proc(text: str) -> str | None:
     """`/proc/driver/nvidia/version` -> the driver's version."""
     found = re.search(
-        r"^NVRM version:.*?Kernel Module\D*?\s(?:for \S+\s+)?(\d+\.\d+(?:\.\d+)?)", text[:400], re.MULTILINE
+        r"^NVRM version:.*?Kernel Module\D*?\s(?:for \S+\s+)?([0-9]{1,9}\.[0-9]{1,9}(?:\.[0-9]{1,9})?)",
+        text[:400],
+        re.MULTILINE,
     )
     return found.group(1) if found else None
 
@@ -130,18 +132,18 @@ def parse_query(text: str) -> tuple[str | None, tuple[Gpu, ...]]:
     driver, gpus = None, []
     for line in text.splitlines():
         fields = [field.strip() for field in line.rsplit(",", len(_FIELDS) - 1)]
-        if len(fields) != len(_FIELDS) or not re.fullmatch(r"\d+(\.\d+)+", fields[1]):
+        if len(fields) != len(_FIELDS) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})+", fields[1]):
             continue
         driver = fields[1]
-        capability = fields[2] if re.fullmatch(r"\d+\.\d+", fields[2]) else None
+        capability = fields[2] if re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,9}", fields[2]) else None
         gpus.append(Gpu(fields[0], capability, _mebibytes(fields[3])))
     return driver, tuple(gpus)
 
 
 def parse_table(text: str) -> Nvidia:
     """What nvidia-smi prints when it is asked nothing -> driver, CUDA and GPUs; long names are cut there."""
-    driver = re.search(r"(?:Driver|KMD) Version: {0,9}(\d+(?:\.\d+)+)", text)
-    cuda = re.search(r"CUDA (?:UMD )?Version: {0,9}(\d+\.\d+)", text)
+    driver = re.search(r"(?:Driver|KMD) Version: {0,9}([0-9]{1,9}(?:\.[0-9]{1,9})+)", text)
+    cuda = re.search(r"CUDA (?:UMD )?Version: {0,9}([0-9]{1,9}\.[0-9]{1,9})", text)
     gpus: list[Gpu] = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split("|")]
@@ -149,7 +151,7 @@ def parse_table(text: str) -> Nvidia:
             words = cells[1].split()
             gpus.append(Gpu(" ".join(words[1 : -1 if words[-1:] and words[-1] in _MODES else None])))
         elif len(cells) > 3 and gpus and gpus[-1].memory is None:
-            size = re.fullmatch(r"[^/]*/ {0,9}(\d+MiB)", cells[2])
+            size = re.fullmatch(r"[^/]*/ {0,9}([0-9]{1,9}MiB)", cells[2])
             gpus[-1] = replace(gpus[-1], memory=_mebibytes(size[1]) if size else None)
     return Nvidia(driver and driver[1], tuple(gpus), cuda=cuda and cuda[1])
 

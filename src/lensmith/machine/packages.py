@@ -61,7 +61,7 @@ def read_torch(source: Source) -> Torch | None:
     local = facts.get("__version__", package.version).partition("+")[2]
     # What is not said by the file of an installation that is not whole, its version may say.
     said = facts.get("cuda", "")
-    cuda = said if re.fullmatch(r"\d+(\.\d+)+", said) else _cuda_of(local)
+    cuda = said if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})+", said) else _cuda_of(local)
     return Torch(
         version=package.version,
         cuda=cuda,
@@ -135,7 +135,7 @@ def parse_compiled(text: str) -> tuple[str, ...]:
 
 def _cuda_of(local: str) -> str | None:
     """`cu126` -> 12.6."""
-    found = re.fullmatch(r"cu(\d+)(\d)", local)
+    found = re.fullmatch(r"cu([0-9]{1,9})([0-9])", local)
     return f"{found[1]}.{found[2]}" if found else None
 
 
