@@ -71,6 +71,7 @@ def test_most_rows_rest_on_threads_that_were_read() -> None:
         ({"sources": ({"url": "https://x.org", "read": True},)}, "of which date"),
         ({"sources": ({"url": "file:///x", "read": False},)}, "source"),
         ({"cure": "Install {wheel}."}, "nothing is called ['wheel']"),
+        ({"cure": "Give pip --trusted-host pypi.org."}, "advises --trusted-host"),
         ({"why": "no full stop"}, "no sentence"),
         ({"after": ("nobody",)}, "no row is called nobody"),
         ({"confirmed_by": ("nothing",)}, "no finding called nothing"),

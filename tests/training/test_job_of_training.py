@@ -15,6 +15,7 @@ from PIL import Image
 import lensmith as lm
 from lensmith.bundle.bundle import load_model
 from lensmith.errors import DataError, ModelFileError, PictureError, UsageError
+from lensmith.runs.differences import traits
 from lensmith.runs.files import read_json, read_json_lines
 from lensmith.runs.predictions import read_predictions
 from lensmith.runs.recipe import read_recipe
@@ -77,6 +78,16 @@ def test_used_and_skipped_are_the_files_found(run: lm.Run, place: Path) -> None:
     assert {one["file"] for one in data["skipped"]} <= found
     assert all(one["reason"] for one in data["skipped"])
     assert run.report.count == 19
+
+
+def test_every_package_is_written_down_and_few_are_compared(run: lm.Run) -> None:
+    facts = run.directory.facts()
+    assert (
+        facts["versions"].items()
+        <= {name: told.split(",")[0] for name, told in facts["packages"].items()}.items()
+    )
+    assert "sympy" in facts["packages"]  # which only torch needs
+    assert "sympy" not in str(traits(run.directory))
 
 
 def test_every_json_file_is_json_to_everybody(run: lm.Run) -> None:
