@@ -81,15 +81,15 @@ def test_conda_asks_for_a_cpu_build_by_name_or_build_string(asked: str) -> None:
     assert sort_wishes(reading(conda=(asked,))).wants_cpu == ("environment.yml:1",)
 
 
-def test_a_foreign_index_is_asked_only_where_that_is_allowed() -> None:
+def test_a_foreign_index_is_named_and_left_out() -> None:
     urls = (
         "https://download.pytorch.org/whl/cu117",
         "https://pypi.org/simple",
         "https://evil.example/simple",
     )
-    found = reading("tqdm", indexes=urls)
-    wishes = sort_wishes(found)
+    wishes = sort_wishes(reading("tqdm", indexes=urls))
     assert "https://evil.example/simple" in fault(wishes.faults, "foreign index").detail
+    assert sum(one.name == "foreign index" for one in wishes.faults) == 1
 
 
 def test_an_index_that_only_looks_like_a_known_one_is_foreign() -> None:

@@ -64,8 +64,7 @@ class Wish:
 @dataclass(frozen=True)
 class Wishes:
     """What was asked for, sorted. packages: for the resolver; foreign: what only a build step can bring, as pip
-    takes it; wants_cpu: the places that ask for a CPU build; cuda: what
-    CUDA was asked for by name.
+    takes it; wants_cpu: the places that ask for a CPU build.
     """
 
     packages: tuple[Wish, ...] = ()
