@@ -32,7 +32,7 @@ from lensmith.cli.commands.serve import serve
 from lensmith.cli.commands.split import split
 from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
-from lensmith.errors import LensmithError
+from lensmith.errors import FULL, LensmithError
 from lensmith.runs.recipe import Recipe
 
 INTERRUPTED, TERMINATED, OUR_FAULT, MACHINE, USAGE = 130, 143, 70, 4, 2
@@ -48,8 +48,6 @@ _REFUSED = {
     errno.EIO: "The disk may be failing.",
 }
 """What the system refuses through no fault of ours, and what to do about it."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What no other name for the file would mend."""
 
 app = typer.Typer(
     name="lensmith",
@@ -102,6 +100,8 @@ def _root(
 
 class Terminated(BaseException):
     """SIGTERM, as an exception, so that what is open is closed in order."""
+
+    exit_code = TERMINATED
 
 
 def main() -> None:
@@ -166,7 +166,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def _expected(error: LensmithError, command: str) -> int:
     cause = error.__cause__
-    if isinstance(cause, OSError) and cause.errno in _FULL:
+    if isinstance(cause, OSError) and cause.errno in FULL:
         show.error(error.message, _REFUSED[cause.errno])
         return MACHINE
     help_page = f"See lensmith {command} --help." if error.exit_code == USAGE else ""

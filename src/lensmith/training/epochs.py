@@ -19,6 +19,7 @@ from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
 from lensmith.training.log import RunLog
 from lensmith.training.prepare import Prepared
+from lensmith.training.pulse import Pulse
 from lensmith.types import Event
 
 _TOLD = 8
@@ -64,8 +65,9 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
     hurried = prepared.ends is not None and prepared.seconds < _TIME_TO_TRACE
     log.start(model, next(iter(prepared.batches(0))).images, graph=not hurried)
     best, course = Best(), Course(training, _watchers(prepared))
+    pulse = Pulse(training, len(prepared.batches))
     for running in training.passes():
-        epoch = yield from _logged(running, prepared, log, course)
+        epoch = yield from _logged(running, prepared, log, course, pulse)
         figures = choose()
         log.epoch(epoch, figures)
         best.look(epoch, figures, prepared)
@@ -73,7 +75,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
             plateau.step(epoch.train_loss)
         if recipe.keep == "all":
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(model))
-        yield _event(epoch, figures, math.ceil(training.epochs))
+        yield pulse.told(_event(epoch, figures, math.ceil(training.epochs)))
     log.end(model, next(iter(prepared.batches(0))).images[0])
     kept = best.put_back(prepared) if recipe.keep == "best" else f"epoch {epoch.index}, the last"
     return Trained(kept, course.changes)
@@ -92,9 +94,12 @@ def _watchers(prepared: Prepared) -> list[Watcher]:
     return watchers
 
 
-def _logged(running: Pass, prepared: Prepared, log: RunLog, course: Course) -> Generator[Event, None, Epoch]:
+def _logged(
+    running: Pass, prepared: Prepared, log: RunLog, course: Course, pulse: Pulse
+) -> Generator[Event, None, Epoch]:
     for step in running:
         log.step(step, prepared.model)
+        yield from pulse.step(step)
         for change in course.step(step.index):
             log.note(step, change.words)
             if change.field == "threads":

@@ -22,6 +22,7 @@ from lensmith.report.page import write_page
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
 from lensmith.runs.fields import OWN
 from lensmith.runs.files import write_text
+from lensmith.runs.progress import RUN, recorded
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.repetition import compare_with, remember
 from lensmith.training.folds import OutOfFold, measure_folds
@@ -65,9 +66,9 @@ def run_job(
         before = None if repeats is None else remember(repeats)
         unspent = untrained(parts, recipe)
         prepared = yield from prepare_job(source, recipe, clock, parts)
-        run = new_run(prepared.data.name, out)
-        facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
-        yield from _run(source, prepared, run, unspent, facts, clock)
+        with new_run(prepared.data.name, out) as run:
+            facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
+            yield from recorded(run, _run(source, prepared, run, unspent, facts, clock))
     finally:
         torch.set_num_threads(threads)
     return Run(run)
@@ -85,6 +86,7 @@ def _run(
     try:
         prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
+        yield Event(RUN, str(run.path))
         with clock.stage("train"):
             learned = yield from _learn(prepared, run)
             facts["choices"] |= learned.choices
