@@ -30,6 +30,8 @@ from lensmith.cli.commands.reproduce import reproduce
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
 from lensmith.cli.commands.split import split
+from lensmith.cli.commands.status import status
+from lensmith.cli.commands.stop import stop
 from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
 from lensmith.errors import FULL, LensmithError
@@ -63,6 +65,8 @@ for command in (
     inspect,
     split,
     train,
+    status,
+    stop,
     evaluate,
     calibrate,
     compare,
@@ -143,7 +147,7 @@ def _invoke(words: list[str]) -> Any:
         return app(words, standalone_mode=False)  # a shell asks for completions
     command = typer.main.get_command(app)
     try:
-        with command.make_context("lensmith", list(words)) as context:
+        with command.make_context("lensmith", list(words), obj=words) as context:
             return command.invoke(context)
     except typer.Exit as end:
         return end.exit_code

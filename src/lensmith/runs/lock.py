@@ -117,7 +117,9 @@ def _give_back(file: Path, mine: tuple[int, str]) -> None:
     pid, digest = mine
     found = read_lock(file)
     if pid == os.getpid() and found is not None and found.digest == digest:
-        with contextlib.suppress(OSError):  # a folder that has become read-only keeps it; the process will be gone
+        with contextlib.suppress(
+            OSError
+        ):  # a folder that has become read-only keeps it; the process will be gone
             file.unlink()
 
 

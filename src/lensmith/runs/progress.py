@@ -46,7 +46,7 @@ def recorded(run: RunDirectory, job: Generator[Event, None, Result]) -> Generato
                     break
                 if record.see(event) and run.stop_file.exists():
                     run.stop_file.unlink(missing_ok=True)
-                    _stop(asks)
+                    _stop(job, asks)
                 yield event
         except BaseException as stop:
             record.end(stop)
@@ -64,10 +64,14 @@ def read_progress(run: RunDirectory) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _stop(number: signal.Signals) -> None:
-    if threading.current_thread() is not threading.main_thread():
-        raise KeyboardInterrupt  # a signal would reach another thread
-    signal.raise_signal(number)
+def _stop(job: Generator[Event, None, Any], number: signal.Signals) -> None:
+    """Let the signal do what it does, inside the job, which may save first or hold it back until a step is made."""
+    try:
+        if threading.current_thread() is not threading.main_thread():
+            raise KeyboardInterrupt  # a signal would reach another thread
+        signal.raise_signal(number)
+    except BaseException as stop:
+        job.throw(stop)
 
 
 class _Record:
@@ -146,4 +150,3 @@ class _Record:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-

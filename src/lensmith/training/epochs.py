@@ -17,6 +17,7 @@ from lensmith.planning.deadline import Deadline
 from lensmith.planning.pace import Pace
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
+from lensmith.training.choosing import Best, chooser
 from lensmith.training.log import RunLog
 from lensmith.training.prepare import Prepared
 from lensmith.training.pulse import Pulse
