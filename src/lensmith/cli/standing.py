@@ -140,8 +140,9 @@ def _next_steps(standing: Standing) -> Iterator[str]:
     if standing.state == "running":
         yield f"lensmith status {path} --follow"
         yield f"lensmith stop {path}"
-    elif standing.can_resume and standing.checkpoint is not None:
-        yield f"lensmith resume {path}  # from step {standing.checkpoint['step']:,}"
+    elif standing.resumes_from is not None:
+        place = f"step {standing.resumes_from:,}" if standing.resumes_from else "its beginning"
+        yield f"lensmith resume {path}  # from {place}"
 
 
 def _time(seconds: float) -> str:

@@ -50,7 +50,7 @@ def read_lock(file: Path) -> Lock | None:
 
 @contextlib.contextmanager
 def hold(run: Path) -> Iterator[str]:
-    """Hold the run in this folder until the block ends, however it ends; yields a word on a lock that was left behind.
+    """Hold the run in this folder until the block ends, however it does; yields a word on a lock left behind, or "".
 
     Raises `UsageError` where another process holds it, or one of another machine may.
     """

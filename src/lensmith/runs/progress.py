@@ -24,7 +24,7 @@ RUN = "run"
 _EVERY = 1.0
 """Seconds between two writings, and between two looks for a request to stop."""
 _NO_STAGES = ("", "warning", RUN)
-_HOW = {130: "interrupted", 143: "terminated"}
+_HOW = {130: "interrupted", 143: "terminated", 129: "hung up"}
 
 
 def recorded(run: RunDirectory, job: Generator[Event, None, Result]) -> Generator[Event, None, Result]:

@@ -22,6 +22,7 @@ _ENDS: dict[Any, State] = {
     "finished": "finished",
     "interrupted": "interrupted",
     "terminated": "interrupted",
+    "hung up": "interrupted",
     "failed": "crashed",
 }
 _TAIL = 64 * 1024
@@ -34,7 +35,8 @@ class Standing:
 
     progress: what `RUN/progress.json` says; figures: of the newest epoch; checkpoint: the state of the newest one;
     holder: the process that works on the run, or the one that was killed at it; alive: whether it is there, None
-    where that cannot be told from here; lines: the last ones of its log.
+    where that cannot be told from here; lines: the last ones of its log; folder: the one that it was started in, None
+    where its pictures were given in Python, or nothing is known.
     """
 
     run: RunDirectory
@@ -45,6 +47,7 @@ class Standing:
     holder: Holder | None
     alive: bool | None
     lines: list[str]
+    folder: str | None
 
     @property
     def exit_code(self) -> int | None:
@@ -59,9 +62,11 @@ class Standing:
         return 0 if self.state == "finished" else LensmithError.exit_code
 
     @property
-    def can_resume(self) -> bool:
-        """Whether it ended too soon, and left a checkpoint."""
-        return self.state not in ("running", "finished") and self.checkpoint is not None
+    def resumes_from(self) -> int | None:
+        """The step after which `lensmith resume` would go on, 0 for the beginning; None where it cannot."""
+        if self.state in ("running", "finished") or self.folder is None:
+            return None
+        return 0 if self.checkpoint is None else int(self.checkpoint["step"])
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -85,7 +90,7 @@ class Standing:
             **{name: self.progress.get(name) for name in names},
             "figures": self.figures,
             "checkpoint": self.checkpoint,
-            "can_resume": self.can_resume,
+            "resumes_from": self.resumes_from,
             "holder": holder,
             "log": str(self.run.output_file) if self.run.output_file.exists() else None,
             "lines": self.lines,
@@ -115,6 +120,7 @@ def read_standing(run: RunDirectory, lines: int = 5) -> Standing:
         holder=holder,
         alive=alive,
         lines=last_lines(run.output_file)[-lines:] if lines else [],
+        folder=_folder(run),
     )
 
 
@@ -134,7 +140,7 @@ def newest_checkpoint(run: RunDirectory) -> dict[str, Any] | None:
     """The state of the newest checkpoint that has one to read, with its `step` and `path`; None without any."""
     found: list[Path] = []
     with contextlib.suppress(OSError):
-        found = [one for one in (run.path / "checkpoints").iterdir() if one.name.isdecimal()]
+        found = [one for one in run.checkpoints.iterdir() if one.name.isdecimal()]
     for folder in sorted(found, key=lambda one: int(one.name), reverse=True):
         with contextlib.suppress(OSError):
             state = _object((folder / "state.json").read_bytes())
@@ -163,6 +169,13 @@ def _figures(run: RunDirectory) -> dict[str, Any]:
         if found is not None and "train_loss" in found:
             return found
     return {}
+
+
+def _folder(run: RunDirectory) -> str | None:
+    with contextlib.suppress(OSError):
+        folder = (_object(run.facts_file.read_bytes()) or {}).get("folder")
+        return folder if isinstance(folder, str) else None
+    return None
 
 
 def _object(text: str | bytes) -> dict[str, Any] | None:
