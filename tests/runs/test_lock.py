@@ -1,8 +1,9 @@
-"""A run belongs to one process: real ones race for it, are killed over it, and are told from others of their number."""
+"""A run belongs to one process: real ones race for it, are killed over it, and told from others of their number."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -231,5 +232,5 @@ def test_of_racing_processes_exactly_one_wins(before: str, system: str, tmp_path
     won = [process.stdout.read().split() for process in racing if process.stdout is not None]
     for process in racing:
         assert process.communicate("end\n")[1] == "" and process.returncode == 0
-    assert sorted(sum(won, [])) == [run.name for run in runs]
+    assert sorted(itertools.chain(*won)) == [run.name for run in runs]
     assert [files(run) for run in runs] == [[]] * len(runs), "and nothing is left over"

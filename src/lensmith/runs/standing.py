@@ -18,7 +18,7 @@ from lensmith.runs.progress import read_progress
 State = Literal["running", "finished", "interrupted", "crashed", "killed"]
 KILLED = 137
 """The exit code that shells give to what SIGKILL ended."""
-_ENDS: dict[Any, State] = {
+_ENDS: dict[str, State] = {
     "finished": "finished",
     "interrupted": "interrupted",
     "terminated": "interrupted",
@@ -127,8 +127,9 @@ def read_standing(run: RunDirectory, lines: int = 5) -> Standing:
 def _state(run: RunDirectory, progress: dict[str, Any], locked: bool, alive: bool | None) -> State:
     if locked and alive is not False:
         return "running"
-    if progress.get("ended") in _ENDS:
-        return _ENDS[progress["ended"]]
+    ended = str(progress.get("ended"))
+    if ended in _ENDS:
+        return _ENDS[ended]
     if progress or locked:
         return "killed"
     if run.is_complete():
