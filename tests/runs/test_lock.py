@@ -174,11 +174,19 @@ def test_a_forked_child_gives_nothing_back(tmp_path: Path) -> None:
 
 
 RACE = """
-import os, sys, time
+import os, random, sys, time
 from contextlib import ExitStack
 from pathlib import Path
 from lensmith.errors import UsageError
+from lensmith.runs.holder import Holder
 from lensmith.runs.lock import hold
+
+answer = Holder.is_alive
+def slowly(holder):
+    alive = answer(holder)
+    time.sleep(random.random() / 100)  # what was true when it was asked may not be so any more
+    return alive
+Holder.is_alive = slowly
 
 place, links = Path(sys.argv[1]), sys.argv[2] == "links"
 def link(*words):
