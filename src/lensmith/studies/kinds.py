@@ -16,8 +16,8 @@ Facts = Generator[Event, None, dict[str, Any]]
 _MINUTE = 60.0
 _RECALLED = 5e-5
 """Seconds for each picture that was looked at before; also for asking which those are."""
-_SPARING = 0.6
-"""Of what is left: a draw that has begun is finished, and the curve is fitted to all of them."""
+_SPARING = 0.8
+"""Of what is left: two draws are made at least, and the curve is fitted to all of them."""
 _LONG_ENOUGH = 10.0
 """Seconds in which some pictures can be disturbed or explained."""
 

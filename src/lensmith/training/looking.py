@@ -26,8 +26,8 @@ from lensmith.training.repeats import Again, train_by_seeds
 from lensmith.training.transfer import Seen
 from lensmith.types import Event
 
-_STUDIED, _LEAST_STUDY = 0.1, 0.5
-"""Share of a run's time, and seconds, that studies of the finished model may take where no budget says."""
+_STUDIED = 0.1
+"""Share of a run's time that studies of the finished model may take where no budget says."""
 
 
 def measure_model(
@@ -103,7 +103,7 @@ def study_model(
     seen: what the last layer learned from, where it alone was trained.
     """
     recipe = prepared.plan.recipe
-    left = _LEAST_STUDY + _STUDIED * clock.spent()
+    left = _STUDIED * clock.spent()
     if recipe.budget is not None:
         left = seconds_of(recipe.budget) - clock.spent()
     train = prepared.column.matching(prepared.roles.train)
