@@ -87,11 +87,11 @@ def test_a_file_a_text_and_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
 def test_what_has_no_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="/dev/zero is a device"):
+    with pytest.raises(UsageError, match="/dev/zero has no end"):
         read_transcript("/dev/zero")
     with Path("/dev/zero").open() as zeros:
         monkeypatch.setattr(sys, "stdin", zeros)
-        with pytest.raises(UsageError, match="stdin is a device"):
+        with pytest.raises(UsageError, match="stdin has no end"):
             read_transcript("-")
     monkeypatch.setattr(transcript, "_MOST", 2**21)
     endless = subprocess.Popen(["yes"], stdout=subprocess.PIPE, text=True)

@@ -7,6 +7,7 @@ taken off. Nothing that steers a terminal is left.
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import select
@@ -23,8 +24,8 @@ from lensmith.machine.printable import printable
 _HEAD, _TAIL = 2**18, 3 * 2**18
 """Bytes kept of a long log: how it began, and how it ended."""
 _CHUNK = 2**20
-_MOST = 2**32
-"""Bytes: what is longer has no end, or none that one would wait for."""
+_MOST, _MOST_OF_A_DEVICE = 2**32, 2**24
+"""Bytes: a pipe that says more, or /dev/zero and its like, has no end, or none that one would wait for."""
 _PATIENCE = 30.0
 """Seconds that a pipe with a name may say nothing, which nobody may be writing to; stdin is waited for."""
 _ESCAPES = re.compile(
@@ -145,14 +146,13 @@ def _opened(file: Path) -> BinaryIO:
 def _ends(opened: BinaryIO, name: str) -> bytes:
     """The first and the last bytes of what is read to its end."""
     mode = os.fstat(opened.fileno()).st_mode
-    if stat.S_ISCHR(mode) and not opened.isatty():
-        raise UsageError(f"{name} is a device, and no log", hint=_INSTEAD)
+    most = math.inf if stat.S_ISREG(mode) else _MOST_OF_A_DEVICE if stat.S_ISCHR(mode) else _MOST
     head = tail = b""
     size = 0
     while chunk := _next(opened, name):
         size += len(chunk)
-        if size > _MOST and not stat.S_ISREG(mode):
-            raise UsageError(f"{name} has no end: {size >> 30} GiB were read", hint=_INSTEAD)
+        if size > most:
+            raise UsageError(f"{name} has no end: {size:,} bytes were read", hint=_INSTEAD)
         missing = _HEAD - len(head)
         head += chunk[:missing]
         tail = (tail + chunk[missing:])[-_TAIL:]
