@@ -148,7 +148,7 @@ def _passes(
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(measured))
         yield _event(epoch, figures, math.ceil(training.epochs))
         if best.is_over(epoch):
-            yield Event("train", f"no better epoch than {best.epoch} for {recipe.patience} on end: over")
+            yield Event("train", f"no better epoch than {best.risen} for {recipe.patience} on end: over")
             break
     if underway.average is not None:
         model.load_state_dict(underway.average.model.state_dict())
@@ -194,7 +194,7 @@ def _logged(
             interruption.act()
         seed_step(prepared.plan.recipe.seed, step.index + 1)
     epoch = running.finish()
-    if not math.isfinite(epoch.train_loss):
+    if running.losses() and not math.isfinite(epoch.train_loss):
         raise DataError(
             f"the loss became {epoch.train_loss} in epoch {epoch.index}",
             hint=f"Try a lower lr than {prepared.plan.recipe.lr}.",
