@@ -164,15 +164,19 @@ def test_what_nohup_ignores_stays_ignored(place: Path) -> None:
 
 
 def left(place: Path, **more: Any) -> RunDirectory:
-    """`run`, left in its third epoch."""
-    recipe = Recipe().changed(**COMMON | {"model": "tutorial_net"} | more)
-    leave(run_job("set", recipe, out=Path("run")), "epoch 2/4")
-    return RunDirectory(place / "run")
+    """`run`, left in the middle, with two checkpoints."""
+    recipe = Recipe().changed(**COMMON | {"model": "tutorial_net", "epochs": 400} | more)
+    run = RunDirectory(place / "run")
+    job = run_job("set", recipe, out=run.path)
+    while len(list(run.checkpoints.glob("*[0-9]/manifest.json"))) < 2:
+        next(job)
+    job.close()
+    return run
 
 
 def test_what_is_damaged_is_passed_over_and_named(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run = left(place)
-    older, newer = sorted(run.checkpoints.iterdir())
+    older, newer = sorted(run.checkpoints.glob("*[0-9]"))
     content = bytearray((newer / "weights.safetensors").read_bytes())
     content[-9] ^= 4
     (newer / "weights.safetensors").write_bytes(content)

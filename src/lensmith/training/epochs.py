@@ -150,6 +150,7 @@ def _passes(
         if best.is_over(epoch):
             yield Event("train", f"no better epoch than {best.risen} for {recipe.patience} on end: over")
             break
+    guard.require_some()
     if underway.average is not None:
         model.load_state_dict(underway.average.model.state_dict())
     log.end(model, next(iter(prepared.batches(0))).images[0])
