@@ -100,7 +100,7 @@ def _build_and_run(wish: Wish, reading: Reading, plan: Plan, told: dict[str, Any
     if intent:
         return _run(wish, reading, plan, built, intent, out, told)
     _show(wish, [*built_lines(built.python), f"next       {wish.again('run', **{'--out': str(out)})}"])
-    return _stops(built.checks)
+    return 0 if built.is_sound else 1
 
 
 def _run(
