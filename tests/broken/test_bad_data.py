@@ -6,11 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import Ask, Done
+from command_line import QUICK, Ask, Done
 from painted import paint, paint_folder
 from PIL import Image
-
-QUICK = ("model=convnet", "epochs=1", "image_size=16", "batch_size=8")
 
 
 def refused(done: Done, place: Path, *words: str) -> None:

@@ -7,9 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command_line import Ask
-
-QUICK = ("model=convnet", "epochs=1", "image_size=16", "batch_size=8")
+from command_line import QUICK, Ask
 
 
 @pytest.fixture

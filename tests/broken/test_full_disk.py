@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command_line import Ask, tree
+from command_line import QUICK, Ask, tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits and mounts")
-
-QUICK = ("model=convnet", "epochs=1", "image_size=16", "batch_size=8")
 
 
 @contextmanager

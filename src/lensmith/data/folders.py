@@ -36,6 +36,7 @@ _SUFFIXES = {
     ".pbm",
     ".pnm",
 }
+_CLOSED = {".heic", ".heif", ".hif"}
 _LEFT_OUT = {
     "GIF": "GIF, which training leaves out (predict takes its first frame)",
     "AVIF": "AVIF, which training leaves out (predict takes its first frame)",
@@ -196,9 +197,14 @@ def is_class_folder(name: str) -> bool:
     return not is_of_the_system(name) and name.lower() not in _SPLIT_NAMES
 
 
-def looks_like_picture(file: PurePath) -> bool:
+def looks_readable(file: PurePath) -> bool:
     """Whether a file's name says that it is a picture that `predict` can read."""
     return file.suffix.lower() in _SUFFIXES | {".gif", ".avif"} and not file.name.startswith(".")
+
+
+def looks_like_picture(file: PurePath) -> bool:
+    """Whether a file's name says that it is a picture, be it one that can only be named with the reason."""
+    return looks_readable(file) or (file.suffix.lower() in _CLOSED and not file.name.startswith("."))
 
 
 def _layout_hint(root: Path, skipped: Sequence[Skipped]) -> str:

@@ -92,7 +92,7 @@ def decode_column(data: ImageDataset, preprocess: Preprocess) -> Generator[Event
 
 
 def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
-    """Named by what decides the pixels: each file's path, size and time, the preprocessing, both versions."""
+    """Named by what decides the pixels: each file's path, size and times, the preprocessing, both versions."""
     sources = [example.source for example in data.examples]
     files = [source for source in sources if isinstance(source, Path)]
     if len(files) < len(sources):
@@ -125,7 +125,10 @@ def _words_of(files: Sequence[Path]) -> str | None:
 
 
 def _asked(files: Sequence[Path], here: str) -> bytes | None:
-    """sha256 over paths, sizes and times; `None` where a file cannot be asked."""
+    """sha256 over paths, sizes and times; `None` where a file cannot be asked.
+
+    Archives and copies set the time of writing as they like, so the system's own, of any change, counts too.
+    """
     digest = hashlib.sha256()
     for file in files:
         name = os.fspath(file)
@@ -134,7 +137,9 @@ def _asked(files: Sequence[Path], here: str) -> bytes | None:
         except (OSError, ValueError):
             return None
         whole = name if name.startswith(os.sep) or file.is_absolute() else here + name
-        digest.update(os.fsencode(f"{whole}\0{facts.st_size} {facts.st_mtime_ns}\n"))
+        digest.update(
+            os.fsencode(f"{whole}\0{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns}\n")
+        )
     return digest.digest()
 
 
@@ -153,10 +158,11 @@ def _read(folder: Path, data: ImageDataset) -> Column | None:
         pixels = np.memmap(folder / "pixels.bin", np.uint8, "c", shape=shape)
         rows, skipped = np.array(index["rows"], np.int64), tuple(Skipped(**one) for one in index["skipped"])
         known = (folder / "sha256.bin").read_bytes()
-        if len(rows) != len(pixels) or len(known) != SIZE * len(data):
+        if len(rows) != len(pixels) or len(known) != SIZE * len(data) or any(map(_opens_now, skipped)):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError):
-        shutil.rmtree(folder, ignore_errors=True)  # a damaged column would stand in the way of a whole one
+        # One that is damaged, or lacks what can be read again, would stand in the way of a whole one.
+        shutil.rmtree(folder, ignore_errors=True)
         return None
     words = known.hex()
     for at, example in enumerate(data.examples):
@@ -166,6 +172,17 @@ def _read(folder: Path, data: ImageDataset) -> Column | None:
     with contextlib.suppress(OSError):  # a cache that may only be read
         os.utime(folder / "index.json")
     return Column(pixels, rows, skipped, True)
+
+
+def _opens_now(one: Skipped) -> bool:
+    """Whether a file that could not be opened, and so was not looked into, can be."""
+    if not one.reason.startswith("cannot be opened"):
+        return False
+    try:
+        Path(one.file).open("rb").close()
+    except OSError:
+        return False
+    return True
 
 
 def _decode(
