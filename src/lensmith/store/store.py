@@ -137,9 +137,7 @@ def _asked(files: Sequence[Path], here: str) -> bytes | None:
         except (OSError, ValueError):
             return None
         whole = name if name.startswith(os.sep) or file.is_absolute() else here + name
-        digest.update(
-            os.fsencode(f"{whole}\0{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns}\n")
-        )
+        digest.update(os.fsencode(f"{whole}\0{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns}\n"))
     return digest.digest()
 
 
