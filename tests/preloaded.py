@@ -1,4 +1,4 @@
-"""A library that stands before the system's own in a process: it makes calls of saving fail, and clocks jump."""
+"""A library that stands before the system's own in a process: calls of saving fail, readers die, the clock jumps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ void arm(const char *name, long number, int code, int for_ever) {
 }
 long calls(void) { return seen; }
 
+/* A process that was forked by this one and opens a file whose path holds this is killed. */
+static const char *deadly = 0;
+static pid_t first = 0;
+
 __attribute__((constructor)) static void from_environment(void) {
+    deadly = getenv("DEADLY_FILE"); first = getpid();
     if (getenv("FAULT_UNDER"))
         arm(getenv("FAULT_UNDER"), atol(getenv("FAULT_AT")), atoi(getenv("FAULT_ERROR")), 1);
 }
@@ -62,6 +67,7 @@ static const char *path_of(int file, char *room) {
       if (flags & (O_CREAT | O_TMPFILE)) {                                         \
           va_start(more, flags); mode = va_arg(more, int); va_end(more); }         \
       if (WRITES(flags) && refused(path)) return -1;                               \
+      if (deadly && strstr(path, deadly) && getpid() != first) kill(getpid(), SIGKILL); \
       return next given; }
 int open(const char *path, int flags, ...) OPENING(open, path, (path, flags, mode))
 int open64(const char *path, int flags, ...) OPENING(open64, path, (path, flags, mode))

@@ -51,6 +51,9 @@ _REFUSED = {
     errno.EIO: "The disk may be failing.",
 }
 """What the system refuses through no fault of ours, and what to do about it."""
+_MORE_MEMORY = (
+    "Close other programs, or ask for less: a smaller image_size, batch_size or model, or fewer pictures."
+)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What no other name for the file would mend."""
 
@@ -200,11 +203,27 @@ def _unexpected(error: Exception, debug: bool) -> int:
         name = f"{error.filename}: " if error.filename else ""
         show.error(f"{name}{_lower_first(error.strerror or str(error))}", _REFUSED[error.errno])
         return MACHINE
+    if _is_out_of_memory(error):
+        show.error(f"the memory is not enough ({_first_line(error)})", _MORE_MEMORY)
+        return MACHINE
     show.error(
         f"{type(error).__name__}: {error}",
         "This is a fault of lensmith. The same command with --debug shows where; please report it.",
     )
     return OUR_FAULT
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Told by its name and words: to know torch's own class, torch would have to be imported."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _parser_hint(error: Exception) -> str:

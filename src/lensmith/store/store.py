@@ -22,7 +22,7 @@ from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.identity import SIZE, Digests
 from lensmith.errors import DataError, UsageError
 from lensmith.machine.forked import FEWEST, can_fork, in_processes
-from lensmith.pictures.decode import Pixels
+from lensmith.pictures.decode import NO_MEMORY, NOT_OPENED, Pixels
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.runs.files import write_bytes, write_text
 from lensmith.store.filling import fill
@@ -156,7 +156,7 @@ def _read(folder: Path, data: ImageDataset) -> Column | None:
         pixels = np.memmap(folder / "pixels.bin", np.uint8, "c", shape=shape)
         rows, skipped = np.array(index["rows"], np.int64), tuple(Skipped(**one) for one in index["skipped"])
         known = (folder / "sha256.bin").read_bytes()
-        if len(rows) != len(pixels) or len(known) != SIZE * len(data) or any(map(_opens_now, skipped)):
+        if len(rows) != len(pixels) or len(known) != SIZE * len(data) or any(map(_may_be_read, skipped)):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError):
         # One that is damaged, or lacks what can be read again, would stand in the way of a whole one.
@@ -172,10 +172,10 @@ def _read(folder: Path, data: ImageDataset) -> Column | None:
     return Column(pixels, rows, skipped, True)
 
 
-def _opens_now(one: Skipped) -> bool:
-    """Whether a file that could not be opened, and so was not looked into, can be."""
-    if not one.reason.startswith("cannot be opened"):
-        return False
+def _may_be_read(one: Skipped) -> bool:
+    """Whether a file may be read now that could not be opened, or for which there was no memory."""
+    if not one.reason.startswith(NOT_OPENED):
+        return one.reason.startswith(NO_MEMORY)
     try:
         Path(one.file).open("rb").close()
     except OSError:
