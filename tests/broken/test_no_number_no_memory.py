@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import subprocess
@@ -216,8 +215,7 @@ def test_a_batch_too_large_for_the_gpu_is_computed_in_parts(photos: Path, tmp_pa
         (tmp_path / "net.py").write_text(GREEDY_ON_A_GPU.format(each=free // 6))
         fields = {"model": f"{tmp_path}/net.py:Greedy", "epochs": 1, "image_size": 16, "batch_size": 8}
         run = lm.train(photos, out=tmp_path / "run", quiet=True, device="cuda", **fields)
-        changes = json.dumps(run.directory.recipe().changes)
-        assert "accumulate=2" in changes
+        assert "accumulate=2" in (run.directory.recipe().changes or "")
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
