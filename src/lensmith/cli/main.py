@@ -29,6 +29,7 @@ from lensmith.cli.commands.report import report
 from lensmith.cli.commands.reproduce import reproduce
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
+from lensmith.cli.commands.shards import shards
 from lensmith.cli.commands.split import split
 from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
@@ -77,6 +78,7 @@ for command in (
     tensorboard,
     reproduce,
     sample,
+    shards,
     cache,
 ):
     app.command()(command)

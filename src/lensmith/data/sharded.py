@@ -1,0 +1,136 @@
+"""Shards as data: a folder of tar files, one of them, `{00000..00011}` for several, or the same behind a URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lensmith.data.dataset import ImageDataset
+from lensmith.data.folders import SPLIT_NAMES, is_of_the_system
+from lensmith.data.shard_index import FILE, read_index
+from lensmith.data.tar_samples import read_samples
+from lensmith.errors import DataError
+from lensmith.shards.member import Shard
+from lensmith.shards.places import Place, is_remote, place_of
+from lensmith.types import Task
+
+_TAR = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
+_BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_MOST = 1_000_000
+"""Shards that braces may stand for."""
+_CLASSES = ("classes.txt", "classnames.txt")
+_MOST_CLASSES = 10_000_000
+_WORDS = re.compile("[a-z]+")
+
+
+def are_shards(word: str) -> bool:
+    """Whether a word names shards: a URL, a tar file, braces, or a folder with tar files and no class folders."""
+    if is_remote(word):
+        return True
+    path = Path(word)
+    if path.is_file():
+        return _is_tar(path.name)
+    if not path.is_dir():
+        return _BRACES.search(path.name) is not None and _is_tar(path.name)
+    try:
+        inside = [one for one in path.iterdir() if not is_of_the_system(one.name)]
+        if any(one.name == FILE for one in inside) and any(_is_tar(one.name) for one in inside):
+            return True
+        folders = [one for one in inside if one.is_dir()]
+        holding = [one for one in folders if _is_split(one.name) and _holds_tars(one)]
+        return len(holding) == len(folders) and (bool(holding) or any(_is_tar(one.name) for one in inside))
+    except OSError:  # read_folder has the words for it
+        return False
+
+
+def read_shards(word: str, task: Task | None = None) -> ImageDataset:
+    """The pictures in shards; their bytes stay where they are. Raises `DataError` where there are none.
+
+    With an `index.json` that `lensmith shards` wrote, as it says. Of other shards the headers are passed through
+    once; the names of their classes are the lines of `classes.txt`, where it is beside them; a shard's split is told
+    by its name or its folder (`train-00000.tar`, `val/00000.tar`), for all shards or for none.
+    """
+    folder, last = _parted(word)
+    if _is_tar(last):
+        return _without_index(place_of(folder), _expanded(last), last, task)
+    place = place_of(word)
+    data = read_index(place)
+    if data is not None:
+        return data
+    names = place.names()
+    if names is None:
+        raise DataError(
+            f"{word}: no {FILE} of lensmith there, and a web server lists no files",
+            hint=f"Name the shards: {word.rstrip('/')}/{{00000..00011}}.tar",
+        )
+    return _without_index(place, [name for name in names if _is_tar(name)], last, task)
+
+
+def _parted(word: str) -> tuple[str, str]:
+    """The folder and the last name of a path or URL; what stands after a `?` belongs to the folder."""
+    if not is_remote(word):
+        path = Path(word)
+        return str(path.parent), path.resolve().name if path.is_dir() else path.name
+    path_part, mark, query = word.partition("?")
+    folder, _, last = path_part.rstrip("/").rpartition("/")
+    return folder + mark + query, last
+
+
+def _without_index(place: Place, names: Sequence[str], called: str, task: Task | None) -> ImageDataset:
+    names = [name for name in names if not any(is_of_the_system(part) for part in name.split("/"))]
+    if not names:
+        raise DataError(
+            f"{place.called('')}: no tar files there", hint="Shards are called 00000.tar and the like."
+        )
+    splits = [_split(name) for name in names]
+    if len(set(splits)) > 1 and "" in splits:
+        raise DataError(
+            f"{place.called(names[splits.index('')])}: of no split, and other shards beside it are of one",
+            hint="Name one kind of them: with braces, or by a folder of their own.",
+        )
+    if set(splits) & {"val", "test"} and "train" not in splits:
+        splits = [""] * len(names)  # a part that somebody asked for by itself
+    shards = [Shard(place, name, place.facts(name)) for name in names]
+    return read_samples(
+        list(zip(shards, splits, strict=True)), _classes(place), called.partition(".tar")[0], task
+    )
+
+
+def _classes(place: Place) -> list[str] | None:
+    for name in _CLASSES:
+        content = place.whole(name, _MOST_CLASSES)
+        if content is not None:
+            return content.decode("utf-8-sig", "replace").rstrip().splitlines()
+    return None
+
+
+def _expanded(name: str) -> list[str]:
+    """`a-{00..11}.tar` as the names that it stands for."""
+    match = _BRACES.search(name)
+    if match is None:
+        return [name]
+    first, last = int(match[1]), int(match[2])
+    if not 0 <= last - first < _MOST:
+        raise DataError(f"{name}: from {first} to {last} there is no row of shards")
+    numbers = [f"{number:0{len(match[1])}d}" for number in range(first, last + 1)]
+    return [one for number in numbers for one in _expanded(name.replace(match[0], number, 1))]
+
+
+def _split(name: str) -> str:
+    """By a word of its path, the last that is one."""
+    words = [word for word in _WORDS.findall(name.lower().partition(".tar")[0]) if word in SPLIT_NAMES]
+    return SPLIT_NAMES[words[-1]] if words else ""
+
+
+def _is_split(name: str) -> bool:
+    return name.lower() in SPLIT_NAMES
+
+
+def _is_tar(name: str) -> bool:
+    return name.lower().endswith(_TAR)
+
+
+def _holds_tars(folder: Path) -> bool:
+    inside = [one for one in folder.iterdir() if not is_of_the_system(one.name)]
+    return any(_is_tar(one.name) for one in inside) and not any(one.is_dir() for one in inside)
