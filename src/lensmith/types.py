@@ -32,12 +32,14 @@ class Examples(Protocol):
 class Batch(NamedTuple):
     """Pictures that go through a model together.
 
-    images: float [N, 3, H, W]; targets: [N] or [N, outputs]; mask: bool [N], False on padding.
+    images: float [N, 3, H, W]; targets: [N] or [N, outputs]; mask: bool [N], False on padding; rows: int64 [N],
+    which pictures of the data set they are, where that is known.
     """
 
     images: Tensor
     targets: Tensor
     mask: Tensor
+    rows: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from lensmith.types import Batch
 
 @dataclass(frozen=True)
 class Batches:
-    """`batches(epoch)` iterates one pass; the same seed and epoch give the same batches.
+    """`batches(epoch)` iterates one pass; the same seed and epoch give the same batches. `batches(epoch, first)`
+    begins with the batch of that number.
 
     pixels: uint8 [N, H, W, 3], on the device that trains; targets: [N] or [N, outputs]; rows: int64, which of
     them take part, all if not given.
@@ -44,19 +45,20 @@ class Batches:
         count = len(self.pixels) if self.rows is None else len(self.rows)
         return max(1, count // self.batch_size)
 
-    def __call__(self, epoch: int) -> Iterator[Batch]:
+    def __call__(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of one pass, made as they are asked for."""
         generator = self._generator(epoch)
         order = torch.randperm(len(self.pixels if self.rows is None else self.rows), generator=generator)
         order = order if self.rows is None else self.rows[order]
         changed, coloured = self._changes(epoch, generator), self._colours(epoch)
-        for step in range(len(self)):
+        for step in range(first, len(self)):
             index = order[step * self.batch_size : (step + 1) * self.batch_size]
             size = self.growth.size_at(epoch + step / len(self), self.preprocess.size)
             images = coloured(resized(changed(index), size), index)
             targets = self.targets[index.to(self.targets.device)]
             images, targets = self.mixing.mixed(images, targets, _seed(f"{self.seed} {epoch} mixing {step}"))
-            yield Batch(laid_out(images, self.layout), targets, torch.ones(len(index), dtype=torch.bool))
+            mask = torch.ones(len(index), dtype=torch.bool)
+            yield Batch(laid_out(images, self.layout), targets, mask, index)
 
     def work(self, step: int) -> float:
         """The pixels of the pictures of a step, from 1 over all passes, as a share of those at full size."""

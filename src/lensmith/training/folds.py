@@ -25,7 +25,7 @@ from lensmith.runs.directory import RunDirectory
 from lensmith.runs.predictions import FOLD, OUT_OF_FOLD, Predictions
 from lensmith.runs.recipe import Recipe
 from lensmith.store.store import Column, open_column
-from lensmith.training.epochs import outputs_on
+from lensmith.training.choosing import outputs_on
 from lensmith.training.learn import learn
 from lensmith.training.learned import Learned
 from lensmith.training.parts import Parts, settle
