@@ -12,7 +12,6 @@ import pytest
 from drawn import encoded, noise, smooth
 from PIL import Image
 
-from lensmith.data import contents as data_contents
 from lensmith.data import decoding, identity
 from lensmith.data.dataset import Example, ImageDataset
 from lensmith.data.sources import load_data
@@ -148,7 +147,7 @@ def test_plain_files_are_left_to_the_children(tmp_path: Path, monkeypatch: pytes
     for number, content in enumerate(contents):
         (tmp_path / f"{number}.png").write_bytes(content)
     files = ImageDataset([Example(tmp_path / f"{number}.png", 0) for number in range(40)], ["all"])
-    monkeypatch.setattr(data_contents, "read_picture", never)
+    monkeypatch.setattr(decoding.Decoder, "block", never)
     pixels, _ = filled(files, Preprocess((200, 70)), DiskRoom(tmp_path / "pixels.bin", (40, 200, 70, 3)))
     assert all((pixels[row] == decode(content)).all() for row, content in enumerate(contents))
     monkeypatch.undo()

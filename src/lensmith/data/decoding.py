@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
-from lensmith.data.contents import content_of, is_file
+from lensmith.data.contents import Contents
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.identity import pixels_id
 from lensmith.errors import PictureError
@@ -76,9 +76,12 @@ def _are_plain(data: ImageDataset, size: tuple[int, int]) -> bool:
     Then they need no image and no array of their own. The files of others would be read twice.
     """
     sheet, taken = new_sheet(size), 0
+    if sheet is None:
+        return False
     samples = data.examples[:: max(1, len(data) // _SAMPLES)]
-    for source in (example.source for example in samples):
-        if sheet is not None and is_file(source):
+    with contextlib.closing(Contents(samples)) as contents:
+        for at in range(len(samples)):
             with contextlib.suppress(PictureError):
-                taken += sheet.take(content_of(source), taken)
+                content = contents.take(at)
+                taken += content is not None and sheet.take(content, taken)
     return 0 < 2 * taken >= len(samples)

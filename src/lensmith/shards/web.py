@@ -46,6 +46,10 @@ class Web:
         self._whole: OrderedDict[str, IO[bytes]] = OrderedDict()
         self._lacks_ranges = False
 
+    def __del__(self) -> None:
+        for file in self._whole.values():
+            file.close()
+
     def called(self, name: str) -> str:
         """Its URL."""
         return f"{self._word}/{urllib.parse.quote(name)}{self._query}" if name else self._word
@@ -95,14 +99,14 @@ class Web:
                         return None
                     self._check(name, _facts(answer), facts)
                     _append(answer, content, size)
+                    if len(content) == before:
+                        raise _Broken("an answer without content")
             except (_Broken, OSError, http.client.HTTPException, PictureError) as error:
                 tried.append(error)
             if len(content) == size:
                 return bytes(content)
             if len(content) > before:
                 tried.clear()
-            elif not tried:
-                tried.append(_Broken("an answer without content"))
         raise AssertionError
 
     @contextlib.contextmanager
