@@ -52,7 +52,9 @@ def serving_folder(root: Path, *, ranges: bool = True) -> Iterator[ShardServer]:
             if match:
                 content = content[int(match[1]) : int(match[2]) + 1]
                 self.send_response(206)
-                self.send_header("Content-Range", f"bytes {match[1]}-{int(match[1]) + len(content) - 1}/{whole}")
+                self.send_header(
+                    "Content-Range", f"bytes {match[1]}-{int(match[1]) + len(content) - 1}/{whole}"
+                )
             else:
                 self.send_response(200)
             self.send_header("Content-Length", str(len(content)))

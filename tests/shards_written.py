@@ -22,7 +22,9 @@ def ended(going: Any) -> Any:
         return end.value
 
 
-def deal(source: Path, folder: Path, *, count: int = 5, seed: int = 0, data: ImageDataset | None = None) -> Written:
+def deal(
+    source: Path, folder: Path, *, count: int = 5, seed: int = 0, data: ImageDataset | None = None
+) -> Written:
     written: Written = ended(
         write_shards(data or load_data(source), folder, source, Limits(count=count), seed)
     )

@@ -143,7 +143,7 @@ def test_a_folder_that_is_taken_or_under_the_data_is_refused(tmp_path: Path, whe
     source = draw_classes(tmp_path / "data", cats=2, dogs=2)
     draw(tmp_path / "taken" / "a.png")
     before = tree_hash(tmp_path)
-    with pytest.raises(UsageError, match="shards|taken"):
+    with pytest.raises(UsageError, match=r"shards|taken"):
         deal(source, tmp_path / where)
     assert tree_hash(tmp_path) == before
 
@@ -174,7 +174,16 @@ def test_stopped_midway_nothing_looks_done(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_killed_midway_nothing_looks_done(tmp_path: Path) -> None:
     source = draw_photos(tmp_path / "data", 400)
-    words = [sys.executable, "-m", "lensmith", "shards", str(source), str(tmp_path / "shards"), "--count", "1"]
+    words = [
+        sys.executable,
+        "-m",
+        "lensmith",
+        "shards",
+        str(source),
+        str(tmp_path / "shards"),
+        "--count",
+        "1",
+    ]
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     while process.poll() is None and not list(tmp_path.glob(".shards*/*.tar")):
         time.sleep(0.005)

@@ -30,7 +30,13 @@ def samples(labels: list[Any], suffix: str = "cls", first: int = 0) -> list[tupl
     [
         ([1, 0, 2], "cls", "classification", ["0", "1", "2"], [1, 0, 2]),
         (["dog", "cat", "dog"], "cls", "classification", ["cat", "dog"], [1, 0, 1]),
-        ([{"label": 1, "other": "x"}, {"label": 0}, {"label": 1}], "json", "classification", ["0", "1"], [1, 0, 1]),
+        (
+            [{"label": 1, "other": "x"}, {"label": 0}, {"label": 1}],
+            "json",
+            "classification",
+            ["0", "1"],
+            [1, 0, 1],
+        ),
         ([[0, 2], [1], []], "json", "multilabel", ["0", "1", "2"], [(0, 2), (1,), ()]),
         ([["a", "b"], ["b"], ["a"]], "json", "multilabel", ["a", "b"], [(0, 1), (1,), (0,)]),
         ([1.5, 2.5, -3.0], "json", "regression", [], [1.5, 2.5, -3.0]),
@@ -114,7 +120,7 @@ def test_splits_by_the_names_of_shards_or_folders(tmp_path: Path, names: tuple[s
 def test_shards_of_a_split_beside_others_of_none_are_refused(tmp_path: Path) -> None:
     write_tar(tmp_path / "s" / "train-0.tar", samples([0, 1, 0]))
     write_tar(tmp_path / "s" / "more-0.tar", samples([1, 0], first=4))
-    with pytest.raises(DataError, match="more-0.tar: of no split"):
+    with pytest.raises(DataError, match=r"more-0.tar: of no split"):
         load_data(tmp_path / "s")
 
 
@@ -124,7 +130,7 @@ def test_braces_name_some_of_the_shards(tmp_path: Path) -> None:
     data = load_data(f"{tmp_path}/x-{{001..002}}.tar")
     assert [one.source.shard.name for one in data.examples] == ["x-001.tar"] * 2 + ["x-002.tar"] * 2
     assert len(load_data(tmp_path / "x-003.tar")) == 2
-    with pytest.raises(DataError, match="x-004.tar: the shard cannot be read"):
+    with pytest.raises(DataError, match=r"x-004.tar: the shard cannot be read"):
         load_data(f"{tmp_path}/x-{{003..004}}.tar")
     with pytest.raises(DataError, match="no row of shards"):
         load_data(f"{tmp_path}/x-{{3..1}}.tar")
@@ -143,11 +149,11 @@ def test_a_shard_that_changes_is_an_error_and_no_skipped_picture(tmp_path: Path)
     data = load_data(tmp_path / "s")
     told = file.stat()
     os.utime(file, ns=(told.st_atime_ns, told.st_mtime_ns + 1_000_000_000))
-    with pytest.raises(DataError, match="0.tar: the shard changed"):
+    with pytest.raises(DataError, match=r"0.tar: the shard changed"):
         data.pixels(0)
     data = load_data(tmp_path / "s")
     file.unlink()
-    with pytest.raises(DataError, match="0.tar: the shard cannot be read"):
+    with pytest.raises(DataError, match=r"0.tar: the shard cannot be read"):
         _ = data.ids
 
 

@@ -103,7 +103,9 @@ def test_bytes_of_no_tar_end_it_with_the_reason(tmp_path: Path) -> None:
     file.write_bytes(content)
     data = load_data(tmp_path / "s")
     assert len(data) == 1
-    assert [one.reason for one in data.skipped] == ["cannot be read any further as a tar (it lacks the end of a tar)"]
+    assert [one.reason for one in data.skipped] == [
+        "cannot be read any further as a tar (it lacks the end of a tar)"
+    ]
 
 
 def test_compressed_shards_are_skipped(tmp_path: Path) -> None:
@@ -130,7 +132,10 @@ def test_all_dialects_are_read(tmp_path: Path) -> None:
         long = "ä" * 60 + "/" + "b" * 90 if dialect != tarfile.USTAR_FORMAT else "plain"
         made = io.BytesIO()
         with tarfile.open(fileobj=made, mode="w", format=dialect) as archive:
-            for name, content in ((f"{long}.png", PICTURES[number]), (f"{long}.cls", b"cat" if number else b"dog")):
+            for name, content in (
+                (f"{long}.png", PICTURES[number]),
+                (f"{long}.cls", b"cat" if number else b"dog"),
+            ):
                 archive.addfile(header(name, size=len(content)), io.BytesIO(content))
         (tmp_path / "s").mkdir(exist_ok=True)
         (tmp_path / "s" / f"{number}.tar").write_bytes(made.getvalue())

@@ -65,12 +65,12 @@ def test_a_shard_that_changes_is_named(folder: Path, bucket: Any) -> None:
     content = bytearray((folder / "00000.tar").read_bytes())
     content[1000] ^= 1
     bucket.pipe("photos/dir/00000.tar", bytes(content))
-    with pytest.raises(DataError, match="s3://photos/dir/00000.tar: the shard changed"):
+    with pytest.raises(DataError, match=r"s3://photos/dir/00000.tar: the shard changed"):
         plain.pixels(0)
-    with pytest.raises(DataError, match="00000.tar: the shard changed .*another sha256"):
+    with pytest.raises(DataError, match=r"00000.tar: the shard changed .*another sha256"):
         ended(open_column(named, Preprocess(32), store=False))
     bucket.pipe("photos/dir/00000.tar", bytes(content[:2000]))
-    with pytest.raises(DataError, match="00000.tar"):
+    with pytest.raises(DataError, match=r"00000.tar"):
         ended(open_column(named, Preprocess(32), store=False))
 
 

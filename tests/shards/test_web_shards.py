@@ -47,7 +47,9 @@ def test_they_are_the_same_as_in_a_folder_in_few_requests(folder: Path, server: 
     assert (there.fingerprint, there.skipped) == (here.fingerprint, ())
     assert (column_of(server.url).pixels == column_of(folder).pixels).all()
     pictures = [asked for path, asked in server.asked if path.endswith(".tar") and asked]
-    assert len(pictures) == 6, "for each shard one to know what its pictures are like, and one for all of them"
+    assert len(pictures) == 6, (
+        "for each shard one to know what its pictures are like, and one for all of them"
+    )
 
 
 def test_a_server_without_ranges_gives_each_shard_once(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -127,7 +128,7 @@ class Streamed:
         contents = Contents([self.data.examples[row] for row in stream[wanted].tolist()])
         place = np.full(len(self.data), -1)
         place[stream[wanted]] = np.arange(len(wanted))
-        decoder = Decoder(self.data, self.stored)
+        decoder = self._decoder
         chunk = max(1, _BLOCK // (3 * self.stored.size[0] * self.stored.size[1]))
 
         def decode(rows: list[int]) -> tuple[Pixels, dict[int, str]]:
@@ -148,6 +149,11 @@ class Streamed:
                     yield self._whole(*waiting.popleft())
             while waiting:
                 yield self._whole(*waiting.popleft())
+
+    @functools.cached_property
+    def _decoder(self) -> Decoder:
+        """Made once: it looks at some pictures to know what the others are like."""
+        return Decoder(self.data, self.stored)
 
     def _whole(self, rows: Rows, parts: list[Future[tuple[Pixels, dict[int, str]]]]) -> tuple[Rows, Pixels]:
         """A batch of the parts that it was decoded in, without those that cannot be read."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.folders import SPLIT_NAMES, is_of_the_system
+from lensmith.data.folders import SPLIT_NAMES, is_of_the_system, looks_like_picture
 from lensmith.data.shard_index import FILE, read_index
 from lensmith.data.tar_samples import read_samples
 from lensmith.errors import DataError
-from lensmith.shards.member import Shard
+from lensmith.pictures.asked import Asked, unreadable
+from lensmith.shards.ahead import Ahead
+from lensmith.shards.member import Member, Shard
+from lensmith.shards.passing import Passing
 from lensmith.shards.places import Place, is_remote, place_of
 from lensmith.types import Task
 
@@ -51,20 +55,73 @@ def read_shards(word: str, task: Task | None = None) -> ImageDataset:
     once; the names of their classes are the lines of `classes.txt`, where it is beside them; a shard's split is told
     by its name or its folder (`train-00000.tar`, `val/00000.tar`), for all shards or for none.
     """
-    folder, last = _parted(word)
-    if _is_tar(last):
-        return _without_index(place_of(folder), _expanded(last), last, task)
-    place = place_of(word)
-    data = read_index(place)
+    place, names = _found(word)
+    data = read_index(place) if names is None else None
     if data is not None:
         return data
+    names = names or _listed(place, word)
+    splits = [_split(name) for name in names]
+    if len(set(splits)) > 1 and "" in splits:
+        raise DataError(
+            f"{place.called(names[splits.index('')])}: of no split, and other shards beside it are of one",
+            hint="Name one kind of them: with braces, or by a folder of their own.",
+        )
+    if "train" not in splits:
+        splits = [""] * len(names)  # a part that somebody asked for by itself
+    shards = [Shard(place, name, place.facts(name)) for name in names]
+    called = _parted(word)[1].partition(".tar")[0] or word
+    return read_samples(list(zip(shards, splits, strict=True)), _classes(place), called, task)
+
+
+def pictures_in(word: str) -> Iterator[Asked]:
+    """Every picture in shards, labelled or not, to be read in its turn; what cannot be used is given too, to be
+    answered with the reason. Raises `DataError` where nothing is there."""
+    place, names = _found(word)
+    data = read_index(place) if names is None else None
+    if data is not None:
+        yield from _asked([one.source for one in data.examples if isinstance(one.source, Member)])
+        return
+    for name in names or _listed(place, word):
+        shard = Shard(place, name, place.facts(name))
+        members: list[Member] = []
+        for one in Passing(shard).members():
+            path = PurePosixPath(one.name)
+            if one.trouble:
+                yield unreadable(f"{shard}!{one.name}" if one.name else str(shard), one.trouble)
+            elif looks_like_picture(path) and not any(map(is_of_the_system, path.parts)):
+                members.append(Member(shard, one.name, one.offset, one.size))
+        yield from _asked(members)
+
+
+def _asked(members: Sequence[Member]) -> Iterator[Asked]:
+    ahead = Ahead(members)
+    for at, member in enumerate(members):
+        yield Asked(str(member), functools.partial(ahead.take, at))
+
+
+def _found(word: str) -> tuple[Place, list[str] | None]:
+    """Where shards lie, and their names where the word says them."""
+    folder, last = _parted(word)
+    if _is_tar(last) and not Path(word).is_dir():
+        return place_of(folder), _expanded(last)
+    return place_of(word), None
+
+
+def _listed(place: Place, word: str) -> list[str]:
+    """The shards in a place. Raises `DataError` where there are none, or nobody tells."""
     names = place.names()
     if names is None:
         raise DataError(
             f"{word}: no {FILE} of lensmith there, and a web server lists no files",
             hint=f"Name the shards: {word.rstrip('/')}/{{00000..00011}}.tar",
         )
-    return _without_index(place, [name for name in names if _is_tar(name)], last, task)
+    names = [name for name in names if _is_tar(name) and not any(map(is_of_the_system, name.split("/")))]
+    if not names:
+        raise DataError(
+            f"{place.called('').rstrip('/')}: no tar files there",
+            hint="Shards are called 00000.tar and the like.",
+        )
+    return names
 
 
 def _parted(word: str) -> tuple[str, str]:
@@ -75,26 +132,6 @@ def _parted(word: str) -> tuple[str, str]:
     path_part, mark, query = word.partition("?")
     folder, _, last = path_part.rstrip("/").rpartition("/")
     return folder + mark + query, last
-
-
-def _without_index(place: Place, names: Sequence[str], called: str, task: Task | None) -> ImageDataset:
-    names = [name for name in names if not any(is_of_the_system(part) for part in name.split("/"))]
-    if not names:
-        raise DataError(
-            f"{place.called('')}: no tar files there", hint="Shards are called 00000.tar and the like."
-        )
-    splits = [_split(name) for name in names]
-    if len(set(splits)) > 1 and "" in splits:
-        raise DataError(
-            f"{place.called(names[splits.index('')])}: of no split, and other shards beside it are of one",
-            hint="Name one kind of them: with braces, or by a folder of their own.",
-        )
-    if set(splits) & {"val", "test"} and "train" not in splits:
-        splits = [""] * len(names)  # a part that somebody asked for by itself
-    shards = [Shard(place, name, place.facts(name)) for name in names]
-    return read_samples(
-        list(zip(shards, splits, strict=True)), _classes(place), called.partition(".tar")[0], task
-    )
 
 
 def _classes(place: Place) -> list[str] | None:
