@@ -128,7 +128,8 @@ def test_stopped_in_an_epoch_it_keeps_the_weights(
     finally:
         process.kill()
     assert process.returncode == code
-    assert said.endswith(f"{word}\n  the weights so far, not measured: {run / 'model'}\n")
+    told = f"{word}\n  the weights so far, not measured: {run / 'model'}\n  to go on: lensmith resume {run}\n"
+    assert said.endswith(told)
     assert "Traceback" not in said and "error" not in said
     assert tree(place / "photos") == before
     asked = command("predict", run / "model", "photos/ant/00.png", cwd=place)

@@ -93,9 +93,8 @@ class Changes:
         else:
             self._draws = draw(augment, count, full, preprocess.size, generator)
             if augment.flip:
-                # Each picture is seen from both sides in turn: of two passes, none shows it twice the same way.
-                first = torch.rand(count, generator=generator_of(seed, -1)) < 0.5
-                self._draws = replace(self._draws, mirrored=first ^ bool(epoch % 2))
+                drawn = torch.rand(count, generator=generator_of(seed, epoch, "mirror"))
+                self._draws = replace(self._draws, mirrored=drawn < 0.5)
         if augment.colour:
             self._factors = draw_factors(augment.colour, count, generator_of(seed, epoch, "colour"))
         if augment.cutout:
