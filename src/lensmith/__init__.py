@@ -83,8 +83,8 @@ __all__ = [
     "load_run",
     "pack",
     "preprocess_of",
-    "stream",
     "resume",
+    "stream",
     "summary",
     "train",
 ]

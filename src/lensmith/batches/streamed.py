@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,8 +19,8 @@ from lensmith.batches.growth import Growth
 from lensmith.batches.mixing import Mixing
 from lensmith.data.contents import Contents
 from lensmith.data.dataset import ImageDataset
-from lensmith.data.decoding import Decoder
 from lensmith.data.target_array import target_array
+from lensmith.data.undecoded import Undecoded
 from lensmith.errors import DataError, UsageError
 from lensmith.machine.limits import cores
 from lensmith.pictures.decode import Pixels
@@ -43,19 +42,18 @@ class Streamed:
     """`batches(epoch)` iterates one pass, `batches(epoch, first)` begins with the batch of that number; nothing
     before it is read or decoded. The same seed, epoch, rank and world size give the same batches.
 
-    data: pictures in shards; stored: how they are decoded, before windows of the size of `preprocess` are cut out
-    of them; targets: [N] or [N, outputs]; batch_size: of each process. In each pass the shards are put into an order
-    that is drawn anew, and each process reads an equal part of them, one after the other; within it pictures change
-    places with others that are at most `buffer` further on, which is what it keeps in memory (as files, not decoded).
-    All processes together give each picture once, but for the ragged end, which is left out unless it is the only
-    batch. What is done to a picture is what `batches.Batches` does to it. One that cannot be read is missing in its
-    batch, and is in `reasons` from then on, by its row.
+    pixels: of pictures in shards, before windows of the size of `preprocess` are cut out of them; targets: [N] or
+    [N, outputs]; batch_size: of each process. In each pass the shards are put into an order that is drawn anew, and
+    each process reads an equal part of them, one after the other; within it pictures change places with others that
+    are at most `buffer` further on, which is what it keeps in memory (as files, not decoded). All processes together
+    give each picture once, but for the ragged end, which is left out unless it is the only batch. What is done to a
+    picture is what `batches.Batches` does to it. One that cannot be read is missing in its batch, and is in `reasons`
+    from then on, by its row.
     """
 
-    data: ImageDataset
+    pixels: Undecoded
     targets: Tensor
     preprocess: Preprocess
-    stored: Preprocess
     batch_size: int
     augment: Augment = field(default_factory=Augment)
     seed: int = 0
@@ -65,17 +63,21 @@ class Streamed:
     part: tuple[int, int] = (0, 1)
     """Rank and world size."""
     buffer: int = 4096
+    rows: Tensor | None = None
+    """int64, which of them take part, in the order of the data; all if not given."""
     reasons: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return max(1, len(self.data) // (self.batch_size * self.part[1]))
+        count = len(self.pixels) if self.rows is None else len(self.rows)
+        return max(1, count // (self.batch_size * self.part[1]))
 
     def __call__(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of one pass, the next ones being decoded meanwhile. Raises `DataError` where a shard cannot be
         read, or no picture of a batch."""
         generator = generator_of(self.seed, epoch)
-        torch.randperm(len(self.data), generator=generator)  # an order that only pictures at hand can have
-        stored = len(self.data), self.stored.size
+        count = len(self.pixels) if self.rows is None else len(self.rows)
+        torch.randperm(count, generator=generator)  # an order that only pictures at hand can have
+        stored = len(self.pixels), self.pixels.preprocess.size
         changes = Changes(self.augment, self.preprocess, stored, (self.seed, epoch), generator)
         device, rank = self.targets.device, self.part[0]
         for step, (rows, block) in enumerate(self._decoded(self._order(epoch), first), first):
@@ -107,15 +109,16 @@ class Streamed:
     def _dealt(self, epoch: int) -> Rows:
         """The rows of this process, those of a shard together and in its order."""
         rank, world = self.part
-        bounds = _bounds(self.data)
+        taking_part = np.arange(len(self.pixels)) if self.rows is None else self.rows.numpy()
+        bounds = _bounds(self.pixels.data, taking_part)
         drawn = torch.randperm(len(bounds), generator=generator_of(self.seed, epoch, "shards")).tolist()
-        stream = np.concatenate([np.arange(*bounds[number]) for number in drawn])
+        stream = np.concatenate([taking_part[slice(*bounds[number])] for number in drawn])
         if len(stream) >= self.batch_size * world:
             stream = stream[: len(self) * self.batch_size * world]
         found: Rows = np.array_split(stream, world)[rank]
         if not len(found):
             raise UsageError(
-                f"{self.data.name}: {len(self.data)} pictures for {world} processes",
+                f"{self.pixels.data.name}: {len(stream)} pictures for {world} processes",
                 hint="Start fewer of them.",
             )
         return found
@@ -125,11 +128,11 @@ class Streamed:
         stream, places = order
         starts = range(first * self.batch_size, max(len(stream), 1), self.batch_size)
         wanted = np.sort(places[starts.start :])
-        contents = Contents([self.data.examples[row] for row in stream[wanted].tolist()])
-        place = np.full(len(self.data), -1)
+        contents = Contents([self.pixels.data.examples[row] for row in stream[wanted].tolist()])
+        place = np.full(len(self.pixels), -1)
         place[stream[wanted]] = np.arange(len(wanted))
-        decoder = self._decoder
-        chunk = max(1, _BLOCK // (3 * self.stored.size[0] * self.stored.size[1]))
+        decoder, (height, width) = self.pixels.decoder, self.pixels.preprocess.size
+        chunk = max(1, _BLOCK // (3 * height * width))
 
         def decode(rows: list[int]) -> tuple[Pixels, dict[int, str]]:
             decoded = decoder.block(rows, lambda row: contents.take(int(place[row])))
@@ -150,11 +153,6 @@ class Streamed:
             while waiting:
                 yield self._whole(*waiting.popleft())
 
-    @functools.cached_property
-    def _decoder(self) -> Decoder:
-        """Made once: it looks at some pictures to know what the others are like."""
-        return Decoder(self.data, self.stored)
-
     def _whole(self, rows: Rows, parts: list[Future[tuple[Pixels, dict[int, str]]]]) -> tuple[Rows, Pixels]:
         """A batch of the parts that it was decoded in, without those that cannot be read."""
         done = [part.result() for part in parts]
@@ -167,8 +165,8 @@ class Streamed:
         if not readable.any():
             row, reason = next(iter(reasons.items()))
             raise DataError(
-                f"{self.data.name}: no picture of a batch can be read",
-                hint=f"The first, {self.data.examples[row].source}: {reason}.",
+                f"{self.pixels.data.name}: no picture of a batch can be read",
+                hint=f"The first, {self.pixels.data.examples[row].source}: {reason}.",
             )
         return rows[readable], block[readable]
 
@@ -204,13 +202,13 @@ def stream(
         )
     stored = preprocess.enlarged(spare) if spare > 1 else preprocess
     targets = torch.from_numpy(target_array(data))
-    return Streamed(data, targets, preprocess, stored, batch_size, augment or Augment(), seed, part=part)
+    pixels = Undecoded(data, stored)
+    return Streamed(pixels, targets, preprocess, batch_size, augment or Augment(), seed, part=part)
 
 
-def _bounds(data: ImageDataset) -> list[tuple[int, int]]:
-    """The first row of each shard, and the one after its last."""
-    shards = [
-        example.source.shard if isinstance(example.source, Member) else None for example in data.examples
-    ]
-    starts = [row for row in range(len(shards)) if not row or shards[row] is not shards[row - 1]]
+def _bounds(data: ImageDataset, rows: Rows) -> list[tuple[int, int]]:
+    """Where among some rows those of each shard begin, and where they end."""
+    sources = [data.examples[row].source for row in rows.tolist()]
+    shards = [source.shard if isinstance(source, Member) else None for source in sources]
+    starts = [at for at in range(len(shards)) if not at or shards[at] is not shards[at - 1]]
     return list(zip(starts, [*starts[1:], len(shards)], strict=True))
