@@ -83,7 +83,7 @@ def test_a_run_on_shards_is_one_on_pictures(
         draw_photos(tmp_path / "data" / split, 16 if split == "train" else 8)
     assert run(["shards", "data", "s"]) == 0
     before = tree_hash(tmp_path / "s")
-    assert run(["train", "s", "--epochs", "1", "model=convnet_tiny", "pretrained=false", "--json"]) == 0
+    assert run(["train", "s", "--epochs", "1", "model=convnet_tiny", "image_size=32", "--json"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (told["classes"], told["report"]["count"], told["report"]["split"]) == (["ants", "bees"], 8, "val")
     assert tree_hash(tmp_path / "s") == before

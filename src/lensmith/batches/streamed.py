@@ -62,7 +62,7 @@ class Streamed:
     growth: Growth = field(default_factory=Growth)
     part: tuple[int, int] = (0, 1)
     """Rank and world size."""
-    buffer: int = 4096
+    buffer: int = 2048
     rows: Tensor | None = None
     """int64, which of them take part, in the order of the data; all if not given."""
     reasons: dict[int, str] = field(default_factory=dict)

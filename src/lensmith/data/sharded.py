@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -38,14 +39,25 @@ def are_shards(word: str) -> bool:
     if not path.is_dir():
         return _BRACES.search(path.name) is not None and _is_tar(path.name)
     try:
-        inside = [one for one in path.iterdir() if not is_of_the_system(one.name)]
-        if any(one.name == FILE for one in inside) and any(_is_tar(one.name) for one in inside):
+        tars, folders = _looked_into(path)
+        if tars and (path / FILE).is_file():
             return True
-        folders = [one for one in inside if one.is_dir()]
-        holding = [one for one in folders if _is_split(one.name) and _holds_tars(one)]
-        return len(holding) == len(folders) and (bool(holding) or any(_is_tar(one.name) for one in inside))
+        holding = [name for name in folders if _is_split(name) and _looked_into(path / name) == (True, [])]
     except OSError:  # read_folder has the words for it
         return False
+    return len(holding) == len(folders) and (bool(holding) or tars)
+
+
+def _looked_into(folder: Path) -> tuple[bool, list[str]]:
+    """Whether there are tar files in a folder, and the folders in it."""
+    tars, folders = False, []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not is_of_the_system(entry.name):
+                tars = tars or _is_tar(entry.name)
+                if entry.is_dir():
+                    folders.append(entry.name)
+    return tars, folders
 
 
 def read_shards(word: str, task: Task | None = None) -> ImageDataset:
@@ -166,8 +178,3 @@ def _is_split(name: str) -> bool:
 
 def _is_tar(name: str) -> bool:
     return name.lower().endswith(_TAR)
-
-
-def _holds_tars(folder: Path) -> bool:
-    inside = [one for one in folder.iterdir() if not is_of_the_system(one.name)]
-    return any(_is_tar(one.name) for one in inside) and not any(one.is_dir() for one in inside)
