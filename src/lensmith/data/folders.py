@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from lensmith.data.dataset import SPLITS, Example, ImageDataset, Skipped
+from lensmith.data.learnt import require_learnt
 from lensmith.errors import DataError
 from lensmith.pictures.decode import FORMATS, format_of
 
@@ -105,14 +107,13 @@ def read_folder(root: Path) -> ImageDataset:
 
 def _class_names(rows: Sequence[tuple[str, str, Path]], root: Path) -> list[str]:
     """Classes are those of the training pictures; a held-out class that training never sees is an error."""
-    trained = {name for split, name, _ in rows if split in ("", "train")}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for split, name, _ in rows:
-        if name not in trained:
-            raise DataError(
-                f"{root}: class '{name}' is in {split} but not in train",
-                hint=f"Classes are matched by folder name; train has {', '.join(sorted(trained)) or 'none'}.",
-            )
-    return sorted(trained)
+        counts[split or "train"][name] += 1
+    learnt = counts["train"]
+    for split, measured in counts.items():
+        require_learnt(learnt, measured, split, str(root))
+    return sorted(learnt)
 
 
 def _folders(root: Path) -> list[Path]:
