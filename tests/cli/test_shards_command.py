@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawn import tree_hash
@@ -55,39 +56,40 @@ def test_what_cannot_be(
     assert tree_hash(tmp_path) == before
 
 
-def test_a_model_is_measured_on_a_folder_and_on_its_shards_alike(
-    trained_digits_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(trained_digits_copy)
-    assert run(["shards", "digits", "shards", "--count", "500"]) == 0
-    with serving_folder(trained_digits_copy / "shards") as server:
-        capsys.readouterr()
-        told = []
-        for data in ("digits", "shards", server.url):
-            assert run(["evaluate", "last", data, "--json"]) == 0
-            told.append(json.loads(capsys.readouterr().out))
-    assert told[0]["accuracy"] == told[1]["accuracy"] == told[2]["accuracy"]
-    assert run(["inspect", "shards", "--no-suspects", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["pictures"] == told[0]["count"]
-    assert run(["split", "shards", "--out", "splits.csv"]) == 0
-    assert run(["split", "digits", "--out", "same.csv"]) == 0
-    lines = [sorted(Path(name).read_text().splitlines()) for name in ("splits.csv", "same.csv")]
-    assert lines[0] == lines[1], "by their bytes, pictures go to the same side, under the same names"
-
-
-def test_a_run_on_shards_is_one_on_pictures(
+def test_commands_take_shards_for_the_folder_that_they_are_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    def said(*words: str) -> list[Any]:
+        capsys.readouterr()
+        assert run([*words]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+
     monkeypatch.chdir(tmp_path)
-    for split in ("train", "val"):
-        draw_photos(tmp_path / "data" / split, 16 if split == "train" else 8)
-    assert run(["shards", "data", "s"]) == 0
+    draw_photos(tmp_path / "data", 30)
+    assert run(["shards", "data", "s", "--count", "8"]) == 0
     before = tree_hash(tmp_path / "s")
-    assert run(["train", "s", "--epochs", "1", "model=convnet_tiny", "image_size=32", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (told["classes"], told["report"]["count"], told["report"]["split"]) == (["ants", "bees"], 8, "val")
+    for place in ("data", "s"):
+        assert run(["split", place, "--out", f"{place}.csv"]) == 0
+    lines = [sorted(Path(name).read_text().splitlines()) for name in ("data.csv", "s.csv")]
+    assert lines[0] == lines[1], "by their bytes, pictures go to the same side, under the same names"
+    (told,) = said("train", "s", "--epochs", "1", "model=convnet_tiny", "image_size=32", "--json")
+    assert (told["classes"], told["report"]["split"]) == (["ants", "bees"], "val")
+    assert said("inspect", "s", "--no-suspects", "--json")[0]["pictures"] == 30
+    with serving_folder(tmp_path / "s") as server:
+        answers = []
+        for place in ("data", "s", server.url):
+            (figures,) = said("evaluate", told["run"], place, "--json")
+            assert figures["count"] == 30
+            answers.append(figures["accuracy"])
+        assert answers[0] == answers[1] == answers[2]
+        found = {}
+        for place in ("data", "s", f"{server.url}/", f"{server.url}/00001.tar", "s/00001.tar"):
+            found[place] = said("predict", told["run"], place, "--json")
+            assert {"label" in answer for answer in found[place]} == {True}
+    assert [len(answers) for answers in found.values()] == [30, 30, 30, 8, 8]
+    names = [answer["file"] for answer in found["s"]]
+    assert names[0] == "s/00000.tar!000000000.jpg"
+    assert len(set(names)) == 30
+    labels = [sorted((one["label"], one["probability"]) for one in found[place]) for place in ("data", "s")]
+    assert labels[0] == labels[1]
     assert tree_hash(tmp_path / "s") == before
-    assert run(["predict", told["run"], "s", "--json"]) == 0
-    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(answers) == 24
-    assert {"label" in answer for answer in answers} == {True}
