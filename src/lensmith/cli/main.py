@@ -30,6 +30,7 @@ from lensmith.cli.commands.reproduce import reproduce
 from lensmith.cli.commands.resume import resume
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
+from lensmith.cli.commands.shards import shards
 from lensmith.cli.commands.split import split
 from lensmith.cli.commands.status import status
 from lensmith.cli.commands.stop import stop
@@ -86,6 +87,7 @@ for command in (
     tensorboard,
     reproduce,
     sample,
+    shards,
     cache,
 ):
     app.command()(command)

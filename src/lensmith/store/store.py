@@ -18,6 +18,7 @@ import PIL
 from numpy.typing import NDArray
 
 from lensmith.data.cache import columns_folder, make_room
+from lensmith.data.contents import is_file
 from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.identity import SIZE, Digests
 from lensmith.errors import DataError, UsageError
@@ -25,6 +26,7 @@ from lensmith.machine.forked import FEWEST, can_fork, in_processes
 from lensmith.pictures.decode import NO_MEMORY, NOT_OPENED, Pixels
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.runs.files import write_bytes, write_text
+from lensmith.shards.member import Member
 from lensmith.store.filling import fill
 from lensmith.store.room import DiskRoom, MemoryRoom, Room
 from lensmith.types import Event
@@ -94,7 +96,7 @@ def decode_column(data: ImageDataset, preprocess: Preprocess) -> Generator[Event
 def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
     """Named by what decides the pixels: each file's path, size and times, the preprocessing, both versions."""
     sources = [example.source for example in data.examples]
-    files = [source for source in sources if isinstance(source, Path)]
+    files = [source for source in sources if is_file(source)]
     if len(files) < len(sources):
         return None  # an own data set may give other pixels next time
     words = _words_of(files)
@@ -107,7 +109,7 @@ def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
     return None
 
 
-def _words_of(files: Sequence[Path]) -> str | None:
+def _words_of(files: Sequence[Path | Member]) -> str | None:
     """What changes when a file does; `None` where one cannot be asked. Many are asked by processes."""
     digests, here = Digests(-(-len(files) // _ASKED)), _here()
 
@@ -124,13 +126,16 @@ def _words_of(files: Sequence[Path]) -> str | None:
     return None if digests.missing() else " ".join(word for _, word in digests.known())
 
 
-def _asked(files: Sequence[Path], here: str) -> bytes | None:
-    """sha256 over paths, sizes and times; `None` where a file cannot be asked.
+def _asked(files: Sequence[Path | Member], here: str) -> bytes | None:
+    """sha256 over paths, sizes and times, of members over shards and places; `None` where a file cannot be asked.
 
     Archives and copies set the time of writing as they like, so the system's own, of any change, counts too.
     """
     digest = hashlib.sha256()
     for file in files:
+        if isinstance(file, Member):
+            digest.update(os.fsencode(f"{file.shard.identity}\0{file.offset} {file.size}\n"))
+            continue
         name = os.fspath(file)
         try:
             facts = os.stat(name)  # noqa: PTH116  # a third of the time of Path.stat
