@@ -19,7 +19,16 @@ from lensmith.asking.answer_file import AnswerFile, answer_file, check_name
 from lensmith.asking.answering import Tally
 from lensmith.asking.cluster import check_address, faults_in_words, joined, require_ray
 from lensmith.asking.cluster_batches import Part, Place, lines_in, place_of, places_table
-from lensmith.asking.cluster_worker import Answering, Looked, Sample, Task, look, read, refuse_other_version
+from lensmith.asking.cluster_worker import (
+    Answering,
+    Begun,
+    Looked,
+    Sample,
+    Task,
+    look,
+    read,
+    refuse_other_version,
+)
 from lensmith.bundle.bundle import Bundle, load_model
 from lensmith.data.listing import STDIN, places_named
 from lensmith.errors import MachineError, PictureError
@@ -32,8 +41,6 @@ _MOST = 4096
 _GROWTH = 16
 """Tasks grow to so many parts, so that a million pictures are not a hundred thousand tasks."""
 _LOOK = 60.0
-_RETRIES = 8
-"""After so many deaths over the same pictures they are to blame, and not a machine."""
 _TOLD = 0.2
 """Seconds between two events."""
 
@@ -170,8 +177,10 @@ class _Job:
         """What each process is told; each machine takes the model from the cluster's memory once."""
         known = self._ray.put(answered) if self._has_archives and len(answered) else None
         model = self._ray.put(bundle.contents())
+        here = {"ray.io/node-id": self._ray.get_runtime_context().get_node_id()}
+        begun = self._ray.remote(Begun).options(num_cpus=0, label_selector=here).remote()
         file = self._file
-        return Task(model, file.model, known, file.path.name, self._many, sample, version("lensmith"))
+        return Task(model, file.model, known, file.path.name, self._many, sample, version("lensmith"), begun)
 
     def run(self, task: Task) -> Iterator[Event]:
         """Ask, and write what comes."""
@@ -206,9 +215,7 @@ class _Job:
                     batch_format="pyarrow",
                     num_cpus=0,
                     compute=data.TaskPoolStrategy(size=2),
-                    scheduling_strategy=self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-                        self._ray.get_runtime_context().get_node_id(), soft=False
-                    ),
+                    label_selector={"ray.io/node-id": self._ray.get_runtime_context().get_node_id()},
                 )
             answers = batches.map_batches(
                 Answering,
@@ -218,7 +225,6 @@ class _Job:
                 zero_copy_batch=True,
                 num_cpus=1,
                 compute=data.ActorPoolStrategy(min_size=1, max_size=self._cpus),
-                max_task_retries=_RETRIES,
             )
         yield from answers.iter_batches(batch_size=None, batch_format="pyarrow")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lensmith.asking.answer_file import form_of, identity_of, is_among
 from lensmith.asking.cluster_batches import (
     Line,
+    Part,
     Place,
     in_parts,
     lines_table,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 32
 """Pictures whose bytes travel together."""
+_DEATHS = 8
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Task:
     """What each process is told once. model, answered: references to a bundle's contents, and to sorted digests.
 
     out: the name of the answer file, which says how its rows are written; many: pictures in a part.
-    sample: what a machine has to see; None where bytes are sent.
+    sample: what a machine has to see; None where bytes are sent. begun: a reference to a `Begun`.
     """
 
     model: Any
@@ -96,6 +99,19 @@ class Task:
     many: int
     sample: Sample | None
     version: str
+    begun: Any
+
+
+class Begun:
+    """How often each batch was begun: Ray begins again for ever what kills its process."""
+
+    def __init__(self) -> None:
+        self._times: Counter[tuple[int, int]] = Counter()
+
+    def again(self, batch: tuple[int, int]) -> int:
+        """Count a batch, and how often that makes."""
+        self._times[batch] += 1
+        return self._times[batch]
 
 
 class Answering:
@@ -119,9 +135,20 @@ class Answering:
     def __call__(self, table: pa.Table) -> Iterator[pa.Table]:
         """A table for each part of the pictures."""
         given, places, is_read = places_in(table)
+        self._refuse_deadly(given, places)
         most = len(places) if is_read else self._task.many
         for part, lines in in_parts(given.number, self._lines(places), most):
             yield lines_table(given if is_read else part, lines)
+
+    def _refuse_deadly(self, given: Part, places: list[Place]) -> None:
+        import ray
+
+        times = ray.get(self._task.begun.again.remote((given.number, given.part)))
+        if times > _DEATHS:
+            raise MachineError(
+                f"{_DEATHS} processes died over the same pictures, {places[0].name} to {places[-1].name}",
+                hint="Too little memory, or a picture that its decoder cannot bear: ask for them without --ray.",
+            )
 
     def _lines(self, places: list[Place]) -> Iterator[Line]:
         pictures = chain.from_iterable(self._asked_at(place) for place in places)
