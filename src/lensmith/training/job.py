@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from lensmith.runs.checkpoints import remove_checkpoints
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
 from lensmith.runs.fields import OWN
 from lensmith.runs.files import write_text
+from lensmith.runs.progress import RUN, recorded
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.repetition import compare_with, remember
 from lensmith.training.learn import learn
@@ -56,7 +58,8 @@ def run_job(
     going_on: RunDirectory | None = None,
 ) -> Generator[Event, None, Run]:
     """Train, measure, report. Yields what is worth telling; returns the run. repeats: the run whose recipe this is.
-    going_on: a run that was interrupted, by its own recipe, in which there is no choice left to make.
+    going_on: a run that was interrupted and is held (`runs.lock`), by its own recipe, in which there is no choice
+    left to make.
 
     Stopped from outside (Ctrl-C, SIGTERM), it keeps the weights so far as a bundle that was not measured.
     """
@@ -69,11 +72,11 @@ def run_job(
         before = None if repeats is None else remember(repeats)
         unspent = untrained(parts, recipe)
         prepared = yield from prepare_job(source, recipe, clock, parts)
-        run = going_on or new_run(prepared.data.name, out)
         facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
         if going_on is not None:
             facts = facts_going_on(facts, going_on.facts())
-        yield from _run(source, prepared, run, unspent, facts, clock)
+        with nullcontext(going_on) if going_on else new_run(prepared.data.name, out) as run:
+            yield from recorded(run, _run(source, prepared, run, unspent, facts, clock))
     finally:
         torch.set_num_threads(threads)
     return Run(run)
@@ -92,6 +95,7 @@ def _run(
         if "resumed" not in facts:
             prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
+        yield Event(RUN, str(run.path))
         with clock.stage("train"):
             learned = yield from _learn(prepared, run)
             facts["choices"] |= learned.choices
