@@ -123,6 +123,19 @@ def test_what_cannot_be_told_from_here_is_left_alone(other: dict[str, Any], tmp_
     assert (tmp_path / LOCK).read_bytes() == before
 
 
+def test_a_job_that_slurm_started_again_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    leave(tmp_path, host="node7")
+    with pytest.raises(UsageError, match="cannot be told from here"), hold(tmp_path):
+        pass
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    with hold(tmp_path) as cured:
+        assert "node7" in cured, "the first attempt is gone, says Slurm by starting the second"
+    leave(tmp_path, host="node7", job=" 78", attempt=0)
+    with pytest.raises(UsageError, match="cannot be told from here"), hold(tmp_path):
+        pass
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"pid": 1}', "\x00" * 300])
 def test_a_lock_that_tells_nothing_is_left_alone(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -174,11 +187,19 @@ def test_a_forked_child_gives_nothing_back(tmp_path: Path) -> None:
 
 
 RACE = """
-import os, sys, time
+import os, random, sys, time
 from contextlib import ExitStack
 from pathlib import Path
 from lensmith.errors import UsageError
+from lensmith.runs.holder import Holder
 from lensmith.runs.lock import hold
+
+answer = Holder.is_alive
+def slowly(holder):
+    alive = answer(holder)
+    time.sleep(random.random() / 100)  # what was true when it was asked may not be so any more
+    return alive
+Holder.is_alive = slowly
 
 place, links = Path(sys.argv[1]), sys.argv[2] == "links"
 def link(*words):

@@ -18,6 +18,7 @@ from typing import Any
 from lensmith.runs.process_start import boot, numbering, started
 
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+_NUMBERS = ("pid", "attempt")
 _SHOWN = 100
 """Characters of a command that are shown."""
 
@@ -27,7 +28,7 @@ class Holder:
     """A process. host: the name of its machine; machine: what tells it from one of the same name.
 
     boot, numbering, started: as `process_start` tells them; since: when it took the run, by its clock, for people
-    alone; command: what was typed.
+    alone; command: what was typed; job, attempt: of a batch system that starts a job again only when it is gone.
     """
 
     pid: int
@@ -38,16 +39,17 @@ class Holder:
     started: str
     since: str
     command: str
+    job: str
+    attempt: int
 
     def is_alive(self) -> bool | None:
         """Whether it is still there; None where that cannot be told from here: it is of another machine."""
         here = this_process()
-        if (self.host, self.machine) != (here.host, here.machine):
-            return None
-        if self.boot != here.boot:
+        is_here = (self.host, self.machine) == (here.host, here.machine)
+        if is_here and self.boot != here.boot:
             return False
-        if self.numbering != here.numbering:
-            return None
+        if not is_here or self.numbering != here.numbering:
+            return False if self.job and self.job == here.job and self.attempt < here.attempt else None
         now = started(self.pid)
         if now is None:
             return False
@@ -78,6 +80,8 @@ def this_process() -> Holder:
         started=started(pid) or "",
         since=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=_command(),
+        job=_job(),
+        attempt=int(attempt) if (attempt := os.environ.get("SLURM_RESTART_COUNT", "")).isdecimal() else 0,
     )
 
 
@@ -88,14 +92,20 @@ def read_holder(text: str) -> Holder | None:
         fields = {field.name: told[field.name] for field in dataclasses.fields(Holder)}
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    whole = all(isinstance(value, str) for name, value in fields.items() if name != "pid")
-    return Holder(**fields) if whole and type(fields["pid"]) is int else None
+    whole = all(type(value) is (int if name in _NUMBERS else str) for name, value in fields.items())
+    return Holder(**fields) if whole else None
 
 
 def _command() -> str:
     program, *words = sys.argv or [""]
     name = Path(program).name
     return shlex.join(["lensmith" if name == "__main__.py" else name, *words])
+
+
+def _job() -> str:
+    """The job of Slurm, by its cluster and number: https://slurm.schedmd.com/sbatch.html."""
+    words = [os.environ.get(name, "") for name in ("SLURM_CLUSTER_NAME", "SLURM_JOB_ID")]
+    return " ".join(words) if words[1] else ""
 
 
 def _machine() -> str:
