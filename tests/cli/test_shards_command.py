@@ -74,7 +74,7 @@ def test_commands_take_shards_for_the_folder_that_they_are_of(
     assert lines[0] == lines[1], "by their bytes, pictures go to the same side, under the same names"
     (told,) = said("train", "s", "--epochs", "1", "model=convnet_tiny", "image_size=32", "--json")
     assert (told["classes"], told["report"]["split"]) == (["ants", "bees"], "val")
-    assert said("inspect", "s", "--no-suspects", "--json")[0]["pictures"] == 30
+    assert said("inspect", "s", "--no-suspects", "--json")[0]["count"] == 30
     with serving_folder(tmp_path / "s") as server:
         answers = []
         for place in ("data", "s", server.url):
