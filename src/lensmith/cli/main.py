@@ -123,7 +123,8 @@ def main() -> None:
     """The entry point of the `lensmith` command."""
     show.survive_narrow_encodings()
     code = run(sys.argv[1:])
-    gc.freeze()  # it all goes with the process: to look for cycles among torch's objects takes half a second
+    if "triton" not in sys.modules:  # it complains of every object of its own that was not looked at
+        gc.freeze()  # it all goes with the process: to look for cycles among torch's objects takes half a second
     sys.exit(code)
 
 
