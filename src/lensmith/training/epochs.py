@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -73,7 +73,8 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
             plateau.step(epoch.train_loss)
         if recipe.keep == "all":
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(model))
-        yield _event(epoch, figures, math.ceil(training.epochs))
+        share = min(1.0, epoch.index / training.epochs)
+        yield replace(_event(epoch, figures, math.ceil(training.epochs)), figures={"passes": share, **figures})
     log.end(model, next(iter(prepared.batches(0))).images[0])
     kept = best.put_back(prepared) if recipe.keep == "best" else f"epoch {epoch.index}, the last"
     return Trained(kept, course.changes)
