@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from lensmith.batches.batches import laid_out, normalised
 from lensmith.data.dataset import ImageDataset
@@ -28,28 +28,44 @@ _LOWER_IS_BETTER = {"mae"}
 
 
 class Best:
-    """The best epoch so far by the split that choices are made on; without one, nothing is kept back."""
+    """The best epoch so far by the split that choices are made on; without one, nothing is kept back.
 
-    def __init__(self) -> None:
+    patience: epochs without a better one after which there is no sense in going on; 0 for as many as there are.
+    """
+
+    def __init__(self, patience: int = 0) -> None:
         self.epoch = 0
         self.score = -math.inf
         self.state: dict[str, Tensor] | None = None
+        self._patience = patience
 
-    def look(self, epoch: Epoch, figures: dict[str, float], prepared: Prepared) -> None:
+    def look(self, epoch: Epoch, figures: dict[str, float], model: nn.Module) -> None:
         """Keep a copy of the weights where this epoch is better than all before it."""
         if not figures:
             return
         score = _score(figures)
         if score >= self.score:  # of equals the later has seen more
             self.epoch, self.score = epoch.index, score
-            self.state = copy.deepcopy(prepared.model.state_dict())
+            self.state = copy.deepcopy(model.state_dict())
 
-    def put_back(self, prepared: Prepared) -> str:
+    def is_over(self, epoch: Epoch) -> bool:
+        """Whether patience has run out after this epoch."""
+        return bool(self._patience and self.epoch and epoch.index - self.epoch >= self._patience)
+
+    def put_back(self, model: nn.Module) -> str:
         """Give the network the best weights; says which they are."""
         if self.state is None:
             return "the last epoch: no split was set apart to choose on"
-        prepared.model.load_state_dict(self.state)
+        model.load_state_dict(self.state)
         return f"epoch {self.epoch}, the best on val"
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        return {"epoch": self.epoch, "score": self.score, "state": self.state}
+
+    def take(self, kept: dict[str, Any]) -> None:
+        """As it was."""
+        self.epoch, self.score, self.state = kept["epoch"], kept["score"], kept["state"]
 
 
 def is_better(figures: dict[str, float], than: dict[str, float]) -> bool:

@@ -129,7 +129,7 @@ class _Part:
         """Train, and what the network then says of them, [n, outputs]. place: for the curves."""
         prepared = yield from self._prepared()
         torch.manual_seed(self.recipe.seed)
-        place.path.mkdir(parents=True)
+        place.path.mkdir(parents=True, exist_ok=True)
         yield from self._told(learn(prepared, place))
         left_out = prepared.roles.held_out
         column = yield from open_column(left_out, prepared.preprocess, store=False)
