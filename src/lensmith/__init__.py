@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lensmith.pictures.preprocess import Preprocess
     from lensmith.pictures.transforms import preprocess_of
     from lensmith.runs.recipe import Recipe
+    from lensmith.searching.sweep import sweep
     from lensmith.training.resume import resume
     from lensmith.training.run import Run, load_run
     from lensmith.training.train import train
@@ -58,6 +59,7 @@ _HOME = {
     "preprocess_of": "pictures.transforms",
     "resume": "training.resume",
     "summary": "models.summary",
+    "sweep": "searching.sweep",
     "train": "training.train",
 }
 
@@ -83,6 +85,7 @@ __all__ = [
     "preprocess_of",
     "resume",
     "summary",
+    "sweep",
     "train",
 ]
 

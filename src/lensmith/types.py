@@ -45,8 +45,8 @@ class Batch(NamedTuple):
 @dataclass(frozen=True)
 class Event:
     """Something worth telling while a job runs; `total` is 0 where there is nothing to count, or, with
-    something `done`, no end known. figures: after an epoch, those on the pictures for choices, and "passes", the share
-    of them that is made."""
+    something `done`, no end known. figures: after an epoch, those on the pictures for choices, and "passes", the
+    share of them that is made."""
 
     stage: str
     words: str

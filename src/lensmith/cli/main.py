@@ -31,6 +31,7 @@ from lensmith.cli.commands.resume import resume
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
 from lensmith.cli.commands.split import split
+from lensmith.cli.commands.sweep import sweep
 from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
 from lensmith.errors import LensmithError
@@ -80,6 +81,7 @@ for command in (
     serve,
     tensorboard,
     reproduce,
+    sweep,
     sample,
     cache,
 ):

@@ -77,7 +77,11 @@ class SeedsCompared:
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
-        named: dict[str, Any] = {"verdict": self.verdict(), "is_better": self.is_better, "figure": self.figure}
+        named: dict[str, Any] = {
+            "verdict": self.verdict(),
+            "is_better": self.is_better,
+            "figure": self.figure,
+        }
         values = {"seeds": list(self.seeds), "tried": list(self.tried), "usual": list(self.usual)}
         return named | values | {"difference": self.difference.as_dict(), "p": self.chance}
 
@@ -115,9 +119,9 @@ def picture_parts(outputs: Floats, targets: NDArray[Any], task: Task) -> NDArray
     outputs: [N, outputs]; targets: [N] indices, [N, L] of 0 and 1, or numbers [N].
     """
     if task == "classification":
-        return (outputs.argmax(axis=1) == targets).astype(np.float64)
+        return np.asarray(outputs.argmax(axis=1) == targets, np.float64)
     if task == "regression":
-        return np.abs(outputs[:, 0].astype(np.float64) - targets.astype(np.float64))
+        return np.asarray(np.abs(outputs[:, 0].astype(np.float64) - targets), np.float64)
     ranked = [rank(outputs[:, label], targets[:, label].astype(bool)) for label in range(targets.shape[1])]
     known = [found for found in map(average_precision, ranked) if found is not None]
     if not known:
@@ -128,8 +132,8 @@ def picture_parts(outputs: Floats, targets: NDArray[Any], task: Task) -> NDArray
 def _by_both(apart_by: NDArray[np.float64], value: float) -> tuple[Value, float]:
     """The difference with the interval that pictures and seeds give it together, and its chance.
 
-    The variances of the means over either are added, which counts what belongs to neither alone twice: the interval is
-    rather too wide (A. B. Owen, The pigeonhole bootstrap, 2007). Degrees of freedom by Satterthwaite.
+    The variances of the means over either are added, which counts what belongs to neither alone twice: the interval
+    is rather too wide (A. B. Owen, The pigeonhole bootstrap, 2007). Degrees of freedom by Satterthwaite.
     """
     seeds, count = apart_by.shape
     if count < FEW:

@@ -69,6 +69,11 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def sweep_file(self) -> Path:
+        """`sweep.json`: the sweep that its recipe comes from, where it does."""
+        return self.path / "sweep.json"
+
+    @property
     def tensorboard(self) -> Path:
         """`tensorboard/`: event files."""
         return self.path / "tensorboard"
@@ -105,7 +110,7 @@ def new_run(name: str, out: Path | None = None) -> RunDirectory:
     """Make the directory of a new run: `out`, or the next free `./runs/NAME-001`; it becomes `last`."""
     place = out or RUNS
     try:
-        path = _make(out) if out is not None else _make_next(RUNS, name)
+        path = _make(out) if out is not None else next_place(RUNS, name)
     except OSError as error:
         raise UsageError(
             f"{place.absolute()}: no run can be written there ({error.strerror})",
@@ -125,7 +130,8 @@ def _make(out: Path) -> Path:
     return out
 
 
-def _make_next(runs: Path, name: str) -> Path:
+def next_place(runs: Path, name: str) -> Path:
+    """Make the next free folder NAME-001, NAME-002, ... among some."""
     runs.mkdir(parents=True, exist_ok=True)
     name = name.replace("/", "-").replace("\\", "-")
     for number in itertools.count(1):

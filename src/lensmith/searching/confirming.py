@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lensmith.errors import LensmithError
+from lensmith.data.dataset import ImageDataset
 from lensmith.evaluation.paired_seeds import SeedsCompared, compare_seeds, picture_parts
+from lensmith.features.embed import Features
 from lensmith.runs.recipe import Recipe
 from lensmith.searching.judging import FIGURES, Answers
+from lensmith.searching.trying import TimeOver, in_time
 from lensmith.searching.ways import Setting, Sights, ask_about, ask_head, features_of, train_on
 from lensmith.types import Event
 
@@ -21,14 +24,14 @@ SEEDS = 3
 """Trainings of each recipe, where the time is enough."""
 FIRST_FRESH = 1_000
 """Added to a recipe's seed: no trial was trained by it."""
-Ask = Callable[[Recipe], Generator[Event, None, Answers]]
+Ask = Callable[[Recipe, str], Generator[Event, None, Answers]]
 Rivals = tuple[Recipe, Recipe]
 """The winner, and the usual recipe."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """seeds: by how many both are trained at most; ends: by when (time.time) it has to be over, where a budget says."""
+    """seeds: by how many both are trained at most; ends: by when (time.time) it is over, where a budget says."""
 
     seeds: int = SEEDS
     ends: float | None = None
@@ -41,11 +44,7 @@ def confirm(
 
     sights: what is there already, where last layers are fitted to features. place: for the curves of trainings.
     """
-    ask: Ask
-    if sights is not None:
-        ask = _by_heads(setting, sights)
-    else:
-        ask = _by_training(setting, place)
+    ask = _by_heads(setting, sights) if sights is not None else _by_training(setting, place)
     said: tuple[list[Answers], list[Answers]] = ([], [])
     seeds: list[int] = []
     longest = 0.0
@@ -58,9 +57,10 @@ def confirm(
         seed = rivals[0].seed + FIRST_FRESH + number
         try:
             pair = []
-            for recipe in rivals:
-                pair.append((yield from _in_time(ask(recipe.changed(seed=seed)), limits.ends)))
-        except _Late:
+            for name, recipe in zip(("tried", "usual"), rivals, strict=True):
+                asking = ask(recipe.changed(seed=seed), name)
+                pair.append((yield from _counted(in_time(asking, limits.ends), seed)))
+        except TimeOver:
             break
         for answers, of_one in zip(said, pair, strict=True):
             answers.append(of_one)
@@ -72,29 +72,22 @@ def confirm(
     return compare_seeds(FIGURES[said[0][0].task], tuple(seeds), *(_parts(answers) for answers in said))
 
 
-class _Late(Exception):
-    """There is no time for what was begun."""
-
-
-def _in_time(asking: Generator[Event, None, Answers], ends: float | None) -> Generator[Event, None, Answers]:
-    """Warnings and progress of a training; raises `_Late` when its time is over."""
+def _counted(asking: Generator[Event, None, Answers], seed: int) -> Generator[Event, None, Answers]:
+    """Progress alone, with the seed."""
     while True:
         try:
             event = next(asking)
         except StopIteration as end:
             answers: Answers = end.value
             return answers
-        if ends is not None and time.time() > ends:
-            asking.close()
-            raise _Late
-        if event.total or event.stage == "warning":
-            yield event
+        if event.total and event.done < event.total:
+            yield replace(event, words=f"seed {seed}: {event.words}")
 
 
 def _by_training(setting: Setting, place: Path) -> Ask:
-    def ask(recipe: Recipe) -> Generator[Event, None, Answers]:
+    def ask(recipe: Recipe, name: str) -> Generator[Event, None, Answers]:
         grounds = setting.grounds
-        where = place / f"{recipe.seed}-{len(list(place.glob(f'{recipe.seed}-*')))}"
+        where = place / f"{recipe.seed}-{name}"
         prepared = yield from train_on(setting, recipe, grounds.for_confirming(), where)
         return (yield from ask_about(prepared, grounds.confirm))
 
@@ -102,20 +95,17 @@ def _by_training(setting: Setting, place: Path) -> Ask:
 
 
 def _by_heads(setting: Setting, sights: Sights) -> Ask:
-    kept: dict[int, tuple[np.ndarray, object]] = {}
+    kept: dict[int, tuple[Features, ImageDataset]] = {}
 
-    def ask(recipe: Recipe) -> Generator[Event, None, Answers]:
+    def ask(recipe: Recipe, name: str) -> Generator[Event, None, Answers]:
         sight, _ = yield from sights.look(recipe)
         key = id(sight.prepared.model)  # one network for each way of looking
         if key not in kept:
             kept[key] = yield from features_of(sight.prepared, setting.grounds.confirm)
-        return ask_head(sight, kept[key])  # type: ignore[arg-type]
+        return ask_head(sight, kept[key])
 
     return ask
 
 
-def _parts(answers: list[Answers]) -> np.ndarray:
+def _parts(answers: list[Answers]) -> NDArray[np.float64]:
     return np.stack([picture_parts(one.outputs, one.targets, one.task) for one in answers])
-
-
-__all__ = ["Limits", "confirm", "LensmithError"]

@@ -1,4 +1,4 @@
-"""Which pictures a sweep may see, and for what. Those held out are not among them: no part of a sweep is given any."""
+"""Which pictures a sweep may see, and for what. Those held out are not among them: no trial is given any."""
 
 from __future__ import annotations
 

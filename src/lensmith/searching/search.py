@@ -12,7 +12,8 @@ from lensmith.evaluation.spread import shown
 from lensmith.runs.recipe import Recipe
 from lensmith.searching.judging import Judged
 from lensmith.searching.study import Study
-from lensmith.searching.trial import Trial
+from lensmith.searching.timetable import Timetable
+from lensmith.searching.trial import Row, Trial
 from lensmith.searching.trying import NotWorthIt, TimeOver, Trying
 from lensmith.types import Event
 
@@ -24,10 +25,10 @@ _OF_MEMORY = "alloc"
 
 @dataclass(frozen=True)
 class Goal:
-    """wanted: trials in all; ends: by when (time.time) the last has to be over; figure: what they are judged by."""
+    """wanted: trials in all; table: by when the last has to be over; figure: what they are judged by."""
 
     wanted: int
-    ends: float | None
+    table: Timetable
     figure: str
 
 
@@ -41,31 +42,32 @@ def search(study: Study, trying: Trying, base: Recipe, goal: Goal) -> Generator[
             return ""
         usual = [row.seconds for row in rows if row.state == "complete" and row.seconds is not None]
         needed = _ROOM * statistics.median(usual) if usual else 0.0
-        if goal.ends is not None and time.time() + needed > goal.ends:
+        best = study.best()
+        ends = goal.table.trials_end(best.anew if best else None)
+        if ends is not None and time.time() + needed > ends:
             return f"the time is over after {taken} of {goal.wanted} trials"
         with study.trial() as trial:
             if study.is_surplus(trial.number, goal.wanted):  # another process was faster
                 trial.lose()
                 return ""
             try:
-                words = yield from _tried(trial, trying, base, goal)
+                yield from _tried(trial, trying, base, ends)
             except TimeOver:
                 return f"the time is over after {taken} of {goal.wanted} trials"
-        yield Event("trial", words)
+        for row in study.rows():
+            if row.number == trial.number:
+                yield Event("trial", row_words(row, goal.figure))
 
 
-def _tried(trial: Trial, trying: Trying, base: Recipe, goal: Goal) -> Generator[Event, None, str]:
-    """One trial, and what came of it in words."""
+def _tried(trial: Trial, trying: Trying, base: Recipe, ends: float | None) -> Generator[Event, None, None]:
+    """One trial. ends: by when (time.time) it has to be over."""
     began = time.perf_counter()
-    tried = " ".join(f"{name}={_short(value)}" for name, value in trial.params.items())
-    number = f"{trial.number + 1}"
     try:
         recipe = base.changed(**trial.params)
-        trying_it = trying.judged(recipe, f"{trial.number:04d}", trial.report, goal.ends)
-        judged = yield from _counted(trying_it, f"trial {number}")
+        trying_it = trying.judged(recipe, f"{trial.number:04d}", trial.report, ends)
+        judged = yield from _counted(trying_it, f"trial {trial.number + 1}")
     except NotWorthIt:
         trial.prune(time.perf_counter() - began)
-        return f"{number}: ended early, worse than most at that point; {tried}"
     except MachineError:
         raise
     except (LensmithError, RuntimeError, MemoryError) as error:
@@ -73,10 +75,20 @@ def _tried(trial: Trial, trying: Trying, base: Recipe, goal: Goal) -> Generator[
             raise
         message = error.message if isinstance(error, LensmithError) else "not enough memory for it"
         trial.fail(message, time.perf_counter() - began)
-        return f"{number}: failed, {message}; {tried}"
-    trial.complete(judged.value, judged.loss, judged.seconds, judged.anew)
-    name = goal.figure.replace("_", " ")
-    return f"{number}: {name} {shown(goal.figure, judged.value)}; {tried}"
+    else:
+        trial.complete(judged.value, judged.loss, judged.seconds, judged.anew)
+
+
+def row_words(row: Row, figure: str) -> str:
+    """What came of a trial, in one line."""
+    tried = " ".join(f"{name}={short(value)}" for name, value in row.params.items())
+    if row.state == "complete" and row.value is not None:
+        came = f"{figure.replace('_', ' ')} {shown(figure, row.value)}"
+    elif row.state == "pruned":
+        came = "ended early, worse than most at that point"
+    else:
+        came = f"failed, {row.error}"
+    return f"{row.number + 1}: {came}; {tried}"
 
 
 def _counted(going: Generator[Event, None, Judged], name: str) -> Generator[Event, None, Judged]:
@@ -91,7 +103,8 @@ def _counted(going: Generator[Event, None, Judged], name: str) -> Generator[Even
             yield replace(event, words=f"{name}: {event.words}")
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value as people read it."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "auto"}[value]
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,7 +1,7 @@
 """What a sweep searches: for each field of a recipe a range of numbers, or some values to choose from.
 
-    lr=0.001..0.1      numbers between; of a rate, and from a factor of ten on, evenly by their logarithms
-    batch_size=64|128  one of these
+lr=0.001..0.1      numbers between; of a rate, and from a factor of ten on, evenly by their logarithms
+batch_size=64|128  one of these
 """
 
 from __future__ import annotations
@@ -20,10 +20,31 @@ _BY_LOGARITHM = ("lr", "penalty")
 _FACTOR = 10.0
 """Times the lower end, from which on any range is searched by its logarithm."""
 _WHICH_PICTURES = (
-    *("root", "task", "group_by", "splits", "decisions", "drop_leaks", "val_fraction", "test_fraction", "folds"),
+    *(
+        "root",
+        "task",
+        "group_by",
+        "splits",
+        "decisions",
+        "drop_leaks",
+        "val_fraction",
+        "test_fraction",
+        "folds",
+    ),
     *("choice_fraction", "from_run"),
 )
-_OF_THE_SWEEP = ("seed", "seeds", "budget", "changes", "keep", "store", "device", "threads", "log_every", "histograms")
+_OF_THE_SWEEP = (
+    "seed",
+    "seeds",
+    "budget",
+    "changes",
+    "keep",
+    "store",
+    "device",
+    "threads",
+    "log_every",
+    "histograms",
+)
 _WHY_NOT = {
     **dict.fromkeys(_WHICH_PICTURES, "says which pictures are learned from and measured"),
     **dict.fromkeys(_OF_THE_SWEEP, "is the same for all trials"),
@@ -87,7 +108,9 @@ def read_axis(name: str, text: str) -> Axis:
     """What somebody typed after `name=`. Raises `UsageError`."""
     require_field(Recipe, name)
     if name in _WHY_NOT:
-        raise UsageError(f"{name}={text}: {name} {_WHY_NOT[name]}, and is not searched", hint=f"Give {name} one value.")
+        raise UsageError(
+            f"{name}={text}: {name} {_WHY_NOT[name]}, and is not searched", hint=f"Give {name} one value."
+        )
     if OR in text:
         return _values(name, text)
     low, _, high = text.partition(BETWEEN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import threading
 import warnings
 from collections.abc import Iterator
@@ -58,7 +57,7 @@ def naming_faults(place: str) -> Iterator[None]:
         first = str(error).splitlines()[0]
         raise MachineError(
             f"{place}: no storage can be opened there ({first})",
-            hint="It is a database URL of SQLAlchemy, such as mysql+pymysql://USER@HOST/NAME, and its driver a package.",
+            hint="It is a database URL such as mysql+pymysql://USER@HOST/NAME, and its driver a package of Python.",
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         cause: BaseException = error

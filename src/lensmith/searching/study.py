@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -28,14 +27,17 @@ class Study:
     """What processes and machines share of a sweep.
 
     space: what is searched; place: the storage, without a password; here: what the processes of one machine that work
-    on it in one directory have in common.
+    on it in one directory have in common; was_there: before it was opened.
     """
 
-    def __init__(self, study: optuna.Study, space: Space, place: str, here: str) -> None:
+    def __init__(
+        self, study: optuna.Study, space: Space, place: str, here: str, was_there: bool = False
+    ) -> None:
         self._study = study
         self._distributions = {name: _distribution(axis) for name, axis in space.items()}
         self.space = space
         self.place = place
+        self.was_there = was_there
         self._here = here
 
     @property
@@ -170,9 +172,10 @@ def open_study(url: str, name: str, facts: dict[str, Any], folder: str, worker: 
         )
         seed = facts["seed"] + 1_000 * worker + len(study.get_trials(deepcopy=False))
         study.sampler = optuna.samplers.TPESampler(n_startup_trials=drawn, seed=seed)
-        if _FACTS not in study.user_attrs:
+        was_there = _FACTS in study.user_attrs
+        if not was_there:
             study.set_user_attr(_FACTS, facts)
-    return Study(study, space, place, f"{socket.gethostname()}:{os.fspath(folder)}")
+    return Study(study, space, place, f"{socket.gethostname()}:{folder}", was_there)
 
 
 def _distribution(axis: Axis) -> BaseDistribution:

@@ -21,7 +21,8 @@ class Row:
     """One trial as it is written down.
 
     state: complete, pruned, failed, lost (its process ended, or time was over) or running; value: the figure that
-    trials are compared by, of a pruned one the last; loss: what parts equals; seconds: that it took; error: why it failed.
+    trials are compared by, of a pruned one the last; loss: what parts equals; seconds: that it took; anew: that it
+    would take with nothing there already; error: why it failed.
     """
 
     number: int
@@ -102,7 +103,16 @@ def row_of(trial: optuna.trial.FrozenTrial, space: Space) -> Row:
     word = names.get(state, "failed" if ERROR in facts else "lost")
     value = trial.value if state in ("COMPLETE", "PRUNED") else None
     loss, seconds = facts.get("loss"), facts.get("seconds")
-    return Row(trial.number, word, values_of(trial.params, space), value, loss, seconds, facts.get("anew"), facts.get(ERROR, ""))
+    return Row(
+        trial.number,
+        word,
+        values_of(trial.params, space),
+        value,
+        loss,
+        seconds,
+        facts.get("anew"),
+        facts.get(ERROR, ""),
+    )
 
 
 def refuse_nothing(rows: Sequence[Row]) -> None:

@@ -77,9 +77,7 @@ def in_time(going: Generator[Event, None, Result], ends: float | None) -> Genera
         yield event
 
 
-def _reported(
-    training: Generator[Event, None, Result], report: Report
-) -> Generator[Event, None, Result]:
+def _reported(training: Generator[Event, None, Result], report: Report) -> Generator[Event, None, Result]:
     """The same, its figures after each pass reported."""
     while True:
         try:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Container
 
 from lensmith.errors import UsageError
 from lensmith.planning.plan import Plan
@@ -33,7 +32,9 @@ def usual_space(plan: Plan, count: int, mirrored: bool) -> Space:
         space["lr"] = Span(round(_RATES[0] * recipe.lr, 6), round(_RATES[1] * recipe.lr, 6), True, False)
     if recipe.pretrained:
         epochs = recipe.epochs or 1.0
-        space["epochs"] = Values((max(1.0, round(epochs / 2)), epochs, 2 * epochs)) if epochs > 1 else Values((1.0, 2.0))
+        space["epochs"] = (
+            Values((max(1.0, round(epochs / 2)), epochs, 2 * epochs)) if epochs > 1 else Values((1.0, 2.0))
+        )
         space["penalty"] = Span(*_LIKELY, True, False)
     else:
         space["batch_size"] = _batches(recipe, count)
@@ -48,7 +49,7 @@ def usual_space(plan: Plan, count: int, mirrored: bool) -> Space:
     return space
 
 
-def chosen_space(usual: Space, asked: Space, fixed: Mapping[str, Any], recipe: Recipe) -> Space:
+def chosen_space(usual: Space, asked: Space, fixed: Container[str], recipe: Recipe) -> Space:
     """What is searched in the end: what was asked for; the rest of the usual, but for what somebody gave one value.
 
     Raises `UsageError` for a field that changes nothing in the way that is learned, and where nothing is left.
@@ -64,8 +65,10 @@ def chosen_space(usual: Space, asked: Space, fixed: Mapping[str, Any], recipe: R
                 f"penalty={axis} would change nothing: no last layer is fitted to features from scratch",
                 hint="It is weight_decay that decides there.",
             )
-    space = {name: axis for name, axis in usual.items() if name not in fixed and name not in asked} | dict(asked)
-    if "crop" in {*fixed, *asked}:  # which moves the picture already
+    space = {name: axis for name, axis in usual.items() if name not in fixed and name not in asked} | dict(
+        asked
+    )
+    if "crop" in fixed or "crop" in asked:  # which moves the picture already
         space = {name: axis for name, axis in space.items() if name != "shift" or name in asked}
     if not space:
         raise UsageError("nothing is left to search", hint="Give a range, such as lr=0.001..0.1.")

@@ -36,8 +36,8 @@ _NOT_SEEN = ("penalty", "flip", "seed", "weight_decay")
 
 @dataclass(frozen=True)
 class Setting:
-    """What all trials of a process have in common. parts: a user's own objects, each used as it was given; reasons: of
-    what was chosen for all of them; mirrored: whether any of them looks at mirrored pictures."""
+    """What all trials of a process have in common. parts: a user's own objects, each used as it was given; reasons:
+    of what was chosen for all of them; mirrored: whether any of them looks at mirrored pictures."""
 
     grounds: Grounds
     parts: Parts
@@ -64,9 +64,7 @@ def get_ready(setting: Setting, recipe: Recipe, roles: Roles) -> Generator[Event
     return (yield from prepare(roles.train, recipe, roles, Clock(), parts, setting.reasons))
 
 
-def train_on(
-    setting: Setting, recipe: Recipe, roles: Roles, place: Path
-) -> Generator[Event, None, Prepared]:
+def train_on(setting: Setting, recipe: Recipe, roles: Roles, place: Path) -> Generator[Event, None, Prepared]:
     """A training by the recipe; the network of what is returned has learned. place: for its curves."""
     prepared = yield from get_ready(setting, recipe, roles)
     torch.manual_seed(recipe.seed)

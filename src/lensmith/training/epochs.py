@@ -147,7 +147,9 @@ def _passes(
         if recipe.keep == "all":
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(measured))
         share = min(1.0, epoch.index / training.epochs)
-        yield replace(_event(epoch, figures, math.ceil(training.epochs)), figures={"passes": share, **figures})
+        yield replace(
+            _event(epoch, figures, math.ceil(training.epochs)), figures={"passes": share, **figures}
+        )
         if best.is_over(epoch):
             yield Event("train", f"no better epoch than {best.epoch} for {recipe.patience} on end: over")
             break

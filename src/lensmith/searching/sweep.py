@@ -1,0 +1,259 @@
+"""`sweep`: search, confirm, train, measure: which recipe is best for some pictures, and is that more than luck?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lensmith.data.sources import load_data
+from lensmith.errors import LensmithError
+from lensmith.evaluation.paired_seeds import SeedsCompared
+from lensmith.runs.directory import RunDirectory, next_place
+from lensmith.runs.fields import seconds_of
+from lensmith.runs.recipe import Recipe, named_recipe
+from lensmith.searching.begin import Begun, Wish, begin, recipe_of
+from lensmith.searching.confirming import Limits, confirm
+from lensmith.searching.grounds import load_roles
+from lensmith.searching.outcome import Outcome, add_to_run, compared_nothing, outcome_of
+from lensmith.searching.place import SweepDirectory, open_place
+from lensmith.searching.search import Goal, search
+from lensmith.searching.space import given_axes
+from lensmith.searching.storage import hidden, require_optuna
+from lensmith.searching.study import Study, open_study, read_facts
+from lensmith.searching.timetable import Timetable
+from lensmith.searching.trial import refuse_nothing
+from lensmith.searching.trying import Trying, never
+from lensmith.searching.ways import Sights
+from lensmith.searching.workers import Team, at_work
+from lensmith.training.job import run_job
+from lensmith.training.parts import take_parts
+from lensmith.training.run import Run
+from lensmith.training.train import finish
+from lensmith.types import Event
+
+
+@dataclass(frozen=True)
+class Job:
+    """A sweep that is going on. over: by when (time.time), where a budget says."""
+
+    source: Any
+    wish: Wish
+    place: SweepDirectory
+    url: str
+    begun: Begun
+    study: Study
+    trying: Trying
+    over: float | None
+
+
+def sweep(
+    data: Any,
+    *,
+    trials: int = 20,
+    budget: str | None = None,
+    recipe: Recipe | str | Path | None = None,
+    out: str | Path | None = None,
+    storage: str | None = None,
+    workers: int = 1,
+    quiet: bool = False,
+    **fields: Any,
+) -> Run:
+    """Search the recipe that does best, confirm it against the usual one by fresh seeds, and train by what is better.
+
+    data: as for `train`. trials: recipes that are tried beside the usual one; budget: time for all, such as "30m".
+    fields: recipe fields; `lr="0.001..0.1"` and `batch_size=[64, 128]` are searched, what has one value stays, and a
+    usual space is searched where nothing is said. out: the sweep's directory, which goes on where it holds one;
+    storage: a database URL, for sweeps of many machines; workers: processes of this one.
+
+    Trials see the training pictures alone; those held out are looked at once, by the last training, whose run is
+    returned. Raises `MachineError` where Optuna is not installed.
+    """
+    require_optuna()
+    if not isinstance(recipe, Recipe):
+        recipe = Recipe() if recipe is None else named_recipe(recipe)
+    space, fixed = given_axes(fields)
+    recipe, parts = take_parts(recipe, fixed)
+    wish = Wish(
+        recipe,
+        parts,
+        space,
+        trials,
+        None if budget is None else seconds_of(budget),
+        None if out is None else Path(out),
+        storage,
+        workers,
+    )
+    return finish(run_sweep(data, wish), quiet)
+
+
+def run_sweep(source: Any, wish: Wish, began: float | None = None) -> Generator[Event, None, Run]:
+    """A sweep as events; returns the run of the last training. began: time.time, from which on the budget counts."""
+    require_optuna()
+    began = time.time() if began is None else began
+    over = None if wish.budget is None else began + wish.budget
+    threads = torch.get_num_threads()
+    place = open_place(source, "" if wish.out else _name_of(source, wish), wish.out)
+    try:
+        job = yield from _open(source, wish, place, over)
+        finished = _finished(job)
+        if finished is not None:
+            yield Event("sweep", f"{place.path} is finished; its run is {finished.path}")
+            return finished
+        return (yield from _go_on(job))
+    except BaseException as stop:
+        stop.add_note(f"what is done is kept; to go on: lensmith sweep DATA --out {place.path}")
+        raise
+    finally:
+        torch.set_num_threads(threads)
+
+
+def plan_sweep(source: Any, wish: Wish, began: float) -> Generator[Event, None, Begun]:
+    """What a sweep would do and how long it would take; nothing is written, and nothing is trained."""
+    require_optuna()
+    place = SweepDirectory(wish.out or Path())
+    known = place.facts() if wish.out is not None else {}
+    recipe = recipe_of(known, wish.recipe) if known else wish.recipe
+    roles = load_roles(source, recipe, place.splits_file if known else None)
+    begun = yield from begin(source, wish, roles, known or None)
+    yield Event("sweep", begun.words(wish.trials))
+    over = None if wish.budget is None else began + wish.budget
+    words, _ = fitting_words(begun.timetable(over), wish.trials, wish)
+    yield Event(*words)
+    return begun
+
+
+def _name_of(source: Any, wish: Wish) -> str:
+    return load_data(source, root=wish.recipe.root, task=wish.recipe.task).name
+
+
+def _open(source: Any, wish: Wish, place: SweepDirectory, over: float | None) -> Generator[Event, None, Job]:
+    url = wish.storage or place.url
+    known = place.facts() or read_facts(url, place.study)
+    recipe = wish.recipe if known is None else recipe_of(known, wish.recipe)
+    roles = load_roles(source, recipe, place.splits_file)
+    begun = yield from begin(source, wish, roles, known)
+    facts = begun.facts | {"trials": wish.trials}
+    study = open_study(url, place.study, facts, str(place.path.absolute()))
+    facts |= {"storage": hidden(url) if wish.storage else "", "joined": study.was_there and not place.facts()}
+    facts |= {"times": vars(begun.times)}
+    place.write(facts)
+    trying = Trying(begun.setting, Sights(begun.setting) if begun.is_of_heads else None, place.trials)
+    return Job(source, wish, place, url, replace(begun, facts=facts), study, trying, over)
+
+
+def _finished(job: Job) -> Run | None:
+    path = job.begun.facts.get("run")
+    run = RunDirectory(Path(path)) if path else None
+    return Run(run) if run is not None and run.is_complete() and run.sweep_file.exists() else None
+
+
+def _go_on(job: Job) -> Generator[Event, None, Run]:
+    """Trials, the comparison, the last training; whatever of it is done already is not done again."""
+    study, facts = job.study, job.begun.facts
+    study.retry_lost(alone=True)
+    yield Event("sweep", job.begun.words(job.wish.trials))
+    table = yield from _scheduled(job)
+    usual = facts.get("usual") or (yield from _usual(job, table))
+    table = replace(job.begun, times=job.begun.times.measured(usual["anew"])).timetable(job.over)
+    table = replace(table, seeds=facts.get("seeds", table.seeds))
+    goal = Goal(job.wish.trials, table, facts["figure"])
+    if job.wish.workers > 1:
+        words = yield from at_work(Team(job.source, job.url, job.place.path, goal, job.wish.workers), study)
+    else:
+        words = yield from search(study, job.trying, job.begun.base, goal)
+    if words:
+        yield Event("warning", words)
+    refuse_nothing(study.rows())
+    outcome = yield from _confirmed(job, table, usual)
+    return (yield from _train(job, outcome))
+
+
+def _scheduled(job: Job) -> Generator[Event, None, Timetable]:
+    """What fits into the budget, said before it begins."""
+    table, asked = job.begun.timetable(job.over), job.wish.trials
+    left = asked - job.study.taken()
+    if left <= 0 or not table.training:
+        return table
+    words, table = fitting_words(table, left, job.wish)
+    yield Event(*words)
+    job.begun.facts["seeds"] = table.seeds
+    return table
+
+
+def fitting_words(table: Timetable, trials: int, wish: Wish) -> tuple[tuple[str, str], Timetable]:
+    """What a sweep takes, for a person, and with how many seeds. Raises `UsageError` where no trial fits."""
+    whole = table.whole(trials, wish.workers)
+    if table.over is None:
+        return ("plan", f"about {_time(whole)} in all"), table
+    left = table.over - time.time()
+    table, count = table.fitting(left, trials, wish.workers)
+    seeds = f"the winner confirmed by {table.seeds} fresh seed{'s' if table.seeds > 1 else ''}"
+    if count < trials:
+        words = f"{trials} trials, the comparison and the last training take about {_time(whole)}, and "
+        return ("warning", f"{words}{_time(left)} are left: about {count} trials will fit, {seeds}"), table
+    return ("plan", f"about {_time(whole)} of the {_time(left)} that are left, {seeds}"), table
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _usual(job: Job, table: Timetable) -> Generator[Event, None, dict[str, Any]]:
+    """How the recipe does that nobody chose, which every trial is to beat."""
+    yield Event("sweep", "the usual recipe first", 0, 1)
+    judged = yield from job.trying.judged(job.begun.base, "usual", never, table.trials_end())
+    usual = vars(judged)
+    facts = job.begun.facts | {"usual": usual}
+    job.begun.facts.update(facts)
+    job.place.write(facts)
+    words = f"{facts['figure'].replace('_', ' ')} {judged.value:.4f}"
+    yield Event("sweep", f"the usual recipe: {words}, in {judged.seconds:.1f} s")
+    return usual
+
+
+def _confirmed(job: Job, table: Timetable, usual: dict[str, Any]) -> Generator[Event, None, Outcome]:
+    """The winner beside the usual recipe, unless that was better already, or it was done before."""
+    best, facts = job.study.best(), job.begun.facts
+    winner = None if best is None else job.begun.base.changed(**best.params)
+    found: SeedsCompared | None = None
+    why = compared_nothing(best, usual, job.study.lower_is_better)
+    if not why and winner is not None and best is not None:
+        ends = table.confirming_ends(best.anew or usual["anew"])
+        limits = Limits(table.seeds, ends)
+        rivals = winner, job.begun.base
+        try:
+            found = yield from confirm(
+                job.begun.setting, rivals, limits, job.trying.sights, job.place.confirming
+            )
+        except LensmithError as error:
+            why = f"by a fresh seed it came to nothing ({error.message})"
+        if found is None and not why:
+            why = "the time was not enough to compare it with the usual recipe"
+    outcome = outcome_of(job.study, facts, found, why)
+    yield Event("confirm", outcome.verdict)
+    return outcome
+
+
+def _train(job: Job, outcome: Outcome) -> Generator[Event, None, Run]:
+    """The model by the recipe that the sweep says, on all training pictures, measured as any other."""
+    facts, place = job.begun.facts, job.place
+    chosen = job.begun.plain.changed(**outcome.chosen, splits=str(place.splits_file))
+    path = facts.get("run")
+    run = RunDirectory(Path(path)) if path else None
+    if run is not None and run.facts_file.exists():
+        going = run_job(job.source, run.recipe(), parts=job.wish.parts, going_on=run)
+    else:
+        name = job.begun.setting.grounds.learn.name
+        path = str(run.path if run is not None else next_place(place.path.parent, name))
+        facts["run"] = path
+        place.write(facts)
+        going = run_job(job.source, chosen, parts=job.begun.setting.fresh_parts(), out=Path(path))
+    finished = yield from going
+    add_to_run(finished.directory, place.path, outcome)
+    place.write(facts | {"verdict": outcome.verdict})
+    return finished

@@ -1,0 +1,91 @@
+"""What a sweep takes, and what fits into a budget: trials, what confirms their winner, and the last training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from lensmith.errors import UsageError
+from lensmith.searching.confirming import SEEDS
+
+_EACH = 0.5
+"""Seconds of a trial beside its training."""
+_END = 6.0
+"""Seconds for saving, the report and the end of the process."""
+_CARE = 1.2
+"""Times what a training took before, that it may take again: another process may use the cores by then."""
+_ENOUGH = 5
+"""Trials that are worth more than a third seed in the comparison."""
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """Seconds, and shares of those of a trial.
+
+    training: of the usual recipe in a trial; looks: of what heads are fitted to, for all ways in which they are shown
+    the pictures (0 where each trial is a training). confirming, last: times a trial's, what a training for the
+    comparison and the last one take; closing: measuring and the report. over: by when (time.time) all has to be done,
+    None where no budget says. seeds: trainings of each recipe in the comparison.
+    """
+
+    training: float
+    looks: float
+    confirming: float
+    last: float
+    closing: float
+    over: float | None = None
+    seeds: int = SEEDS
+
+    def after(self, best: float | None = None) -> float:
+        """Seconds that have to be left when the search ends. best: what the best trial so far would take anew."""
+        best = max(self.training, best or 0.0)
+        if self.looks:
+            return (
+                _CARE * (best * self.last + (self.training + best) * self.confirming) + self.seeds + self._end
+            )
+        each = self.seeds * (self.training + best) * self.confirming
+        return _CARE * (each + best * self.last) + self._end
+
+    def trials_end(self, best: float | None = None) -> float | None:
+        """By when (time.time) the last trial has to be over."""
+        return None if self.over is None else self.over - self.after(best)
+
+    def confirming_ends(self, best: float) -> float | None:
+        """By when (time.time) the comparison has to be over."""
+        return None if self.over is None else self.over - _CARE * best * self.last - self._end
+
+    def whole(self, trials: int, workers: int) -> float:
+        """Seconds from the first trial on, for this number of trials beside that of the usual recipe."""
+        rounds = math.ceil(trials / workers)
+        if self.looks:
+            return self.looks + _EACH * (rounds + 1) + self.after()
+        return (self.training + _EACH) * (rounds + 1) + self.after()
+
+    def fitting(self, left: float, trials: int, workers: int) -> tuple[Timetable, int]:
+        """With as many seeds as the time is enough for, and how many trials will fit into what is left of it.
+
+        Raises `UsageError` where not one does.
+        """
+        for seeds in range(self.seeds, 0, -1):
+            table = replace(self, seeds=seeds)
+            count = table._most(left, trials, workers)
+            if count >= min(trials, _ENOUGH) or (seeds == 1 and count >= 1):
+                return table, count
+        least = replace(self, seeds=1).whole(1, workers)
+        raise UsageError(
+            f"{left:.0f} s are left for the search, and one trial, the comparison and the last training take "
+            f"about {least:.0f} s here",
+            hint=f"Give {math.ceil(least - left) + 1} s more at least, or fewer epochs.",
+        )
+
+    def _most(self, left: float, trials: int, workers: int) -> int:
+        return max((count for count in range(trials + 1) if self.whole(count, workers) <= left), default=0)
+
+    @property
+    def _end(self) -> float:
+        return self.closing + _END
+
+    def as_dict(self) -> dict[str, Any]:
+        """For another process."""
+        return asdict(self)
