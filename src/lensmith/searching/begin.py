@@ -60,8 +60,8 @@ class Wish:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds. training: a trial by the usual recipe; looks: looking at all pictures in each size, 0 where networks are
-    trained; ready: what stood before the first step, reading the pictures among it."""
+    """Seconds. training: a trial by the usual recipe; looks: looking at all pictures in each size, 0 where networks
+    are trained; ready: what stood before the first step, reading the pictures among it."""
 
     training: float = 0.0
     looks: float = 0.0
@@ -160,10 +160,8 @@ def begin(
         "reasons": {name: plan.reasons[name] for name in _SAME if name in plan.reasons},
     }
     setting = Setting(grounds, parts, reasons, _is_mirrored(base, space))
-    training = prepared.seconds + getting_ready
-    return Begun(
-        facts, setting, base, _for_trials(base, grounds), space, training, looks, len(roles.held_out)
-    )
+    times = Times(prepared.seconds, looks, ready)
+    return Begun(facts, setting, base, _for_trials(base, grounds), space, times, len(roles.held_out))
 
 
 def _begun_before(wish: Wish, roles: Roles, known: Mapping[str, Any]) -> Begun:
@@ -207,7 +205,7 @@ def _for_trials(base: Recipe, grounds: Grounds) -> Recipe:
     return base.changed(keep=keep, **_ALONE)
 
 
-def _affordable(prepared: Prepared, space: Space, wish: Wish, getting_ready: float) -> tuple[Space, float]:
+def _affordable(prepared: Prepared, space: Space, wish: Wish) -> tuple[Space, float]:
     """Of heads, the space with as many sizes as the time is enough for to look at all pictures, and these seconds."""
     recipe, each = prepared.plan.recipe, prepared.seconds
     if not recipe.freeze:

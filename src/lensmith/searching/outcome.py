@@ -11,7 +11,7 @@ from lensmith.evaluation.paired_seeds import SeedsCompared
 from lensmith.report.page import write_page
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_json
-from lensmith.searching.space import words_of
+from lensmith.searching.space import axis_facts
 from lensmith.searching.study import Study
 from lensmith.searching.trial import Row
 
@@ -49,7 +49,7 @@ def outcome_of(study: Study, facts: dict[str, Any], found: SeedsCompared | None,
         "best": None if best is None else best.as_dict(),
         "figure": facts["figure"],
         "lower_is_better": facts["lower_is_better"],
-        "space": words_of(study.space),
+        "axes": [{"name": name, **axis_facts(axis)} for name, axis in study.space.items()],
         "grounds": facts["grounds"],
         "usual": facts["usual"],
         "trials": [row.as_dict() for row in rows if row.state != "lost"],

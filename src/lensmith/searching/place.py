@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,17 @@ class SweepDirectory:
         """What was written down; {} before anything was."""
         found: dict[str, Any] = read_json(self.facts_file) if self.facts_file.exists() else {}
         return found
+
+    def was_begun(self) -> bool:
+        """Whether there is a sweep in it to go on with; a directory without one is removed, if nothing else lies in
+        it than what a sweep puts there first."""
+        if self.facts_file.exists():
+            return True
+        for file in (self.splits_file, self.path / "study.db"):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+        return False
 
     def write(self, facts: dict[str, Any]) -> None:
         """Write the facts whole."""

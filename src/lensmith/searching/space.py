@@ -163,6 +163,13 @@ def words_of(space: Space) -> dict[str, str]:
     return {name: str(axis) for name, axis in space.items()}
 
 
+def axis_facts(axis: Axis) -> dict[str, Any]:
+    """The JSON form, for a drawing."""
+    if isinstance(axis, Span):
+        return {"low": axis.low, "high": axis.high, "by_log": axis.by_log}
+    return {"values": list(axis.values)}
+
+
 def shown(space: Space) -> str:
     """The space in one line."""
     return " ".join(f"{name}={axis}" for name, axis in space.items())

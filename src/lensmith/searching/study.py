@@ -81,7 +81,7 @@ class Study:
     def trial(self) -> Iterator[Trial]:
         """A trial to be made, with its signs of life. Whoever leaves without a word has lost it: it is made once
         more."""
-        with naming_faults(self.place):
+        with naming_faults(self.place), quiet():
             asked = self._study.ask(self._distributions)
             asked.set_user_attr(_WORKER, self._here)
         trial = Trial(asked, self.space, self.place)

@@ -106,7 +106,8 @@ def run_sweep(source: Any, wish: Wish, began: float | None = None) -> Generator[
             return finished
         return (yield from _go_on(job))
     except BaseException as stop:
-        stop.add_note(f"what is done is kept; to go on: lensmith sweep DATA --out {place.path}")
+        if place.was_begun():
+            stop.add_note(f"what is done is kept; to go on: lensmith sweep DATA --out {place.path}")
         raise
     finally:
         torch.set_num_threads(threads)
