@@ -30,7 +30,7 @@ class SeedsCompared:
     """The recipe that was tried beside the one that is usual, on pictures that neither was chosen on.
 
     figure: what is compared; seeds: by which both were trained; tried, usual: the figure by each seed; difference: of
-    the means, tried less usual; chance: of one so large, were there none.
+    the means, tried less usual; chance: of one so large, were there none, by the pictures alone.
     """
 
     figure: str
@@ -72,8 +72,7 @@ class SeedsCompared:
         if low is None or high is None:
             return f" ({self.difference.why})"
         scale, form = (100, "+.1f") if self.figure == "accuracy" else (1, "+.3f")
-        luck = "p < 0.001" if self.chance < 0.001 else f"p = {self.chance:.2g}"
-        return f"; the difference lies between {scale * low:{form}} and {scale * high:{form}} ({luck})"
+        return f"; the difference lies between {scale * low:{form}} and {scale * high:{form}}"
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -92,8 +91,8 @@ def compare_seeds(
     """tried, usual: [S, N], what each picture adds to the figure by each seed, as `picture_parts` gives it.
 
     Of right and wrong answers the chance is that of an exact test which turns the sign of each picture's difference
-    (of one seed, McNemar's with the mid-p correction); where seeds differ, Student's test with the variance of both
-    the pictures and the seeds has to agree.
+    (of one seed, McNemar's with the mid-p correction). The interval holds the luck of the seeds too. Better is what
+    both say is better.
     """
     apart_by = tried - usual
     of_pictures = apart_by.mean(axis=0)
@@ -130,25 +129,24 @@ def picture_parts(outputs: Floats, targets: NDArray[Any], task: Task) -> NDArray
 
 
 def _by_both(apart_by: NDArray[np.float64], value: float) -> tuple[Value, float]:
-    """The difference with the interval that pictures and seeds give it together, and its chance.
+    """The difference with the interval that pictures and seeds give it together, and its chance by the pictures.
 
-    The variances of the means over either are added, which counts what belongs to neither alone twice: the interval
-    is rather too wide (A. B. Owen, The pigeonhole bootstrap, 2007). Degrees of freedom by Satterthwaite.
+    Half its width is the root of the squares of what either would give alone, each by Student's t with its own
+    freedoms (F. A. Graybill and C.-M. Wang, 1980): two or three seeds know little of how far seeds lie apart, and a
+    variance that is added to that of many pictures would forget that.
     """
     seeds, count = apart_by.shape
     if count < FEW:
         why = f"fewer than {FEW} pictures: too few for an interval of a mean"
         return Value(value, None, None, count, why), 1.0
-    parts = [(float(apart_by.mean(axis=0).var(ddof=1)) / count, count - 1)]
+    of_pictures, of_seeds = apart_by.mean(axis=0), apart_by.mean(axis=1)
+    error = float(of_pictures.std(ddof=1)) / math.sqrt(count)
+    square = (student_t(count - 1) * error) ** 2
     if seeds > 1:
-        parts.append((float(apart_by.mean(axis=1).var(ddof=1)) / seeds, seeds - 1))
-    variance = sum(part for part, _ in parts)
-    if variance <= 0:
-        return Value(value, value, value, count), 1.0 if value == 0 else 0.0
-    freedom = max(1.0, variance**2 / sum(part**2 / free for part, free in parts))
-    error = math.sqrt(variance)
-    half = student_t(freedom) * error
-    return Value(value, value - half, value + half, count), _tails(value / error, freedom)
+        square += (student_t(seeds - 1) * float(of_seeds.std(ddof=1))) ** 2 / seeds
+    half = math.sqrt(square)
+    chance = _tails(value / error, count - 1) if error else float(value == 0)
+    return Value(value, value - half, value + half, count), chance
 
 
 def _tails(t: float, freedom: float) -> float:

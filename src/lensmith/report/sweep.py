@@ -13,8 +13,8 @@ from lensmith.report.ranged import UNITS
 
 _ENDED = {"pruned": "ended early", "failed": "failed", "running": "not over", "complete": ""}
 _JUDGED = (
-    "These figures chose the winner, so its own is too good: the best of many is lucky in part. What it is worth says "
-    "the comparison by fresh seeds, on pictures that nothing was chosen on. None of them was held out."
+    "These figures chose the winner, so its own is too good: the best of many is lucky in part. What it is worth, "
+    "the comparison says: by fresh seeds, on pictures that nothing was chosen on. None of them was held out."
 )
 _IMPORTANCE = (
     "Share of what parts the better trials from the others that each field explains (PED-ANOVA, arXiv 2304.10255). "
@@ -27,8 +27,8 @@ def sweep(facts: dict[str, Any]) -> Html:
     if not facts:
         return Html()
     return join(
-        tag("p", facts["verdict"], "."),
-        tag("p", facts["grounds"], "."),
+        tag("p", facts["verdict"][:1].upper(), facts["verdict"][1:], "."),
+        tag("p", "Of the pictures that are not held out, ", facts["grounds"], "."),
         _compared(facts["confirmed"]),
         _drawn(facts),
         _mattered(facts["importance"]),

@@ -65,7 +65,7 @@ def _tried(trial: Trial, trying: Trying, base: Recipe, ends: float | None) -> Ge
     try:
         recipe = base.changed(**trial.params)
         trying_it = trying.judged(recipe, f"{trial.number:04d}", trial.report, ends)
-        judged = yield from _counted(trying_it, f"trial {trial.number + 1}")
+        judged = yield from counted(trying_it, f"trial {trial.number + 1}")
     except NotWorthIt:
         trial.prune(time.perf_counter() - began)
     except MachineError:
@@ -91,8 +91,8 @@ def row_words(row: Row, figure: str) -> str:
     return f"{row.number + 1}: {came}; {tried}"
 
 
-def _counted(going: Generator[Event, None, Judged], name: str) -> Generator[Event, None, Judged]:
-    """Progress alone, with the name of the trial."""
+def counted(going: Generator[Event, None, Judged], name: str) -> Generator[Event, None, Judged]:
+    """Progress alone, with a name."""
     while True:
         try:
             event = next(going)

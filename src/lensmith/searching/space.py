@@ -167,7 +167,8 @@ def axis_facts(axis: Axis) -> dict[str, Any]:
     """The JSON form, for a drawing."""
     if isinstance(axis, Span):
         return {"low": axis.low, "high": axis.high, "by_log": axis.by_log}
-    return {"values": list(axis.values)}
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in axis.values)
+    return {"values": sorted(axis.values) if numbers else list(axis.values)}
 
 
 def shown(space: Space) -> str:

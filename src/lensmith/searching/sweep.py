@@ -11,23 +11,23 @@ from typing import Any
 import torch
 
 from lensmith.data.sources import load_data
-from lensmith.errors import LensmithError
+from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.paired_seeds import SeedsCompared
 from lensmith.runs.directory import RunDirectory, next_place
 from lensmith.runs.fields import seconds_of
 from lensmith.runs.recipe import Recipe, named_recipe
 from lensmith.searching.begin import Begun, Wish, begin, recipe_of
-from lensmith.searching.confirming import Limits, confirm
+from lensmith.searching.confirming import SEEDS, Limits, confirm
 from lensmith.searching.grounds import load_roles
 from lensmith.searching.outcome import Outcome, add_to_run, compared_nothing, outcome_of
 from lensmith.searching.place import SweepDirectory, open_place
-from lensmith.searching.search import Goal, search
+from lensmith.searching.search import Goal, counted, search
 from lensmith.searching.space import given_axes
 from lensmith.searching.storage import hidden, require_optuna
 from lensmith.searching.study import Study, open_study, read_facts
 from lensmith.searching.timetable import Timetable
 from lensmith.searching.trial import refuse_nothing
-from lensmith.searching.trying import Trying, never
+from lensmith.searching.trying import TimeOver, Trying, never
 from lensmith.searching.ways import Sights
 from lensmith.searching.workers import Team, at_work
 from lensmith.training.job import run_job
@@ -123,8 +123,7 @@ def plan_sweep(source: Any, wish: Wish, began: float) -> Generator[Event, None, 
     begun = yield from begin(source, wish, roles, known or None)
     yield Event("sweep", begun.words(wish.trials))
     over = None if wish.budget is None else began + wish.budget
-    words, _ = fitting_words(begun.timetable(over), wish.trials, wish)
-    yield Event(*words)
+    yield Event("plan", estimate_words(begun.timetable(over), wish.trials, wish.workers))
     return begun
 
 
@@ -158,10 +157,11 @@ def _go_on(job: Job) -> Generator[Event, None, Run]:
     study, facts = job.study, job.begun.facts
     study.retry_lost(alone=True)
     yield Event("sweep", job.begun.words(job.wish.trials))
-    table = yield from _scheduled(job)
-    usual = facts.get("usual") or (yield from _usual(job, table))
-    table = replace(job.begun, times=job.begun.times.measured(usual["anew"])).timetable(job.over)
-    table = replace(table, seeds=facts.get("seeds", table.seeds))
+    if "usual" not in facts:
+        table = job.begun.timetable(job.over)
+        yield Event("plan", estimate_words(table, job.wish.trials, job.wish.workers))
+    usual = facts.get("usual") or (yield from _usual(job))
+    table = yield from _scheduled(job, usual)
     goal = Goal(job.wish.trials, table, facts["figure"])
     if job.wish.workers > 1:
         words = yield from at_work(Team(job.source, job.url, job.place.path, goal, job.wish.workers), study)
@@ -174,40 +174,52 @@ def _go_on(job: Job) -> Generator[Event, None, Run]:
     return (yield from _train(job, outcome))
 
 
-def _scheduled(job: Job) -> Generator[Event, None, Timetable]:
-    """What fits into the budget, said before it begins."""
-    table, asked = job.begun.timetable(job.over), job.wish.trials
-    left = asked - job.study.taken()
-    if left <= 0 or not table.training:
+def _scheduled(job: Job, usual: dict[str, Any]) -> Generator[Event, None, Timetable]:
+    """By what the usual recipe took: how many seeds, and whether anything fits into the budget at all."""
+    table = replace(job.begun, times=job.begun.times.measured(usual["anew"])).timetable(job.over)
+    trials = job.wish.trials - job.study.taken()
+    if table.over is None or trials <= 0:
         return table
-    words, table = fitting_words(table, left, job.wish)
-    yield Event(*words)
-    job.begun.facts["seeds"] = table.seeds
+    left = table.over - time.time()
+    table, count = table.fitting(left, trials, job.wish.workers)
+    if not count and not job.study.taken():
+        raise table.refusal(left, job.wish.workers)
+    if count < trials:
+        yield Event(
+            "warning", f"about {count} of {trials} trials will fit into the {_time(left)} that are left"
+        )
     return table
 
 
-def fitting_words(table: Timetable, trials: int, wish: Wish) -> tuple[tuple[str, str], Timetable]:
-    """What a sweep takes, for a person, and with how many seeds. Raises `UsageError` where no trial fits."""
-    whole = table.whole(trials, wish.workers)
+def estimate_words(table: Timetable, trials: int, workers: int) -> str:
+    """What a sweep takes about, by a few steps that were timed, and what of it fits."""
+    whole = table.whole(trials, workers)
+    parts = f"{trials} trials, {table.seeds} + {table.seeds} trainings to confirm the winner and the last one take"
+    words = f"{parts} about {_time(whole)}, going by a few steps"
     if table.over is None:
-        return ("plan", f"about {_time(whole)} in all"), table
+        return words
     left = table.over - time.time()
-    table, count = table.fitting(left, trials, wish.workers)
-    seeds = f"the winner confirmed by {table.seeds} fresh seed{'s' if table.seeds > 1 else ''}"
-    if count < trials:
-        words = f"{trials} trials, the comparison and the last training take about {_time(whole)}, and "
-        return ("warning", f"{words}{_time(left)} are left: about {count} trials will fit, {seeds}"), table
-    return ("plan", f"about {_time(whole)} of the {_time(left)} that are left, {seeds}"), table
+    table, count = table.fitting(left, trials, workers)
+    if count == trials and table.seeds == SEEDS:
+        return f"{words}; {_time(left)} are left"
+    fits = f"{count} trials, confirmed by {table.seeds} of each" if count else "hardly one trial"
+    return f"{words}, and {_time(left)} are left: {fits} may fit"
 
 
 def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
-def _usual(job: Job, table: Timetable) -> Generator[Event, None, dict[str, Any]]:
+def _usual(job: Job) -> Generator[Event, None, dict[str, Any]]:
     """How the recipe does that nobody chose, which every trial is to beat."""
-    yield Event("sweep", "the usual recipe first", 0, 1)
-    judged = yield from job.trying.judged(job.begun.base, "usual", never, table.trials_end())
+    going = job.trying.judged(job.begun.base, "usual", never, job.over)
+    try:
+        judged = yield from counted(going, "the usual recipe")
+    except TimeOver:
+        raise UsageError(
+            "the budget was over before the usual recipe was tried once",
+            hint="Give a longer one, or fewer epochs; lensmith sweep --dry-run says what is needed.",
+        ) from None
     usual = vars(judged)
     facts = job.begun.facts | {"usual": usual}
     job.begun.facts.update(facts)

@@ -63,19 +63,21 @@ class Timetable:
         return (self.training + _EACH) * (rounds + 1) + self.after()
 
     def fitting(self, left: float, trials: int, workers: int) -> tuple[Timetable, int]:
-        """With as many seeds as the time is enough for, and how many trials will fit into what is left of it.
-
-        Raises `UsageError` where not one does.
-        """
+        """With as many seeds as the time is enough for, and how many trials will fit into what is left of it."""
+        found = (self, 0)
         for seeds in range(self.seeds, 0, -1):
             table = replace(self, seeds=seeds)
-            count = table._most(left, trials, workers)
-            if count >= min(trials, _ENOUGH) or (seeds == 1 and count >= 1):
-                return table, count
+            found = table, table._most(left, trials, workers)
+            if found[1] >= min(trials, _ENOUGH):
+                break
+        return found
+
+    def refusal(self, left: float, workers: int) -> UsageError:
+        """What to say where not one trial fits."""
         least = replace(self, seeds=1).whole(1, workers)
-        raise UsageError(
-            f"{left:.0f} s are left for the search, and one trial, the comparison and the last training take "
-            f"about {least:.0f} s here",
+        return UsageError(
+            f"{left:.0f} s are left of the budget, and one trial, the comparison and the last training take about "
+            f"{least:.0f} s here",
             hint=f"Give {math.ceil(least - left) + 1} s more at least, or fewer epochs.",
         )
 
