@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -33,8 +34,11 @@ from lensmith.searching.workers import Team, at_work
 from lensmith.training.job import run_job
 from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
-from lensmith.training.train import finish
 from lensmith.types import Event
+
+
+_LOOK = 1.0
+"""Seconds between two looks at what other machines do."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def sweep(
     workers: int = 1,
     quiet: bool = False,
     **fields: Any,
-) -> Run:
+) -> Run | None:
     """Search the recipe that does best, confirm it against the usual one by fresh seeds, and train by what is better.
 
     data: as for `train`. trials: recipes that are tried beside the usual one; budget: time for all, such as "30m".
@@ -71,7 +75,8 @@ def sweep(
     storage: a database URL, for sweeps of many machines; workers: processes of this one.
 
     Trials see the training pictures alone; those held out are looked at once, by the last training, whose run is
-    returned. Raises `MachineError` where Optuna is not installed.
+    returned: by the machine that began the sweep, one that joined it returns None. A network that is given as an
+    object is copied for each training. Raises `MachineError` where Optuna is not installed.
     """
     require_optuna()
     if not isinstance(recipe, Recipe):
@@ -88,11 +93,24 @@ def sweep(
         storage,
         workers,
     )
-    return finish(run_sweep(data, wish), quiet)
+    return _followed(run_sweep(data, wish), quiet)
 
 
-def run_sweep(source: Any, wish: Wish, began: float | None = None) -> Generator[Event, None, Run]:
-    """A sweep as events; returns the run of the last training. began: time.time, from which on the budget counts."""
+def _followed(job: Generator[Event, None, Run | None], quiet: bool) -> Run | None:
+    """Go through a sweep; words on what is done go to stderr."""
+    while True:
+        try:
+            event = next(job)
+        except StopIteration as end:
+            run: Run | None = end.value
+            return run
+        if not quiet and event.done >= event.total:
+            sys.stderr.write(f"{event.stage:>9}  {event.words}\n")
+
+
+def run_sweep(source: Any, wish: Wish, began: float | None = None) -> Generator[Event, None, Run | None]:
+    """A sweep as events; returns the run of the last training, None where that is for another machine. began:
+    time.time, from which on the budget counts."""
     require_optuna()
     began = time.time() if began is None else began
     over = None if wish.budget is None else began + wish.budget
@@ -152,7 +170,7 @@ def _finished(job: Job) -> Run | None:
     return Run(run) if run is not None and run.is_complete() and run.sweep_file.exists() else None
 
 
-def _go_on(job: Job) -> Generator[Event, None, Run]:
+def _go_on(job: Job) -> Generator[Event, None, Run | None]:
     """Trials, the comparison, the last training; whatever of it is done already is not done again."""
     study, facts = job.study, job.begun.facts
     study.retry_lost(alone=True)
@@ -162,16 +180,32 @@ def _go_on(job: Job) -> Generator[Event, None, Run]:
         yield Event("plan", estimate_words(table, job.wish.trials, job.wish.workers))
     usual = facts.get("usual") or (yield from _usual(job))
     table = yield from _scheduled(job, usual)
-    goal = Goal(job.wish.trials, table, facts["figure"])
-    if job.wish.workers > 1:
-        words = yield from at_work(Team(job.source, job.url, job.place.path, goal, job.wish.workers), study)
-    else:
-        words = yield from search(study, job.trying, job.begun.base, goal)
-    if words:
-        yield Event("warning", words)
+    yield from _searched(job, Goal(job.wish.trials, table, facts["figure"]))
+    if facts["joined"]:
+        yield Event(
+            "sweep", "no trial is left to make here; the machine that began the sweep goes on with it"
+        )
+        return None
     refuse_nothing(study.rows())
     outcome = yield from _confirmed(job, table, usual)
     return (yield from _train(job, outcome))
+
+
+def _searched(job: Job, goal: Goal) -> Generator[Event, None, None]:
+    """All trials; where other machines are still at some, they are waited for, and made here where those are gone."""
+    study, team = job.study, Team(job.source, job.url, job.place.path, goal, job.wish.workers)
+    while True:
+        if team.workers > 1:
+            words = yield from at_work(team, study)
+        else:
+            words = yield from search(study, job.trying, job.begun.base, goal)
+        if words:
+            yield Event("warning", words)
+        is_running = any(row.state == "running" for row in study.rows())
+        ends = goal.table.trials_end()
+        if words or job.begun.facts["joined"] or not is_running or (ends is not None and time.time() > ends):
+            return
+        time.sleep(_LOOK)
 
 
 def _scheduled(job: Job, usual: dict[str, Any]) -> Generator[Event, None, Timetable]:

@@ -86,6 +86,8 @@ def sweep(
                 show.line(f"{name}={axis}")
         return
     run = follow(run_sweep(data, wish, BEGAN))
+    if run is None:  # another machine goes on
+        return
     facts = run.directory.facts()
     if as_json:
         show.data(summary(run, facts) | {"sweep": read_json(run.directory.sweep_file)})
