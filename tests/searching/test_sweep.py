@@ -51,7 +51,10 @@ def swept(place: Path) -> lm.Run:
 
 def events(out: str, trials: int = 3, source: str = "set", **fields: Any) -> Iterator[Event]:
     space, fixed = given_axes(SCRATCH | SEARCHED | FEW | fields)
-    return run_sweep(source, Wish(Recipe().changed(**fixed), space=space, trials=trials, out=Path(out)))
+    return run_sweep(
+        source,
+        Wish(Recipe().changed(**fixed), fixed=frozenset(fixed), space=space, trials=trials, out=Path(out)),
+    )
 
 
 def until(going: Iterator[Event], stage: str, words: str = "") -> list[Event]:

@@ -35,11 +35,12 @@ _LOOKING = 0.5
 
 @dataclass(frozen=True)
 class Wish:
-    """What was asked for. recipe: the fields that stay; space: those that are searched; budget: seconds; out: the
-    sweep's directory; storage: a database of studies."""
+    """What was asked for. recipe: what trials begin with; fixed: its fields that somebody gave one value; space: those
+    that are searched; budget: seconds; out: the sweep's directory; storage: a database of studies."""
 
     recipe: Recipe
     parts: Parts = field(default_factory=Parts)
+    fixed: frozenset[str] = frozenset()
     space: Space = field(default_factory=dict)
     trials: int = 20
     budget: float | None = None
@@ -54,7 +55,7 @@ class Wish:
         return {
             name: str(value)
             for name, value in named.items()
-            if value != usual[name] and name not in _OF_THE_MACHINE
+            if (value != usual[name] or name in self.fixed) and name not in _OF_THE_MACHINE
         }
 
 
@@ -138,7 +139,7 @@ def begin(
     space = chosen_space(
         usual_space(plan, len(grounds.learn), bool(plan.recipe.flip)),
         wish.space,
-        {name for name, value in wish.asked().items() if name not in wish.space},
+        wish.fixed,
         plan.recipe,
     )
     base = recipe.changed(**_settled(prepared, space))

@@ -53,8 +53,8 @@ def naming_faults(place: str) -> Iterator[None]:
         yield
     except LensmithError:
         raise
-    except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ModuleNotFoundError) as error:
-        first = str(error).splitlines()[0]
+    except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ImportError) as error:
+        first = str(error.__cause__ or error).splitlines()[0]
         raise MachineError(
             f"{place}: no storage can be opened there ({first})",
             hint="It is a database URL such as mysql+pymysql://USER@HOST/NAME, and its driver a package of Python.",

@@ -36,7 +36,6 @@ from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
 from lensmith.types import Event
 
-
 _LOOK = 1.0
 """Seconds between two looks at what other machines do."""
 
@@ -86,6 +85,7 @@ def sweep(
     wish = Wish(
         recipe,
         parts,
+        frozenset(fixed),
         space,
         trials,
         None if budget is None else seconds_of(budget),

@@ -75,7 +75,16 @@ def sweep(
     from lensmith.searching.space import words_of
     from lensmith.searching.sweep import plan_sweep, run_sweep
 
-    wish = Wish(base, space=space, trials=trials, budget=seconds, out=out, storage=storage, workers=workers)
+    wish = Wish(
+        base,
+        fixed=frozenset(fixed),
+        space=space,
+        trials=trials,
+        budget=seconds,
+        out=out,
+        storage=storage,
+        workers=workers,
+    )
     if dry_run:
         begun = follow(plan_sweep(data, wish, BEGAN))
         searched = words_of(begun.space)
