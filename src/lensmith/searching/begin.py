@@ -35,8 +35,8 @@ _LOOKING = 0.5
 
 @dataclass(frozen=True)
 class Wish:
-    """What was asked for. recipe: what trials begin with; fixed: its fields that somebody gave one value; space: those
-    that are searched; budget: seconds; out: the sweep's directory; storage: a database of studies."""
+    """What was asked for. recipe: what trials begin with; fixed: its fields that somebody gave one value; space:
+    those that are searched; budget: seconds; out: the sweep's directory; storage: a database of studies."""
 
     recipe: Recipe
     parts: Parts = field(default_factory=Parts)
