@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,11 @@ from lensmith.evaluation.paired_seeds import SeedsCompared, compare_seeds, pictu
 from lensmith.features.embed import Features
 from lensmith.runs.recipe import Recipe
 from lensmith.searching.judging import FIGURES, Answers
-from lensmith.searching.trying import TimeOver, in_time
+from lensmith.searching.timetable import SEEDS
+from lensmith.searching.trying import TimeOver, counted, in_time
 from lensmith.searching.ways import Setting, Sights, ask_about, ask_head, features_of, train_on
 from lensmith.types import Event
 
-SEEDS = 3
-"""Trainings of each recipe, where the time is enough."""
 FIRST_FRESH = 1_000
 """Added to a recipe's seed: no trial was trained by it."""
 Ask = Callable[[Recipe, str], Generator[Event, None, Answers]]
@@ -59,7 +58,7 @@ def confirm(
             pair = []
             for name, recipe in zip(("tried", "usual"), rivals, strict=True):
                 asking = ask(recipe.changed(seed=seed), name)
-                pair.append((yield from _counted(in_time(asking, limits.ends), seed)))
+                pair.append((yield from counted(in_time(asking, limits.ends), f"seed {seed}")))
         except TimeOver:
             break
         for answers, of_one in zip(said, pair, strict=True):
@@ -70,18 +69,6 @@ def confirm(
     if not seeds:
         return None
     return compare_seeds(FIGURES[said[0][0].task], tuple(seeds), *(_parts(answers) for answers in said))
-
-
-def _counted(asking: Generator[Event, None, Answers], seed: int) -> Generator[Event, None, Answers]:
-    """Progress alone, with the seed."""
-    while True:
-        try:
-            event = next(asking)
-        except StopIteration as end:
-            answers: Answers = end.value
-            return answers
-        if event.total and event.done < event.total:
-            yield replace(event, words=f"seed {seed}: {event.words}")
 
 
 def _by_training(setting: Setting, place: Path) -> Ask:

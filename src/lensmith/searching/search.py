@@ -5,16 +5,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lensmith.errors import LensmithError, MachineError
 from lensmith.evaluation.spread import shown
 from lensmith.runs.recipe import Recipe
-from lensmith.searching.judging import Judged
 from lensmith.searching.study import Study
 from lensmith.searching.timetable import Timetable
 from lensmith.searching.trial import Row, Trial
-from lensmith.searching.trying import NotWorthIt, TimeOver, Trying
+from lensmith.searching.trying import NotWorthIt, TimeOver, Trying, counted
 from lensmith.types import Event
 
 _ROOM = 1.1
@@ -89,18 +88,6 @@ def row_words(row: Row, figure: str) -> str:
     else:
         came = f"failed, {row.error}"
     return f"{row.number + 1}: {came}; {tried}"
-
-
-def counted(going: Generator[Event, None, Judged], name: str) -> Generator[Event, None, Judged]:
-    """Progress alone, with a name."""
-    while True:
-        try:
-            event = next(going)
-        except StopIteration as end:
-            result: Judged = end.value
-            return result
-        if event.total and event.done < event.total:
-            yield replace(event, words=f"{name}: {event.words}")
 
 
 def short(value: object) -> str:

@@ -18,17 +18,17 @@ from lensmith.runs.directory import RunDirectory, next_place
 from lensmith.runs.fields import seconds_of
 from lensmith.runs.recipe import Recipe, named_recipe
 from lensmith.searching.begin import Begun, Wish, begin, recipe_of
-from lensmith.searching.confirming import SEEDS, Limits, confirm
+from lensmith.searching.confirming import Limits, confirm
 from lensmith.searching.grounds import load_roles
 from lensmith.searching.outcome import Outcome, add_to_run, compared_nothing, outcome_of
 from lensmith.searching.place import SweepDirectory, open_place
-from lensmith.searching.search import Goal, counted, search
+from lensmith.searching.search import Goal, search
 from lensmith.searching.space import given_axes
 from lensmith.searching.storage import hidden, require_optuna
 from lensmith.searching.study import Study, open_study, read_facts
-from lensmith.searching.timetable import Timetable
+from lensmith.searching.timetable import SEEDS, Timetable
 from lensmith.searching.trial import refuse_nothing
-from lensmith.searching.trying import TimeOver, Trying, never
+from lensmith.searching.trying import TimeOver, Trying, counted, never
 from lensmith.searching.ways import Sights
 from lensmith.searching.workers import Team, at_work
 from lensmith.training.job import run_job

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lensmith.errors import UsageError
-from lensmith.searching.confirming import SEEDS
 
+SEEDS = 3
+"""Trainings of each recipe in the comparison, where the time is enough."""
 _EACH = 0.5
 """Seconds of a trial beside its training."""
 _END = 6.0

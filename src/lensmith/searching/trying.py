@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -90,3 +91,18 @@ def _reported(training: Generator[Event, None, Result], report: Report) -> Gener
             training.close()
             raise NotWorthIt
         yield event
+
+
+def counted(going: Generator[Event, None, Result], name: str) -> Generator[Event, None, Result]:
+    """Progress alone, with a name."""
+    while True:
+        try:
+            event = next(going)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        if event.figures:  # told as progress: the trial's own line comes at its end
+            done = min(99, int(100 * event.figures["passes"]))
+            yield Event(event.stage, f"{name}: {event.words}", done, 100)
+        elif event.total and event.done < event.total:
+            yield replace(event, words=f"{name}: {event.words}")
