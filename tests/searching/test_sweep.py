@@ -49,11 +49,20 @@ def swept(place: Path) -> lm.Run:
         return lm.load_run(run.path.absolute())
 
 
-def events(out: str, trials: int = 3, source: str = "set", **fields: Any) -> Iterator[Event]:
+def events(
+    out: str, trials: int = 3, source: str = "set", storage: str | None = None, **fields: Any
+) -> Iterator[Event]:
     space, fixed = given_axes(SCRATCH | SEARCHED | FEW | fields)
     return run_sweep(
         source,
-        Wish(Recipe().changed(**fixed), fixed=frozenset(fixed), space=space, trials=trials, out=Path(out)),
+        Wish(
+            Recipe().changed(**fixed),
+            fixed=frozenset(fixed),
+            space=space,
+            trials=trials,
+            out=Path(out),
+            storage=storage,
+        ),
     )
 
 
@@ -132,6 +141,20 @@ def test_other_words_do_not_go_on_with_a_sweep(swept: lm.Run) -> None:
 def test_one_trial_is_enough_for_a_sweep(place: Path) -> None:
     said = until(events("single/sweep", trials=1), "confirm")
     assert len(trials_of(said)) == 1
+
+
+def test_machines_share_a_sweep_and_the_first_confirms_it(place: Path) -> None:
+    storage = f"sqlite:///{place / 'shared.db'}"
+    until(events("m1/shared", storage=storage), "trial", "1")
+    assert lm.sweep("set", trials=3, out="m2/shared", storage=storage, quiet=True, threads=1) is None
+    assert not list(Path("m2").glob("set-*"))
+    with pytest.raises(UsageError, match=r"lr is 0.05..0.5 there and 0.1..0.2 here"):
+        lm.sweep("set", out="m3/shared", storage=storage, quiet=True, **SCRATCH, **FEW, lr="0.1..0.2")
+    assert not Path("m3/shared").exists()
+    run = lm.sweep("set", trials=3, out="m1/shared", storage=storage, quiet=True, threads=1)
+    assert run is not None
+    assert [one["number"] for one in read_json(run.path / "sweep.json")["trials"]] == [0, 1, 2]
+    assert len(read_json_lines(Path("m1/looks.jsonl"))) == 1
 
 
 def test_where_all_trials_fail_the_first_reason_is_told(place: Path) -> None:

@@ -82,12 +82,12 @@ def _drawn(facts: dict[str, Any]) -> Html:
 
 def _place(axis: dict[str, Any], value: Any) -> float:
     if "values" in axis:
-        words = axis["values"]
+        words: list[Any] = axis["values"]
         return words.index(value) / max(1, len(words) - 1)
-    low, high = axis["low"], axis["high"]
+    low, high = float(axis["low"]), float(axis["high"])
     if axis["by_log"]:
         low, high, value = math.log(low), math.log(high), math.log(max(value, axis["low"]))
-    return min(1.0, max(0.0, (value - low) / (high - low)))
+    return min(1.0, max(0.0, float(value - low) / (high - low)))
 
 
 def _ends(axis: dict[str, Any]) -> tuple[str, str]:
