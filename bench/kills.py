@@ -3,9 +3,9 @@
     python bench/kills.py --runs 20 --kills 2
 
 Each way of training is run once undisturbed; then again and again, ended by SIGKILL anywhere between its first file
-and its end, its resumption too; one that ended before it was killed is done over. A run by the clock has no undisturbed
-twin: it is compared with a repetition of its own recipe. One thread, checkpoints after about every step. The exit code
-is 1 where a run ends otherwise.
+and its end, its resumption too; one that ended before it was killed is done over. A run by the clock has no twin:
+it is compared with a repetition of its own recipe. One thread, a checkpoint after about every step. The exit code is
+1 where a run ends otherwise.
 """
 
 from __future__ import annotations

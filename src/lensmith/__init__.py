@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lensmith.batches.streamed import stream
     from lensmith.bundle.bundle import Bundle, load_model
     from lensmith.bundle.pack import pack
     from lensmith.data.dataset import ImageDataset
@@ -57,6 +58,7 @@ _HOME = {
     "load_run": "training.run",
     "pack": "bundle.pack",
     "preprocess_of": "pictures.transforms",
+    "stream": "batches.streamed",
     "resume": "training.resume",
     "summary": "models.summary",
     "sweep": "searching.sweep",
@@ -84,6 +86,7 @@ __all__ = [
     "pack",
     "preprocess_of",
     "resume",
+    "stream",
     "summary",
     "sweep",
     "train",

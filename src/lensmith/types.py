@@ -43,15 +43,30 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Reached:
+    """Where a training stands: in which epoch (from 1), after which step, of how many as it is planned now."""
+
+    epoch: int
+    epochs: float
+    step: int
+    steps: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return vars(self)
+
+
+@dataclass(frozen=True)
 class Event:
     """Something worth telling while a job runs; `total` is 0 where there is nothing to count, or, with
-    something `done`, no end known. figures: after an epoch, those on the pictures for choices, and "passes", the
-    share of them that is made."""
+    something `done`, no end known. reached: where a training stood then; figures: after an epoch, those on the
+    pictures for choices."""
 
     stage: str
     words: str
     done: int = 0
     total: int = 0
+    reached: Reached | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
 
 

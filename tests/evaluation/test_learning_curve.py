@@ -67,7 +67,7 @@ def test_no_picture_is_asked_about_that_was_learned_from(monkeypatch: pytest.Mon
     draws = ended(draw_heads(features, targets, groups, "classification", 3, seconds=-1))
     assert len(draws) == 2  # the time is up, and fewer tell nothing of how draws differ
     for number, asked in enumerate(draws.rows):
-        parts = learned[number * len(SHARES) : (number + 1) * len(SHARES)]
+        parts = learned[number * len(SHARES) : (number + 1) * len(SHARES)][::-1]  # the most first
         assert [len(part) for part in parts] == draws.sizes[number].tolist()
         assert all(small < large for small, large in pairwise(parts))
         for part in parts:

@@ -11,7 +11,6 @@ import mmap
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lensmith.audit.measures import MEASURES, measure
+from lensmith.data.contents import content_of, is_file, is_near
 from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.identity import Digests, pixels_id
 from lensmith.errors import PictureError
 from lensmith.machine.forked import FEWEST, can_fork, in_processes
 from lensmith.machine.workers import in_parallel
-from lensmith.pictures.decode import QUIET, Pixels, decode_with_mode, read_picture
+from lensmith.pictures.decode import QUIET, Pixels, decode_with_mode
 from lensmith.types import Event
 
 SMALL, LARGE = 32, 64
@@ -98,7 +98,7 @@ def _by_processes(data: ImageDataset, table: _Table) -> Generator[Event, None, N
     def take_part(part: range) -> None:
         with QUIET:
             for row in part:
-                if isinstance(data.examples[row].source, Path):
+                if is_near(data.examples[row].source):
                     with contextlib.suppress(PictureError):
                         table.take(row, data)
 
@@ -153,8 +153,8 @@ def thumbnail(image: Image.Image, side: int) -> Pixels:
 def picture_of(data: ImageDataset, row: int) -> tuple[Image.Image, str]:
     """A picture, upright and RGB, and the mode that it has in its file. Raises `PictureError`."""
     source = data.examples[row].source
-    if isinstance(source, Path):
-        return decode_with_mode(read_picture(source), str(source))
+    if is_file(source):
+        return decode_with_mode(content_of(source), str(source))
     return Image.fromarray(data.pixels(row)), _OWN
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from lensmith.errors import UsageError
 from lensmith.runs.directory import RUNS, next_place
 from lensmith.runs.files import read_json, write_json
+from lensmith.runs.lock import is_of_lock
 from lensmith.training.job import keep_out_of
 
 
@@ -54,16 +55,15 @@ class SweepDirectory:
         found: dict[str, Any] = read_json(self.facts_file) if self.facts_file.exists() else {}
         return found
 
-    def was_begun(self) -> bool:
-        """Whether there is a sweep in it to go on with; a directory without one is removed, if nothing else lies in
-        it than what a sweep puts there first."""
-        if self.facts_file.exists():
-            return True
+    def clear(self) -> None:
+        """Take away what a sweep puts there before it is begun."""
         for file in (self.splits_file, self.path / "study.db"):
             file.unlink(missing_ok=True)
+
+    def remove_if_empty(self) -> None:
+        """A directory in which no sweep was begun is not left behind."""
         with contextlib.suppress(OSError):
             self.path.rmdir()
-        return False
 
     def write(self, facts: dict[str, Any]) -> None:
         """Write the facts whole."""
@@ -81,7 +81,8 @@ def open_place(source: Any, name: str, out: Path | None) -> SweepDirectory:
         if out is None:
             return SweepDirectory(next_place(RUNS, f"{name}-sweep"))
         place = SweepDirectory(out)
-        if out.exists() and (not out.is_dir() or any(out.iterdir())) and not place.facts_file.exists():
+        is_used = out.exists() and not (out.is_dir() and all(map(is_of_lock, out.iterdir())))
+        if is_used and not place.facts_file.exists():
             raise UsageError(
                 f"{out} already holds something, and no sweep", hint="Give an empty or new folder with --out."
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.paired_seeds import SeedsCompared
 from lensmith.runs.directory import RunDirectory, next_place
 from lensmith.runs.fields import seconds_of
+from lensmith.runs.lock import hold
 from lensmith.runs.recipe import Recipe, named_recipe
 from lensmith.searching.begin import Begun, Wish, begin, recipe_of
 from lensmith.searching.confirming import Limits, confirm
@@ -34,6 +34,7 @@ from lensmith.searching.workers import Team, at_work
 from lensmith.training.job import run_job
 from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
+from lensmith.training.train import finish
 from lensmith.types import Event
 
 _LOOK = 1.0
@@ -93,19 +94,7 @@ def sweep(
         storage,
         workers,
     )
-    return _followed(run_sweep(data, wish), quiet)
-
-
-def _followed(job: Generator[Event, None, Run | None], quiet: bool) -> Run | None:
-    """Go through a sweep; words on what is done go to stderr."""
-    while True:
-        try:
-            event = next(job)
-        except StopIteration as end:
-            run: Run | None = end.value
-            return run
-        if not quiet and event.done >= event.total:
-            sys.stderr.write(f"{event.stage:>9}  {event.words}\n")
+    return finish(run_sweep(data, wish), quiet)
 
 
 def run_sweep(source: Any, wish: Wish, began: float | None = None) -> Generator[Event, None, Run | None]:
@@ -117,6 +106,20 @@ def run_sweep(source: Any, wish: Wish, began: float | None = None) -> Generator[
     threads = torch.get_num_threads()
     place = open_place(source, "" if wish.out else _name_of(source, wish), wish.out)
     try:
+        with hold(place.path) as cured:
+            if cured:
+                yield Event("sweep", cured)
+            return (yield from _held(source, wish, place, over))
+    finally:
+        place.remove_if_empty()
+        torch.set_num_threads(threads)
+
+
+def _held(
+    source: Any, wish: Wish, place: SweepDirectory, over: float | None
+) -> Generator[Event, None, Run | None]:
+    """A sweep in a directory that no other process works in."""
+    try:
         job = yield from _open(source, wish, place, over)
         finished = _finished(job)
         if finished is not None:
@@ -124,11 +127,11 @@ def run_sweep(source: Any, wish: Wish, began: float | None = None) -> Generator[
             return finished
         return (yield from _go_on(job))
     except BaseException as stop:
-        if place.was_begun():
+        if place.facts_file.exists():
             stop.add_note(f"what is done is kept; to go on: lensmith sweep DATA --out {place.path}")
+        else:
+            place.clear()
         raise
-    finally:
-        torch.set_num_threads(threads)
 
 
 def plan_sweep(source: Any, wish: Wish, began: float) -> Generator[Event, None, Begun]:
@@ -293,14 +296,16 @@ def _train(job: Job, outcome: Outcome) -> Generator[Event, None, Run]:
     path = facts.get("run")
     run = RunDirectory(Path(path)) if path else None
     if run is not None and run.facts_file.exists():
-        going = run_job(job.source, run.recipe(), parts=job.wish.parts, going_on=run)
+        with hold(run.path):
+            parts = job.begun.setting.fresh_parts()
+            finished = yield from run_job(job.source, run.recipe(), parts=parts, going_on=run)
     else:
         name = job.begun.setting.grounds.learn.name
         path = str(run.path if run is not None else next_place(place.path.parent, name))
         facts["run"] = path
         place.write(facts)
-        going = run_job(job.source, chosen, parts=job.begun.setting.fresh_parts(), out=Path(path))
-    finished = yield from going
+        parts = job.begun.setting.fresh_parts()
+        finished = yield from run_job(job.source, chosen, parts=parts, out=Path(path))
     add_to_run(finished.directory, place.path, outcome)
     place.write(facts | {"verdict": outcome.verdict})
     return finished

@@ -86,11 +86,17 @@ def _reported(training: Generator[Event, None, Result], report: Report) -> Gener
         except StopIteration as end:
             result: Result = end.value
             return result
-        figures = [value for name, value in event.figures.items() if name != "passes"]
-        if figures and event.figures["passes"] < 1 and report(event.figures["passes"], figures[0]):
+        reached = event.reached
+        is_on_its_way = reached is not None and reached.step < reached.steps
+        if is_on_its_way and event.figures and report(_share(event), next(iter(event.figures.values()))):
             training.close()
             raise NotWorthIt
         yield event
+
+
+def _share(event: Event) -> float:
+    """Of a training's steps, how many were made."""
+    return 1.0 if event.reached is None else event.reached.step / event.reached.steps
 
 
 def counted(going: Generator[Event, None, Result], name: str) -> Generator[Event, None, Result]:
@@ -101,8 +107,9 @@ def counted(going: Generator[Event, None, Result], name: str) -> Generator[Event
         except StopIteration as end:
             result: Result = end.value
             return result
-        if event.figures:  # told as progress: the trial's own line comes at its end
-            done = min(99, int(100 * event.figures["passes"]))
-            yield Event(event.stage, f"{name}: {event.words}", done, 100)
+        reached = event.reached
+        if reached is not None:  # told as progress: the trial's own line comes at its end
+            done = min(reached.step, reached.steps - 1)
+            yield Event(event.stage, f"{name}: {event.words}", done, reached.steps)
         elif event.total and event.done < event.total:
             yield replace(event, words=f"{name}: {event.words}")

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lensmith.batches.batches import stream_seed
 from lensmith.errors import DataError
 from lensmith.fitting.fit import Epoch, Pass, Step, fit
 from lensmith.models.weights import weights_bytes
@@ -24,10 +23,12 @@ from lensmith.runs.files import write_bytes
 from lensmith.training.averaging import Average
 from lensmith.training.checkpoints import Saver, read_state
 from lensmith.training.choosing import Best, chooser
+from lensmith.training.drawing import generators_of_others, seed_step
 from lensmith.training.guard import Guard
 from lensmith.training.interruption import Interruption
 from lensmith.training.log import RunLog
 from lensmith.training.prepare import Prepared
+from lensmith.training.pulse import Pulse
 from lensmith.training.underway import Underway, require_same
 from lensmith.types import Event
 
@@ -70,7 +71,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
     size = sum(value.nbytes for value in prepared.model.state_dict().values() if isinstance(value, Tensor))
     saver = Saver(run.checkpoints, recipe.checkpoint_every, size)
     try:
-        with Interruption() as interruption:
+        with generators_of_others(), Interruption() as interruption:
             yield from _passes(underway, run, saver, interruption)
             kept = _kept(underway)
             if interruption.came or saver.is_worth_it():
@@ -136,9 +137,9 @@ def _passes(
         log.start(model, next(iter(prepared.batches(0))).images, graph=not hurried)
     measured = model if underway.average is None else underway.average.model
     choose = chooser(replace(prepared, model=measured))
-    guard = Guard(prepared, training.update.parts)
+    guard, pulse = Guard(prepared, training.update.parts), Pulse(training, len(prepared.batches))
     for running in training.passes():
-        epoch = yield from _logged(running, underway, guard, saver, interruption)
+        epoch = yield from _logged(running, underway, guard, pulse, saver, interruption)
         figures = choose()
         log.epoch(epoch, figures)
         best.look(epoch, figures, measured)
@@ -146,13 +147,12 @@ def _passes(
             underway.plateau.step(epoch.train_loss)
         if recipe.keep == "all":
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(measured))
-        share = min(1.0, epoch.index / training.epochs)
-        yield replace(
-            _event(epoch, figures, math.ceil(training.epochs)), figures={"passes": share, **figures}
-        )
+        event = replace(_event(epoch, figures, math.ceil(training.epochs)), figures=figures)
+        yield pulse.told(event)
         if best.is_over(epoch):
-            yield Event("train", f"no better epoch than {best.epoch} for {recipe.patience} on end: over")
+            yield Event("train", f"no better epoch than {best.risen} for {recipe.patience} on end: over")
             break
+    guard.require_some()
     if underway.average is not None:
         model.load_state_dict(underway.average.model.state_dict())
     log.end(model, next(iter(prepared.batches(0))).images[0])
@@ -177,16 +177,17 @@ def _watchers(prepared: Prepared, step: int, epochs: float, ends: float | None) 
 
 
 def _logged(
-    running: Pass, underway: Underway, guard: Guard, saver: Saver, interruption: Interruption
+    running: Pass, underway: Underway, guard: Guard, pulse: Pulse, saver: Saver, interruption: Interruption
 ) -> Generator[Event, None, Epoch]:
     """The steps of a pass, each followed by what may change, a checkpoint where it is time, and a signal's end."""
     prepared = underway.prepared
-    _seed(prepared, underway.training.done + 1)
+    seed_step(prepared.plan.recipe.seed, underway.training.done + 1)
     for step in running:
         if underway.average is not None:
             underway.average.step(prepared.model)
         try:
             yield from _noted(step, underway, guard)
+            yield from pulse.step(step)
         except DataError:
             saver.save(underway.state())
             raise
@@ -195,9 +196,9 @@ def _logged(
         if interruption.came:
             yield from _warned(saver.wait())
             interruption.act()
-        _seed(prepared, step.index + 1)
+        seed_step(prepared.plan.recipe.seed, step.index + 1)
     epoch = running.finish()
-    if not math.isfinite(epoch.train_loss):
+    if running.losses() and not math.isfinite(epoch.train_loss):
         raise DataError(
             f"the loss became {epoch.train_loss} in epoch {epoch.index}",
             hint=f"Try a lower lr than {prepared.plan.recipe.lr}.",
@@ -225,11 +226,6 @@ def _noted(step: Step, underway: Underway, guard: Guard) -> Generator[Event, Non
 def _warned(words: str) -> Iterator[Event]:
     if words:
         yield Event("warning", words)
-
-
-def _seed(prepared: Prepared, step: int) -> None:
-    """What torch draws in a step, for dropout, is a function of (seed, step): no generator's state has to be kept."""
-    torch.manual_seed(stream_seed(f"{prepared.plan.recipe.seed} step {step}"))
 
 
 def _event(epoch: Epoch, figures: dict[str, float], total: int) -> Event:

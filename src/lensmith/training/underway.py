@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from lensmith.errors import ModelFileError
@@ -50,7 +48,6 @@ class Underway:
         """After a step: numbers, words, containers and tensors, those of the network apart in `weights`."""
         prepared = self.prepared
         position = self.training.position()
-        generators = random.getstate(), np.random.get_state(legacy=True)
         return {
             "step": position.done,
             "epoch": position.epoch + 1,
@@ -67,11 +64,10 @@ class Underway:
             "parts": self.training.update.parts,
             "logged": self.log.size(),
             "left": None if self.ends is None else self.ends - time.perf_counter(),
-            "generators": _plain(generators),
         }
 
     def take(self, kept: dict[str, Any]) -> None:
-        """Be as it was when `kept` was its state; what torch draws is seeded anew at each step anyway."""
+        """Be as it was when `kept` was its state. What is drawn at random is seeded at each step, and needs none."""
         self.prepared.model.load_state_dict(kept["weights"])
         self.prepared.optimizer.load_state_dict(kept["optimizer"])
         self.best.take(kept["best"])
@@ -83,9 +79,6 @@ class Underway:
         torch.set_num_threads(kept["threads"])
         self.training.update.parts = kept["parts"]
         self.training.go_on_from(Position(**kept["position"]))
-        python, (name, keys, *rest) = kept["generators"]
-        random.setstate(python)
-        np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
 
 
 def identity(prepared: Prepared) -> dict[str, Any]:
@@ -114,12 +107,3 @@ def require_same(kept: dict[str, Any], prepared: Prepared, place: str) -> None:
 def _word(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 40 else f"{text[:12]}..."
-
-
-def _plain(generators: Any) -> Any:
-    """Arrays as tensors."""
-    if isinstance(generators, np.ndarray):
-        return torch.from_numpy(generators.astype(np.int64))
-    if isinstance(generators, tuple):
-        return tuple(_plain(one) for one in generators)
-    return generators
