@@ -138,9 +138,9 @@ def test_heads_share_what_is_seen(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_budget_is_divided_before_the_search() -> None:
-    table = Timetable(training=10.0, looks=0.0, confirming=1.25, last=1.6, closing=4.0)
+    table = Timetable(training=10.0, looks=None, confirming=1.25, last=1.6, closing=4.0)
     whole = table.whole(20, 1)
-    assert 21 * 10 + 6 * 10 + 10 < whole < 2 * (21 * 10 + 6 * 10 + 10)
+    assert 20 * 10 + 6 * 10 + 10 < whole < 2 * (20 * 10 + 6 * 10 + 10)
     assert table.fitting(whole, 20, 1) == (table, 20)
     assert table.whole(20, 4) < table.whole(20, 1)
     fewer, count = table.fitting(120.0, 20, 1)
@@ -150,7 +150,7 @@ def test_a_budget_is_divided_before_the_search() -> None:
 
 
 def test_what_is_kept_back_of_a_budget_grows_with_the_best_trial() -> None:
-    table = Timetable(training=10.0, looks=0.0, confirming=1.0, last=1.5, closing=4.0, over=1000.0)
+    table = Timetable(training=10.0, looks=None, confirming=1.0, last=1.5, closing=4.0, over=1000.0)
     usual, slow = table.trials_end(), table.trials_end(40.0)
     assert usual is not None and slow is not None and slow < usual < 1000.0
     heads = Timetable(training=10.0, looks=30.0, confirming=0.2, last=1.4, closing=4.0, over=1000.0)

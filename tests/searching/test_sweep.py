@@ -102,6 +102,14 @@ def test_a_finished_sweep_is_not_made_again(swept: lm.Run) -> None:
     assert again is not None and again.path.absolute() == swept.path
     assert read_json(swept.path / "sweep.json") == before
     assert len(read_json_lines(swept.path.parent / "looks.jsonl")) == 1
+    with pytest.raises(UsageError, match="was compared with the default already"):
+        lm.sweep("set", trials=9, out=swept.path.parent / "sweep", quiet=True)
+
+
+@pytest.mark.parametrize("word", ["seeds", "folds"])
+def test_several_trainings_are_asked_for_afterwards(word: str) -> None:
+    with pytest.raises(UsageError, match=f"{word}=3: a sweep trains many times already"):
+        lm.sweep("set", out="several", quiet=True, **SCRATCH | {word: 3})
 
 
 def test_what_becomes_of_the_held_out_pictures_changes_nothing(swept: lm.Run, place: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ _OF_THE_MACHINE = ("device", "threads", "store")
 """What another machine at the same sweep may have otherwise."""
 _ALONE = {"checkpoint_every": "off", "histograms": 0}
 """Of trials, which are begun anew where they are interrupted."""
-_LOOKING = 0.5
-"""Share of the time that is left, which looking at the pictures in other sizes may take."""
+TRIALS = 20
+"""Where nobody says how many."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Wish:
     parts: Parts = field(default_factory=Parts)
     fixed: frozenset[str] = frozenset()
     space: Space = field(default_factory=dict)
-    trials: int = 20
+    trials: int | None = None
     budget: float | None = None
     out: Path | None = None
     storage: str | None = None
@@ -61,17 +61,12 @@ class Wish:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds. training: a trial by the usual recipe; looks: looking at all pictures in each size, 0 where networks
-    are trained; ready: what stood before the first step, reading the pictures among it."""
+    """Seconds. training: a trial by the default recipe; looks: looking at all pictures in each size but its own, None
+    where networks are trained; ready: what stood before the first step, reading the pictures among it."""
 
     training: float = 0.0
-    looks: float = 0.0
+    looks: float | None = None
     ready: float = 0.0
-
-    def measured(self, training: float) -> Times:
-        """With what the trial by the usual recipe took."""
-        looks = self.looks * training / self.training if self.training else self.looks
-        return Times(training, looks, self.ready)
 
 
 @dataclass(frozen=True)
@@ -108,10 +103,16 @@ class Begun:
         confirming = len(grounds.confirm) / learn / views if self.is_of_heads else known / learn
         return Timetable(each, self.times.looks, confirming, last, closing, over)
 
-    def words(self, trials: int) -> str:
+    @property
+    def trials(self) -> int:
+        """How many are made, beside that of the default recipe."""
+        found: int = self.facts["trials"]
+        return found
+
+    def words(self) -> str:
         """What is searched, on which pictures."""
         figure = self.facts["figure"].replace("_", " ")
-        return f"{trials} trials, by {figure}, of {shown(self.space)}; {self.setting.grounds.said}"
+        return f"{self.trials} trials, by {figure}, of {shown(self.space)}; {self.setting.grounds.said}"
 
 
 def begin(
@@ -122,9 +123,11 @@ def begin(
     Raises `UsageError` where these are of another sweep.
     """
     refuse_bound_parts(wish.parts)
+    _refuse_several(wish)
     if known is not None:
         return _begun_before(wish, roles, known)
-    recipe, parts = settle(wish.recipe, wish.parts)
+    # What a recipe's file says of the clock was for a training of its own.
+    recipe, parts = settle(wish.recipe.changed(budget=None, changes=None), wish.parts)
     if parts.from_run is not None:
         parts.from_run.require_task(roles.train)
     grounds, reasons = spare(roles, True, recipe.seed), dict[str, str]()
@@ -143,7 +146,6 @@ def begin(
         plan.recipe,
     )
     base = recipe.changed(**_settled(prepared, space))
-    space, looks = _affordable(prepared, space, wish)
     facts = {
         "asked": wish.asked(),
         "base": {
@@ -155,13 +157,14 @@ def begin(
         "pictures": _digest(grounds),
         "figure": FIGURES[grounds.learn.task],
         "lower_is_better": FIGURES[grounds.learn.task] in LOWER_IS_BETTER,
-        "trials": wish.trials,
+        "trials": TRIALS if wish.trials is None else wish.trials,
         "seed": recipe.seed,
         "grounds": grounds.said,
         "reasons": {name: plan.reasons[name] for name in _SAME if name in plan.reasons},
     }
     setting = Setting(grounds, parts, reasons, _is_mirrored(base, space))
-    times = Times(prepared.seconds, looks, ready)
+    side = facts["side"] = plan.recipe.image_size or 1
+    times = Times(prepared.seconds, _looks(base, space, side, prepared.seconds), ready)
     return Begun(facts, setting, base, _for_trials(base, grounds), space, times, len(roles.held_out))
 
 
@@ -171,6 +174,12 @@ def _begun_before(wish: Wish, roles: Roles, known: Mapping[str, Any]) -> Begun:
         raise UsageError(
             f"this sweep was begun with other words: {apart}",
             hint="Leave them out to go on with it, or give another --out to begin another one.",
+        )
+    trials = known["trials"] if wish.trials is None else wish.trials
+    if "outcome" in known and trials > known["trials"]:
+        raise UsageError(
+            f"trials={trials}: the winner of this sweep's {known['trials']} was compared with the default already",
+            hint="Another comparison on the same pictures would be a choice by them. Begin a new sweep.",
         )
     base = recipe_of(known, wish.recipe)
     grounds = spare(roles, bool(base.freeze), base.seed)
@@ -184,7 +193,22 @@ def _begun_before(wish: Wish, roles: Roles, known: Mapping[str, Any]) -> Begun:
     setting = Setting(grounds, parts, {}, _is_mirrored(base, space))
     times = Times(**known.get("times", {}))
     held_out = len(roles.held_out)
-    return Begun(dict(known), setting, base, _for_trials(base, grounds), space, times, held_out)
+    facts = dict(known) | {"trials": trials}
+    return Begun(facts, setting, base, _for_trials(base, grounds), space, times, held_out)
+
+
+def _refuse_several(wish: Wish) -> None:
+    recipe = wish.recipe
+    for name, count in (("seeds", recipe.seeds), ("folds", recipe.folds)):
+        if count > 1:
+            raise UsageError(
+                f"{name}={count}: a sweep trains many times already",
+                hint=f"Ask for it afterwards: lensmith train DATA --recipe RUN/recipe.toml {name}={count}.",
+            )
+    if "budget" in wish.fixed:
+        raise UsageError(
+            f"budget={recipe.budget} is the time of one training", hint="--budget is that of the whole sweep."
+        )
 
 
 def recipe_of(known: Mapping[str, Any], here: Recipe) -> Recipe:
@@ -206,27 +230,43 @@ def _for_trials(base: Recipe, grounds: Grounds) -> Recipe:
     return base.changed(keep=keep, **_ALONE)
 
 
-def _affordable(prepared: Prepared, space: Space, wish: Wish) -> tuple[Space, float]:
-    """Of heads, the space with as many sizes as the time is enough for to look at all pictures, and these seconds."""
-    recipe, each = prepared.plan.recipe, prepared.seconds
-    if not recipe.freeze:
-        return space, 0.0
+def afford(begun: Begun, wish: Wish, usual: Mapping[str, Any], over: float | None) -> Begun:
+    """By what the default recipe took: of last layers in as few sizes as let enough trials fit into the budget.
+
+    usual: how it did; over: by when (time.time) all has to be done.
+    """
+    sizes = begun.space.get("image_size")
+    may_leave_out = begun.is_of_heads and over is not None and "image_size" not in wish.space
+    counts = range(len(sizes.values), 0, -1) if isinstance(sizes, Values) and may_leave_out else [0]
+    for count in counts:
+        space = dict(begun.space)
+        if isinstance(sizes, Values) and count:
+            space["image_size"] = Values(sizes.values[:count])
+        if count == 1:
+            del space["image_size"]
+        found = _with_times(begun, space, usual)
+        table, trials = found.timetable(over), found.trials
+        if over is None or table.is_enough(
+            table.fitting(over - time.time(), trials, wish.workers)[1], trials
+        ):
+            break
+    return found
+
+
+def _with_times(begun: Begun, space: Space, usual: Mapping[str, Any]) -> Begun:
+    each = usual["anew"]
+    times = Times(each, _looks(begun.base, space, begun.facts["side"], each), begun.times.ready)
+    facts = begun.facts | {"space": words_of(space), "usual": dict(usual), "times": vars(times)}
+    return replace(begun, facts=facts, space=space, times=times)
+
+
+def _looks(base: Recipe, space: Space, usual: int, each: float) -> float | None:
+    """Seconds of looking at all pictures in the sizes beside the usual one, in which they take `each`."""
+    if not base.freeze:
+        return None
     sizes = space.get("image_size")
-    usual = recipe.image_size or 1
-    if not isinstance(sizes, Values):
-        return space, each
-    looks = {size: each * ((size or usual) / usual) ** 2 for size in sizes.values}
-    if wish.budget is None or "image_size" in wish.space:
-        return space, sum(looks.values())
-    kept: list[int] = []
-    taken = 0.0
-    for size, seconds in looks.items():
-        if not kept or taken + seconds <= _LOOKING * wish.budget:
-            kept.append(size)
-            taken += seconds
-    if len(kept) > 1:
-        return dict(space) | {"image_size": Values(tuple(kept))}, taken
-    return {name: axis for name, axis in space.items() if name != "image_size"}, taken
+    others = [size for size in sizes.values if size != usual] if isinstance(sizes, Values) else []
+    return float(sum(each * ((size or usual) / usual) ** 2 for size in others))
 
 
 def _is_mirrored(base: Recipe, space: Space) -> bool:

@@ -25,7 +25,7 @@ FIRST_FRESH = 1_000
 """Added to a recipe's seed: no trial was trained by it."""
 Ask = Callable[[Recipe, str], Generator[Event, None, Answers]]
 Rivals = tuple[Recipe, Recipe]
-"""The winner, and the usual recipe."""
+"""The winner, and the default recipe."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Limits:
 def confirm(
     setting: Setting, rivals: Rivals, limits: Limits, sights: Sights | None, place: Path
 ) -> Generator[Event, None, SeedsCompared | None]:
-    """The winner beside the usual recipe; None where the time was not enough for one training of each.
+    """The winner beside the default recipe; None where the time was not enough for one training of each.
 
     sights: what is there already, where last layers are fitted to features. place: for the curves of trainings.
     """

@@ -35,7 +35,7 @@ class Grounds:
     """The pictures that are not held out, each for one thing alone.
 
     learn: trials learn from them; judge: trials are judged on them, none where that is done in folds of `learn`;
-    confirm: the winner and the usual recipe are compared on them, once. said: the same in words.
+    confirm: the winner and the default recipe are compared on them, once. said: the same in words.
     """
 
     learn: ImageDataset
@@ -89,7 +89,7 @@ def spare(roles: Roles, folded: bool, seed: int) -> Grounds:
     if len(rest) < _FEWEST or len(confirm) < 2:
         raise DataError(
             f"{train.name}: {len(train):,} training pictures are too few for a sweep",
-            hint="Its winner is compared with the usual recipe on a part of them. "
+            hint="Its winner is compared with the default recipe on a part of them. "
             f"Some {2 * _FEWEST} pictures are the least; train alone needs no more than these.",
         )
     asked = f"{len(confirm):,} kept back to confirm the winner"

@@ -18,7 +18,7 @@ from lensmith.searching.trial import Row
 
 @dataclass(frozen=True)
 class Outcome:
-    """chosen: the fields that the last training takes from the sweep, none where the usual recipe is kept; verdict:
+    """chosen: the fields that the last training takes from the sweep, none where the default recipe is kept; verdict:
     why, in words; facts: all of it, as `RUN/sweep.json` holds it."""
 
     chosen: dict[str, Any]
@@ -33,7 +33,7 @@ def compared_nothing(best: Row | None, usual: Mapping[str, Any], lower_is_better
     sign = -1 if lower_is_better else 1
     gain = sign * (best.value - usual["value"])
     if gain < 0 or (gain == 0 and (best.loss or 0.0) >= (usual["loss"] or 0.0)):
-        return "no trial did better than the usual recipe"
+        return "no trial did better than the default recipe"
     return ""
 
 

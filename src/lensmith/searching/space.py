@@ -34,16 +34,8 @@ _WHICH_PICTURES = (
     *("choice_fraction", "from_run"),
 )
 _OF_THE_SWEEP = (
-    "seed",
-    "seeds",
-    "budget",
-    "changes",
-    "keep",
-    "store",
-    "device",
-    "threads",
-    "log_every",
-    "histograms",
+    *("seed", "seeds", "budget", "changes", "keep", "store", "device", "threads"),
+    *("checkpoint_every", "log_every", "histograms"),
 )
 _WHY_NOT = {
     **dict.fromkeys(_WHICH_PICTURES, "says which pictures are learned from and measured"),

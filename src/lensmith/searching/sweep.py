@@ -13,11 +13,12 @@ import torch
 from lensmith.data.sources import load_data
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.paired_seeds import SeedsCompared
+from lensmith.evaluation.spread import shown
 from lensmith.runs.directory import RunDirectory, next_place
 from lensmith.runs.fields import seconds_of
 from lensmith.runs.lock import hold
 from lensmith.runs.recipe import Recipe, named_recipe
-from lensmith.searching.begin import Begun, Wish, begin, recipe_of
+from lensmith.searching.begin import Begun, Wish, afford, begin, recipe_of
 from lensmith.searching.confirming import Limits, confirm
 from lensmith.searching.grounds import load_roles
 from lensmith.searching.outcome import Outcome, add_to_run, compared_nothing, outcome_of
@@ -58,7 +59,7 @@ class Job:
 def sweep(
     data: Any,
     *,
-    trials: int = 20,
+    trials: int | None = None,
     budget: str | None = None,
     recipe: Recipe | str | Path | None = None,
     out: str | Path | None = None,
@@ -67,12 +68,12 @@ def sweep(
     quiet: bool = False,
     **fields: Any,
 ) -> Run | None:
-    """Search the recipe that does best, confirm it against the usual one by fresh seeds, and train by what is better.
+    """Search the recipe that does best, confirm it against the default by fresh seeds, and train by what is better.
 
-    data: as for `train`. trials: recipes that are tried beside the usual one; budget: time for all, such as "30m".
-    fields: recipe fields; `lr="0.001..0.1"` and `batch_size=[64, 128]` are searched, what has one value stays, and a
-    usual space is searched where nothing is said. out: the sweep's directory, which goes on where it holds one;
-    storage: a database URL, for sweeps of many machines; workers: processes of this one.
+    data: as for `train`. trials: recipes that are tried beside the default one, 20 if not given; budget: time for
+    all, such as "30m". fields: recipe fields; `lr="0.001..0.1"` and `batch_size=[64, 128]` are searched, what has one
+    value stays, and a usual space is searched where nothing is said. out: the sweep's directory, which goes on where
+    it holds one; storage: a database URL, for sweeps of many machines; workers: processes of this one.
 
     Trials see the training pictures alone; those held out are looked at once, by the last training, whose run is
     returned: by the machine that began the sweep, one that joined it returns None. A network that is given as an
@@ -121,10 +122,6 @@ def _held(
     """A sweep in a directory that no other process works in."""
     try:
         job = yield from _open(source, wish, place, over)
-        finished = _finished(job)
-        if finished is not None:
-            yield Event("sweep", f"{place.path} is finished; its run is {finished.path}")
-            return finished
         return (yield from _go_on(job))
     except BaseException as stop:
         if place.facts_file.exists():
@@ -142,9 +139,9 @@ def plan_sweep(source: Any, wish: Wish, began: float) -> Generator[Event, None, 
     recipe = recipe_of(known, wish.recipe) if known else wish.recipe
     roles = load_roles(source, recipe, place.splits_file if known else None)
     begun = yield from begin(source, wish, roles, known or None)
-    yield Event("sweep", begun.words(wish.trials))
+    yield Event("sweep", begun.words())
     over = None if wish.budget is None else began + wish.budget
-    yield Event("plan", estimate_words(begun.timetable(over), wish.trials, wish.workers))
+    yield Event("plan", estimate_words(begun, over, wish.workers))
     return begun
 
 
@@ -153,45 +150,48 @@ def _name_of(source: Any, wish: Wish) -> str:
 
 
 def _open(source: Any, wish: Wish, place: SweepDirectory, over: float | None) -> Generator[Event, None, Job]:
-    url = wish.storage or place.url
-    known = place.facts() or read_facts(url, place.study)
+    url, here = wish.storage or place.url, place.facts()
+    known = here or read_facts(url, place.study)
     recipe = wish.recipe if known is None else recipe_of(known, wish.recipe)
     roles = load_roles(source, recipe, place.splits_file)
     begun = yield from begin(source, wish, roles, known)
-    facts = begun.facts | {"trials": wish.trials}
-    study = open_study(url, place.study, facts, str(place.path.absolute()))
-    facts |= {"storage": hidden(url) if wish.storage else "", "joined": study.was_there and not place.facts()}
-    facts |= {"times": vars(begun.times)}
-    place.write(facts)
+    yield Event("sweep", begun.words())
     trying = Trying(begun.setting, Sights(begun.setting) if begun.is_of_heads else None, place.trials)
+    if known is None:
+        yield Event("plan", estimate_words(begun, over, wish.workers))
+        begun = afford(begun, wish, (yield from _usual(begun, trying, over)), over)
+    facts = begun.facts | {"storage": hidden(url) if wish.storage else ""}
+    facts |= {"joined": here.get("joined", known is not None)}
+    place.write(facts)
+    study = open_study(url, place.study, facts, str(place.path.absolute()))
     return Job(source, wish, place, url, replace(begun, facts=facts), study, trying, over)
-
-
-def _finished(job: Job) -> Run | None:
-    path = job.begun.facts.get("run")
-    run = RunDirectory(Path(path)) if path else None
-    return Run(run) if run is not None and run.is_complete() and run.sweep_file.exists() else None
 
 
 def _go_on(job: Job) -> Generator[Event, None, Run | None]:
     """Trials, the comparison, the last training; whatever of it is done already is not done again."""
-    study, facts = job.study, job.begun.facts
-    study.retry_lost(alone=True)
-    yield Event("sweep", job.begun.words(job.wish.trials))
-    if "usual" not in facts:
-        table = job.begun.timetable(job.over)
-        yield Event("plan", estimate_words(table, job.wish.trials, job.wish.workers))
-    usual = facts.get("usual") or (yield from _usual(job))
-    table = yield from _scheduled(job, usual)
-    yield from _searched(job, Goal(job.wish.trials, table, facts["figure"]))
+    facts = job.begun.facts
+    if "outcome" not in facts:
+        yield from _compare(job)
     if facts["joined"]:
         yield Event(
             "sweep", "no trial is left to make here; the machine that began the sweep goes on with it"
         )
         return None
-    refuse_nothing(study.rows())
-    outcome = yield from _confirmed(job, table, usual)
-    return (yield from _train(job, outcome))
+    return (yield from _train(job, Outcome(**facts["outcome"])))
+
+
+def _compare(job: Job) -> Generator[Event, None, None]:
+    """All trials, then the best of them beside the default recipe, once: a second comparison on the same pictures
+    would be a choice by them."""
+    study, facts = job.study, job.begun.facts
+    study.retry_lost(alone=True)
+    table = yield from _scheduled(job)
+    yield from _searched(job, Goal(job.begun.trials, table, facts["figure"]))
+    if not facts["joined"]:
+        refuse_nothing(study.rows())
+        outcome = yield from _confirmed(job, table, facts["usual"])
+        facts["outcome"] = vars(outcome)
+        job.place.write(facts)
 
 
 def _searched(job: Job, goal: Goal) -> Generator[Event, None, None]:
@@ -211,10 +211,10 @@ def _searched(job: Job, goal: Goal) -> Generator[Event, None, None]:
         time.sleep(_LOOK)
 
 
-def _scheduled(job: Job, usual: dict[str, Any]) -> Generator[Event, None, Timetable]:
-    """By what the usual recipe took: how many seeds, and whether anything fits into the budget at all."""
-    table = replace(job.begun, times=job.begun.times.measured(usual["anew"])).timetable(job.over)
-    trials = job.wish.trials - job.study.taken()
+def _scheduled(job: Job) -> Generator[Event, None, Timetable]:
+    """By what the default recipe took: how many seeds, and whether anything fits into the budget at all."""
+    table = job.begun.timetable(job.over)
+    trials = job.begun.trials - job.study.taken()
     if table.over is None or trials <= 0:
         return table
     left = table.over - time.time()
@@ -228,15 +228,16 @@ def _scheduled(job: Job, usual: dict[str, Any]) -> Generator[Event, None, Timeta
     return table
 
 
-def estimate_words(table: Timetable, trials: int, workers: int) -> str:
+def estimate_words(begun: Begun, over: float | None, workers: int) -> str:
     """What a sweep takes about, by a few steps that were timed, and what of it fits."""
-    whole = table.whole(trials, workers)
+    table, trials = begun.timetable(over), begun.trials
+    whole = table.training + table.whole(trials, workers)
     parts = f"{trials} trials, {table.seeds} + {table.seeds} trainings to confirm the winner and the last one take"
     words = f"{parts} about {_time(whole)}, going by a few steps"
-    if table.over is None:
+    if over is None:
         return words
-    left = table.over - time.time()
-    table, count = table.fitting(left, trials, workers)
+    left = over - time.time()
+    table, count = table.fitting(left - table.training, trials, workers)
     if count == trials and table.seeds == SEEDS:
         return f"{words}; {_time(left)} are left"
     fits = f"{count} trials, confirmed by {table.seeds} of each" if count else "hardly one trial"
@@ -247,27 +248,23 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
-def _usual(job: Job) -> Generator[Event, None, dict[str, Any]]:
+def _usual(begun: Begun, trying: Trying, over: float | None) -> Generator[Event, None, dict[str, Any]]:
     """How the recipe does that nobody chose, which every trial is to beat."""
-    going = job.trying.judged(job.begun.base, "usual", never, job.over)
     try:
-        judged = yield from counted(going, "the usual recipe")
+        judged = yield from counted(trying.judged(begun.base, "usual", never, over), "the default recipe")
     except TimeOver:
         raise UsageError(
-            "the budget was over before the usual recipe was tried once",
+            "the budget was over before the default recipe was tried once",
             hint="Give a longer one, or fewer epochs; lensmith sweep --dry-run says what is needed.",
         ) from None
-    usual = vars(judged)
-    facts = job.begun.facts | {"usual": usual}
-    job.begun.facts.update(facts)
-    job.place.write(facts)
-    words = f"{facts['figure'].replace('_', ' ')} {judged.value:.4f}"
-    yield Event("sweep", f"the usual recipe: {words}, in {judged.seconds:.1f} s")
-    return usual
+    figure = begun.facts["figure"]
+    words = f"{figure.replace('_', ' ')} {shown(figure, judged.value)}"
+    yield Event("sweep", f"the default recipe: {words}, in {judged.seconds:.1f} s")
+    return vars(judged)
 
 
 def _confirmed(job: Job, table: Timetable, usual: dict[str, Any]) -> Generator[Event, None, Outcome]:
-    """The winner beside the usual recipe, unless that was better already, or it was done before."""
+    """The winner beside the default recipe, unless that was better already."""
     best, facts = job.study.best(), job.begun.facts
     winner = None if best is None else job.begun.base.changed(**best.params)
     found: SeedsCompared | None = None
@@ -281,9 +278,9 @@ def _confirmed(job: Job, table: Timetable, usual: dict[str, Any]) -> Generator[E
                 job.begun.setting, rivals, limits, job.trying.sights, job.place.confirming
             )
         except LensmithError as error:
-            why = f"by a fresh seed it came to nothing ({error.message})"
+            why = f"a training for the comparison came to nothing ({error.message})"
         if found is None and not why:
-            why = "the time was not enough to compare it with the usual recipe"
+            why = "the time was not enough to compare the best with the default recipe"
     outcome = outcome_of(job.study, facts, found, why)
     yield Event("confirm", outcome.verdict)
     return outcome
@@ -292,20 +289,20 @@ def _confirmed(job: Job, table: Timetable, usual: dict[str, Any]) -> Generator[E
 def _train(job: Job, outcome: Outcome) -> Generator[Event, None, Run]:
     """The model by the recipe that the sweep says, on all training pictures, measured as any other."""
     facts, place = job.begun.facts, job.place
-    chosen = job.begun.plain.changed(**outcome.chosen, splits=str(place.splits_file))
-    path = facts.get("run")
-    run = RunDirectory(Path(path)) if path else None
-    if run is not None and run.facts_file.exists():
+    parts = job.begun.setting.fresh_parts()
+    run = RunDirectory(place.path.parent / facts["run"]) if "run" in facts else None
+    if run is not None and run.is_complete() and run.page_file.exists():
+        finished = Run(run)
+        yield Event("sweep", f"{place.path} is finished; its run is {run.path}")
+    elif run is not None and run.facts_file.exists():
         with hold(run.path):
-            parts = job.begun.setting.fresh_parts()
             finished = yield from run_job(job.source, run.recipe(), parts=parts, going_on=run)
     else:
-        name = job.begun.setting.grounds.learn.name
-        path = str(run.path if run is not None else next_place(place.path.parent, name))
-        facts["run"] = path
+        path = next_place(place.path.parent, job.begun.setting.grounds.learn.name)
+        facts["run"] = path.name
         place.write(facts)
-        parts = job.begun.setting.fresh_parts()
-        finished = yield from run_job(job.source, chosen, parts=parts, out=Path(path))
-    add_to_run(finished.directory, place.path, outcome)
-    place.write(facts | {"verdict": outcome.verdict})
+        recipe = job.begun.plain.changed(**outcome.chosen, splits=str(place.splits_file))
+        finished = yield from run_job(job.source, recipe, parts=parts, out=path)
+    if not finished.directory.sweep_file.exists():
+        add_to_run(finished.directory, place.path, outcome)
     return finished

@@ -24,14 +24,14 @@ _ENOUGH = 5
 class Timetable:
     """Seconds, and shares of those of a trial.
 
-    training: of the usual recipe in a trial; looks: of what heads are fitted to, for all ways in which they are shown
-    the pictures (0 where each trial is a training). confirming, last: times a trial's, what a training for the
-    comparison and the last one take; closing: measuring and the report. over: by when (time.time) all has to be done,
-    None where no budget says. seeds: trainings of each recipe in the comparison.
+    training: of the default recipe in a trial; looks: of what last layers are fitted to, in all sizes but the usual
+    one, or None where each trial is a training. confirming, last: times a trial's, what a training for the comparison
+    and the last one take; closing: measuring and the report. over: by when (time.time) all has to be done, None where
+    no budget says. seeds: trainings of each recipe in the comparison.
     """
 
     training: float
-    looks: float
+    looks: float | None
     confirming: float
     last: float
     closing: float
@@ -41,10 +41,9 @@ class Timetable:
     def after(self, best: float | None = None) -> float:
         """Seconds that have to be left when the search ends. best: what the best trial so far would take anew."""
         best = max(self.training, best or 0.0)
-        if self.looks:
-            return (
-                _CARE * (best * self.last + (self.training + best) * self.confirming) + self.seeds + self._end
-            )
+        if self.looks is not None:
+            looking = best * self.last + (self.training + best) * self.confirming
+            return _CARE * looking + self.seeds + self._end
         each = self.seeds * (self.training + best) * self.confirming
         return _CARE * (each + best * self.last) + self._end
 
@@ -57,11 +56,11 @@ class Timetable:
         return None if self.over is None else self.over - _CARE * best * self.last - self._end
 
     def whole(self, trials: int, workers: int) -> float:
-        """Seconds from the first trial on, for this number of trials beside that of the usual recipe."""
+        """Seconds of this number of trials, after that of the default recipe, and of what follows."""
         rounds = math.ceil(trials / workers)
-        if self.looks:
-            return self.looks + _EACH * (rounds + 1) + self.after()
-        return (self.training + _EACH) * (rounds + 1) + self.after()
+        if self.looks is not None:
+            return self.looks + _EACH * rounds + self.after()
+        return (self.training + _EACH) * rounds + self.after()
 
     def fitting(self, left: float, trials: int, workers: int) -> tuple[Timetable, int]:
         """With as many seeds as the time is enough for, and how many trials will fit into what is left of it."""
@@ -69,9 +68,13 @@ class Timetable:
         for seeds in range(self.seeds, 0, -1):
             table = replace(self, seeds=seeds)
             found = table, table._most(left, trials, workers)
-            if found[1] >= min(trials, _ENOUGH):
+            if table.is_enough(found[1], trials):
                 break
         return found
+
+    def is_enough(self, count: int, trials: int) -> bool:
+        """Whether so many of the trials are worth more than anything that could be left out for others."""
+        return count >= min(trials, _ENOUGH)
 
     def refusal(self, left: float, workers: int) -> UsageError:
         """What to say where not one trial fits."""

@@ -23,7 +23,9 @@ def sweep(
             show_default=False,
         ),
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Recipes to try beside the usual one.")] = 20,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Recipes to try beside the default one [20].")
+    ] = None,
     budget: Annotated[str | None, typer.Option(help="Time for all of it, such as 90s or 30m.")] = None,
     recipe: Annotated[
         Path | None,
@@ -44,9 +46,9 @@ def sweep(
 ) -> None:
     """Search the recipe that does best, confirm it by fresh seeds, and train by it.
 
-    Trials see the training pictures alone. The winner is compared with the usual recipe on pictures that neither was
-    chosen on, and is taken only if it is better by more than luck. Then one model is trained, and looks once at the
-    pictures held out.
+    Trials see the training pictures alone. The winner is compared with the default recipe on pictures that neither
+    was chosen on, and is taken only if it is better by more than luck. Then one model is trained, and looks once at
+    the pictures held out.
 
     Examples:
 
