@@ -34,6 +34,7 @@ from lensmith.cli.commands.shards import shards
 from lensmith.cli.commands.split import split
 from lensmith.cli.commands.status import status
 from lensmith.cli.commands.stop import stop
+from lensmith.cli.commands.sweep import sweep
 from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
 from lensmith.errors import FULL, LensmithError
@@ -86,6 +87,7 @@ for command in (
     serve,
     tensorboard,
     reproduce,
+    sweep,
     sample,
     shards,
     cache,
