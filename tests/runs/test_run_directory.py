@@ -42,6 +42,7 @@ def test_runs_are_numbered_and_last_is_the_newest(here: Path) -> None:
     assert find_run(runs[0].path).path == runs[0].path
 
 
+@pytest.mark.fault(41)
 def test_last_is_a_pointer_and_no_time_stamp() -> None:
     first, second = begun(), begun()
     os.utime(first.path, (2e9, 2e9))
@@ -144,6 +145,7 @@ with new_run("race") as run:
 """
 
 
+@pytest.mark.fault(41)
 def test_runs_begun_at_once_get_places_of_their_own() -> None:
     command = [sys.executable, "-c", START]
     racing = [

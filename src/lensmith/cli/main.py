@@ -30,9 +30,11 @@ from lensmith.cli.commands.reproduce import reproduce
 from lensmith.cli.commands.resume import resume
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
+from lensmith.cli.commands.shards import shards
 from lensmith.cli.commands.split import split
 from lensmith.cli.commands.status import status
 from lensmith.cli.commands.stop import stop
+from lensmith.cli.commands.sweep import sweep
 from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
 from lensmith.errors import FULL, LensmithError
@@ -53,6 +55,9 @@ _REFUSED = {
     errno.EIO: "The disk may be failing.",
 }
 """What the system refuses through no fault of ours, and what to do about it."""
+_MORE_MEMORY = (
+    "Close other programs, or ask for less: a smaller image_size, batch_size or model, or fewer pictures."
+)
 
 app = typer.Typer(
     name="lensmith",
@@ -82,7 +87,9 @@ for command in (
     serve,
     tensorboard,
     reproduce,
+    sweep,
     sample,
+    shards,
     cache,
 ):
     app.command()(command)
@@ -118,7 +125,8 @@ def main() -> None:
     """The entry point of the `lensmith` command."""
     show.survive_narrow_encodings()
     code = run(sys.argv[1:])
-    gc.freeze()  # it all goes with the process: to look for cycles among torch's objects takes half a second
+    if "triton" not in sys.modules:  # it complains of every object of its own that was not looked at
+        gc.freeze()  # it all goes with the process: to look for cycles among torch's objects takes half a second
     sys.exit(code)
 
 
@@ -203,11 +211,27 @@ def _unexpected(error: Exception, debug: bool) -> int:
         name = f"{error.filename}: " if error.filename else ""
         show.error(f"{name}{_lower_first(error.strerror or str(error))}", _REFUSED[error.errno])
         return MACHINE
+    if _is_out_of_memory(error):
+        show.error(f"the memory is not enough ({_first_line(error)})", _MORE_MEMORY)
+        return MACHINE
     show.error(
         f"{type(error).__name__}: {error}",
         "This is a fault of lensmith. The same command with --debug shows where; please report it.",
     )
     return OUR_FAULT
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Told by its name and words: to know torch's own class, torch would have to be imported."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _parser_hint(error: Exception) -> str:

@@ -23,6 +23,7 @@ SHARES = (0.25, 0.35, 0.5, 0.7, 1.0)
 """Of the pictures that a draw learns from, each part within the next."""
 HALF = SHARES.index(0.5)
 _FOLDS = 5
+_FEW_PICTURES = 500
 _FEW = 256
 """Rows up to which one thread computes."""
 _ASKED = 2000
@@ -55,7 +56,7 @@ class Draws:
 
 def draws_wanted(count: int) -> int:
     """As many as take about half a minute."""
-    return 20 if count <= 500 else 10 if count <= 2500 else _FOLDS
+    return 20 if count <= _FEW_PICTURES else 10 if count <= 2500 else _FOLDS
 
 
 def draw_heads(
@@ -72,11 +73,12 @@ def draw_heads(
     """Leave a fifth out in turn, learn from parts of the rest; a generator of progress.
 
     features: [N, D]; targets: as `target_array` gives them; groups: [N], pictures of one are never on both sides. The
-    time is looked at after each draw, and two are made at least. wanted: draws, else by the number of pictures. The
-    penalty is chosen once, by the most pictures that the first draw learns from: fewer would choose the same or, the
-    fewer they are, leave it to chance.
+    time is looked at after each draw; two are made at least, and of few pictures so many that each is asked about:
+    fewer would not tell how much draws differ. wanted: draws, else by the number of pictures. The penalty is chosen
+    once, by the most pictures that the first draw learns from: fewer would choose the same, or by chance.
     """
     began, wanted = time.monotonic(), wanted or draws_wanted(len(features))
+    fewest = _FOLDS if len(features) <= _FEW_PICTURES else 2
     numbers = np.unique(np.array(groups), return_inverse=True)[1].astype(np.int64)
     strata = _strata(targets, task)[np.unique(numbers, return_index=True)[1]][numbers]  # its group's
     sizes, asked, errors = [], [], []
@@ -100,7 +102,7 @@ def draw_heads(
         asked.append(left_out)
         errors.append(np.stack(found[::-1]))
         spent = time.monotonic() - began
-        if number and spent + spent / (number + 1) > seconds:
+        if number + 1 >= fewest and spent + spent / (number + 1) > seconds:
             break  # another draw would not be done in time
         if number + 1 < wanted:
             yield Event("learning curve", "draws", number + 1, wanted)

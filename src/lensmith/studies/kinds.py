@@ -17,7 +17,7 @@ _MINUTE = 60.0
 _RECALLED = 5e-5
 """Seconds for each picture that was looked at before; also for asking which those are."""
 _SPARING = 0.8
-"""Of what is left: two draws are made at least, and the curve is fitted to all of them."""
+"""Of what is left: some draws are made in any case, and the curve is fitted to all of them."""
 _LONG_ENOUGH = 10.0
 """Seconds in which some pictures can be disturbed or explained."""
 

@@ -147,7 +147,8 @@ def _passes(
             underway.plateau.step(epoch.train_loss)
         if recipe.keep == "all":
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(measured))
-        yield pulse.told(_event(epoch, figures, math.ceil(training.epochs)))
+        event = replace(_event(epoch, figures, math.ceil(training.epochs)), figures=figures)
+        yield pulse.told(event)
         if best.is_over(epoch):
             yield Event("train", f"no better epoch than {best.risen} for {recipe.patience} on end: over")
             break

@@ -66,7 +66,7 @@ def run_job(
     clock = Clock(time.time() if began is None else began)
     clock.stages["import"] = round(clock.spent(), 3)
     if isinstance(source, str | Path):
-        _keep_out_of(Path(source), out or RUNS, RUNS)
+        keep_out_of(Path(source), out or RUNS, RUNS)
     threads = torch.get_num_threads()
     try:
         before = None if repeats is None else remember(repeats)
@@ -162,7 +162,7 @@ def _inspect(
     return [issue.as_dict() for issue in issues]
 
 
-def _keep_out_of(data: Path, *places: Path) -> None:
+def keep_out_of(data: Path, *places: Path) -> None:
     """Runs among the pictures would be taken for a class the next time."""
     for place in places:
         if data.is_dir() and place.resolve().is_relative_to(data.resolve()):
