@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,7 @@ def test_a_sweep_that_was_killed_goes_on_with_what_it_has(place: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_processes_divide_the_trials_and_end_with_their_parent(place: Path) -> None:
     fields = (*WORDS, *STILL, "epochs=2", "--workers", "2")
     killed = started(place, "--out", "many/sweep", *fields)
@@ -144,8 +145,6 @@ def children(pid: int) -> list[int]:
 
 
 def wait_for_end(pid: int) -> None:
-    import time
-
     for _ in range(600):
         try:
             os.kill(pid, 0)

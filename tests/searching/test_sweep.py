@@ -137,7 +137,7 @@ def test_an_interrupted_trial_is_made_once_more_and_no_finished_one(place: Path)
     first = trials_of(until(events("cut/sweep", epochs=2), "trial", "1"))
     cut = until(events("cut/sweep", epochs=2), "train", "trial 2")
     rest = trials_of(until(events("cut/sweep", epochs=2), "confirm"))
-    assert len(first) == 1 and cut[-1].done == 50 and trials_of(cut) == []
+    assert len(first) == 1 and 0 < cut[-1].done < cut[-1].total and trials_of(cut) == []
     assert [words.split(":")[0] for words in rest] == ["3", "4"]  # the second as the third
 
 
