@@ -32,23 +32,40 @@ class Examples(Protocol):
 class Batch(NamedTuple):
     """Pictures that go through a model together.
 
-    images: float [N, 3, H, W]; targets: [N] or [N, outputs]; mask: bool [N], False on padding.
+    images: float [N, 3, H, W]; targets: [N] or [N, outputs]; mask: bool [N], False on padding; rows: int64 [N],
+    which pictures of the data set they are, where that is known.
     """
 
     images: Tensor
     targets: Tensor
     mask: Tensor
+    rows: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Where a training stands: in which epoch (from 1), after which step, of how many as it is planned now."""
+
+    epoch: int
+    epochs: float
+    step: int
+    steps: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return vars(self)
 
 
 @dataclass(frozen=True)
 class Event:
     """Something worth telling while a job runs; `total` is 0 where there is nothing to count, or, with
-    something `done`, no end known."""
+    something `done`, no end known. reached: where a training stood then."""
 
     stage: str
     words: str
     done: int = 0
     total: int = 0
+    reached: Reached | None = None
 
 
 @dataclass(frozen=True)

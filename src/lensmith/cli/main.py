@@ -27,15 +27,21 @@ from lensmith.cli.commands.pack import pack
 from lensmith.cli.commands.predict import predict
 from lensmith.cli.commands.report import report
 from lensmith.cli.commands.reproduce import reproduce
+from lensmith.cli.commands.resume import resume
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
+from lensmith.cli.commands.shards import shards
 from lensmith.cli.commands.split import split
+from lensmith.cli.commands.status import status
+from lensmith.cli.commands.stop import stop
 from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
-from lensmith.errors import LensmithError
+from lensmith.errors import FULL, LensmithError
 from lensmith.runs.recipe import Recipe
 
-INTERRUPTED, TERMINATED, OUR_FAULT, MACHINE, USAGE = 130, 143, 70, 4, 2
+INTERRUPTED, OUR_FAULT, MACHINE, USAGE = 130, 70, 4, 2
+BY_SIGNAL = 128
+"""And the signal's number: 143 for SIGTERM, 129 for SIGHUP."""
 
 _REFUSED = {
     errno.ENOSPC: "Free some space, or write to another disk.",
@@ -48,8 +54,9 @@ _REFUSED = {
     errno.EIO: "The disk may be failing.",
 }
 """What the system refuses through no fault of ours, and what to do about it."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What no other name for the file would mend."""
+_MORE_MEMORY = (
+    "Close other programs, or ask for less: a smaller image_size, batch_size or model, or fewer pictures."
+)
 
 app = typer.Typer(
     name="lensmith",
@@ -65,6 +72,9 @@ for command in (
     inspect,
     split,
     train,
+    resume,
+    status,
+    stop,
     evaluate,
     calibrate,
     compare,
@@ -77,6 +87,7 @@ for command in (
     tensorboard,
     reproduce,
     sample,
+    shards,
     cache,
 ):
     app.command()(command)
@@ -101,7 +112,11 @@ def _root(
 
 
 class Terminated(BaseException):
-    """SIGTERM, as an exception, so that what is open is closed in order."""
+    """SIGTERM, or SIGHUP of a terminal that has gone, as an exception, so that what is open is closed in order."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.exit_code = BY_SIGNAL + number
 
 
 def main() -> None:
@@ -118,13 +133,17 @@ def run(words: list[str]) -> int:
     words = [word for word in words if word != "--debug"]
     # ONNX Runtime else writes an identifier into the home folder and keeps events to send to its maker.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    signal.signal(signal.SIGTERM, _terminate)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no second
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _terminate)
     try:
         return _exit_code(_invoke(words))
     except (KeyboardInterrupt, typer.Abort) as stop:
         return _stopped("interrupted", stop, INTERRUPTED)
     except Terminated as stop:
-        return _stopped("terminated", stop, TERMINATED)
+        word = "terminated" if stop.number == signal.SIGTERM else "the terminal has gone"
+        return _stopped(word, stop, stop.exit_code)
     except BrokenPipeError:
         # Whoever read our stdout has left (`lensmith predict ... | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -143,7 +162,7 @@ def _invoke(words: list[str]) -> Any:
         return app(words, standalone_mode=False)  # a shell asks for completions
     command = typer.main.get_command(app)
     try:
-        with command.make_context("lensmith", list(words)) as context:
+        with command.make_context("lensmith", list(words), obj=words) as context:
             return command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
@@ -161,12 +180,12 @@ def _exit_code(result: Any) -> int:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+    raise Terminated(number)
 
 
 def _expected(error: LensmithError, command: str) -> int:
     cause = error.__cause__
-    if isinstance(cause, OSError) and cause.errno in _FULL:
+    if isinstance(cause, OSError) and cause.errno in FULL:
         show.error(error.message, _REFUSED[cause.errno])
         return MACHINE
     help_page = f"See lensmith {command} --help." if error.exit_code == USAGE else ""
@@ -189,11 +208,27 @@ def _unexpected(error: Exception, debug: bool) -> int:
         name = f"{error.filename}: " if error.filename else ""
         show.error(f"{name}{_lower_first(error.strerror or str(error))}", _REFUSED[error.errno])
         return MACHINE
+    if _is_out_of_memory(error):
+        show.error(f"the memory is not enough ({_first_line(error)})", _MORE_MEMORY)
+        return MACHINE
     show.error(
         f"{type(error).__name__}: {error}",
         "This is a fault of lensmith. The same command with --debug shows where; please report it.",
     )
     return OUR_FAULT
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Told by its name and words: to know torch's own class, torch would have to be imported."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _parser_hint(error: Exception) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import glob
 import os
 import sys
+import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from lensmith.data.folders import is_of_the_system, looks_like_picture
+from lensmith.data.sharded import are_shards, pictures_in
 from lensmith.data.tables import is_table, table_paths
 from lensmith.errors import DataError, PictureError
 from lensmith.pictures.asked import MOST_BYTES, Asked, OnTheWeb, is_archive, is_url, unreadable
@@ -31,7 +33,7 @@ class Archive:
 
 
 def pictures_named(words: Iterable[str]) -> Iterator[Asked]:
-    """Pictures, folders, patterns, tables (CSV), archives, URLs and `-`, in the order of the words.
+    """Pictures, folders, patterns, tables (CSV), archives, shards, URLs and `-`, in the order of the words.
 
     Below a folder and in an archive those whose names are a picture's, in the order of their names; in a table
     all. What a word is, its name says. A word that leads nowhere is given too, to be answered with the reason.
@@ -48,6 +50,8 @@ def places_named(words: Iterable[str]) -> Iterator[Asked | Archive]:
     for word in words:
         if word == STDIN:
             yield Asked(STDIN, _read_stdin)
+        elif _names_shards(word):
+            yield from _in_shards(word)
         elif is_url(word):
             yield Asked(word, OnTheWeb(word, typed=True))
         elif _is_pattern(word):
@@ -61,6 +65,20 @@ def folders_named(words: Iterable[str]) -> list[Path]:
     named = [word for word in words if not is_url(word)]
     found = [match for word in named for match in (_matching(word) if _is_pattern(word) else [word])]
     return [Path(word) for word in found if Path(word).is_dir()]
+
+
+def _names_shards(word: str) -> bool:
+    """A URL is one of shards where it ends as a folder or a tar file does; a tar file here is an archive."""
+    if is_url(word):
+        return urllib.parse.urlsplit(word).path.endswith(("/", ".tar"))
+    return not Path(word).is_file() and are_shards(word)
+
+
+def _in_shards(word: str) -> Iterator[Asked]:
+    try:
+        yield from pictures_in(word)
+    except DataError as error:
+        yield unreadable(word, error.message.removeprefix(f"{word}: "), hint=error.hint)
 
 
 def _is_pattern(word: str) -> bool:

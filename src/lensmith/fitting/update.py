@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lensmith.errors import UsageError
+from lensmith.errors import MachineError, UsageError
 from lensmith.fitting.losses import batch_loss
 from lensmith.fitting.order import SortedByClass
 from lensmith.types import Batch, Schedule
 
 
 class Update:
-    """Called with a batch, it moves the network by one step and returns the loss, a scalar on the device."""
+    """Called with a batch, it moves the network by one step and returns the loss, a scalar on the device.
+
+    parts: in how many a batch is computed, one after the other, their gradients added: as many more as the memory
+    asks for. guarded: a step whose gradient is no number is left out (`was_made` is then False).
+    """
 
     def __init__(
         self,
@@ -34,20 +39,66 @@ class Update:
         self._optimizer = optimizer
         self._low_precision = precision == "bfloat16"
         self._sorted = SortedByClass()
+        self.parts = 1
+        self.guarded = False
+        self.was_made = True
 
     def __call__(self, batch: Any) -> Tensor:
         """Forward, loss, backward, step. Raises `UsageError` for a batch that is not (images, targets)."""
         images, targets, mask = self._parts(batch)
         self._sorted.look(targets)
+        while (loss := self._tried(images, targets, mask)) is None:
+            self._halve(images)
+        self.was_made = not self.guarded or self._is_finite()
+        if self.was_made:
+            self._optimizer.step()
+        return loss
+
+    def _tried(self, images: Any, targets: Any, mask: Tensor | None) -> Tensor | None:
+        """The loss, its gradient being in the parameters; None where the memory was not enough."""
+        try:
+            return self._gradient(images, targets, mask)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            if not isinstance(images, Tensor) or self.parts >= len(images):
+                raise MachineError(
+                    f"the memory is not enough for a batch, in {self.parts} part(s) ({str(error).splitlines()[0]})",
+                    hint="A smaller batch_size, image_size or model needs less.",
+                ) from None
+            return None  # the error holds all that was computed, and goes before the next try
+
+    def _gradient(self, images: Any, targets: Any, mask: Tensor | None) -> Tensor:
+        """Leave the gradient of the batch's mean loss in the parameters; returns that loss."""
         self._optimizer.zero_grad(set_to_none=True)
+        if self.parts == 1:
+            return self._backward(images, targets, mask, 1.0)
+        losses = [self._backward(*part) for part in _split(images, targets, mask, self.parts)]
+        return torch.stack(losses).sum()
+
+    def _backward(self, images: Any, targets: Any, mask: Tensor | None, share: float) -> Tensor:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
             outputs = self.model(images)
         if self._low_precision and isinstance(outputs, Tensor):
             outputs = outputs.float()
         loss = batch_loss(self._loss, outputs, targets, mask)
+        if share != 1:
+            loss = loss * share
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
         return loss.detach()
+
+    def _is_finite(self) -> bool:
+        found = [
+            p.grad for group in self._optimizer.param_groups for p in group["params"] if p.grad is not None
+        ]
+        return not found or bool(torch.nn.utils.get_total_norm(found).isfinite())
+
+    def _halve(self, images: Tensor) -> None:
+        """Twice as many parts from now on."""
+        self.parts = min(2 * self.parts, len(images))
+        self._optimizer.zero_grad(set_to_none=True)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _on_device(self, loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """A loss with class weights must lie where the model does; the user's own object is left alone."""
@@ -68,12 +119,30 @@ class Update:
         return _moved(batch[0], self._device), _moved(batch[1], self._device), None
 
 
+def _split(
+    images: Tensor, targets: Any, mask: Tensor | None, parts: int
+) -> Iterator[tuple[Tensor, Any, Tensor | None, float]]:
+    """The parts of a batch, each with its share of the pictures that count."""
+    count = len(images) if mask is None else int(mask.sum())
+    ends = [round(len(images) * part / parts) for part in range(parts + 1)]
+    for start, end in itertools.pairwise(ends):
+        real = end - start if mask is None else int(mask[start:end].sum())
+        if real:
+            part = None if mask is None else mask[start:end]
+            yield images[start:end], targets[start:end], part, real / max(1, count)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has a class for it; on the CPU, the words are all that there is."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 class Rates:
     """An optimizer's learning rates: each group's own, times what the schedule says of the progress."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, schedule: Schedule | None) -> None:
-        self._groups = optimizer.param_groups
-        self._own = [group["lr"] for group in self._groups]
+        self._optimizer = optimizer
+        self._own = [group["lr"] for group in optimizer.param_groups]
         self._schedule = schedule
 
     def set(self, progress: float) -> None:
@@ -92,10 +161,11 @@ class Rates:
 
     def now(self) -> float:
         """The first group's rate."""
-        return float(self._groups[0]["lr"])
+        return float(self._optimizer.param_groups[0]["lr"])
 
     def _multiply(self, factor: float) -> None:
-        for group, rate in zip(self._groups, self._own, strict=True):
+        # A state that is put back brings groups of its own, so they are looked up each time.
+        for group, rate in zip(self._optimizer.param_groups, self._own, strict=True):
             group["lr"] = rate * factor
 
 

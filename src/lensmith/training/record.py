@@ -17,6 +17,7 @@ from lensmith.machine.arithmetic import arithmetic
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.repetition import named_files
 from lensmith.training.prepare import Prepared
+from lensmith.training.streaming import missed
 
 _PACKAGES = (
     *("lensmith", "torch", "torchvision", "numpy", "pillow", "onnx", "onnxruntime"),
@@ -32,6 +33,8 @@ def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
+        # Where names of files are looked up; of data that were given as an object there is no name.
+        "folder": str(Path.cwd()) if isinstance(source, str | Path) else None,
         "versions": versions,
         "packages": record_packages(versions),
         "machine": {
@@ -62,9 +65,17 @@ def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
     }
 
 
+def facts_going_on(facts: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a run that goes on: what was chosen before its first step, and how often it went on."""
+    names = ("started", "command", "choices", "repeats")
+    kept: dict[str, Any] = {name: before[name] for name in names if name in before}
+    return {**facts, **kept, "resumed": [*before.get("resumed", []), facts["started"]]}
+
+
 def unreadable(prepared: Prepared) -> tuple[Skipped, ...]:
-    """Pictures that could not be decoded before training."""
-    return (*prepared.column.skipped, *(prepared.choice.skipped if prepared.choice else ()))
+    """Pictures that could not be decoded before training, or while they were streamed."""
+    choice = prepared.choice.skipped if prepared.choice else ()
+    return (*prepared.column.skipped, *choice, *missed(prepared.batches))
 
 
 def _started_from(prepared: Prepared) -> dict[str, str]:
@@ -76,7 +87,14 @@ def add_measured(facts: dict[str, Any], prepared: Prepared, measured: Measuremen
     train, split, data = prepared.column.matching(prepared.roles.train), measured.report.split, facts["data"]
     facts["speed"] = measured.speed.as_dict()
     data[split] = counts(measured.data)
-    data["skipped"] += [vars(one) for one in measured.skipped]
+    lost = missed(prepared.batches)
+    if lost:
+        files = {one.file for one in lost}
+        data["train"] = counts(train.part(lambda example: str(example.source) not in files))
+    told = {one["file"] for one in data["skipped"]}  # some are known from choosing by timing
+    data["skipped"] += [vars(one) for one in lost if one.file not in told] + [
+        vars(s) for s in measured.skipped
+    ]
     data["fingerprints"] = {"train": train.fingerprint, split: measured.data.fingerprint}
 
 

@@ -26,7 +26,7 @@ def predict(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            help="Pictures, folders, 'quoted/*.jpg', tables (.csv), archives (.zip, .tar), URLs, or - for stdin.",
+            help="Pictures, folders, 'quoted/*.jpg', tables (.csv), archives (.zip, .tar), URLs, shards, or -.",
             metavar="PICTURE...",
         ),
     ],
