@@ -65,7 +65,7 @@ class Nodes:
 
 @contextlib.contextmanager
 def ray_nodes() -> Iterator[Nodes]:
-    """A head; whatever was added to it ends with it. Not in pytest's own folder: paths of sockets have to be short."""
+    """A head; what is added to it ends with it. Not in pytest's own folder: paths of sockets have to be short."""
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         nodes = Nodes(Path(folder))
         try:
