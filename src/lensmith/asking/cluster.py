@@ -109,8 +109,11 @@ def _begin_here(ray: Any, stack: contextlib.ExitStack) -> None:
                 _temp_dir=place,
                 **_SILENT,
             )
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise MachineError(f"Ray cannot be started here ({_first_line(error)})") from error
+    except Exception as error:  # it raises this very class where the machine is too busy
+        raise MachineError(
+            f"Ray cannot be started here ({_first_line(error)})",
+            hint="Try again when the machine is less busy.",
+        ) from error
 
 
 @functools.cache
