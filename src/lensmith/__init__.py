@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lensmith.pictures.preprocess import Preprocess
     from lensmith.pictures.transforms import preprocess_of
     from lensmith.runs.recipe import Recipe
+    from lensmith.training.resume import resume
     from lensmith.training.run import Run, load_run
     from lensmith.training.train import train
     from lensmith.types import Batch, Prediction
@@ -55,6 +56,7 @@ _HOME = {
     "load_run": "training.run",
     "pack": "bundle.pack",
     "preprocess_of": "pictures.transforms",
+    "resume": "training.resume",
     "summary": "models.summary",
     "train": "training.train",
 }
@@ -79,6 +81,7 @@ __all__ = [
     "load_run",
     "pack",
     "preprocess_of",
+    "resume",
     "summary",
     "train",
 ]

@@ -56,7 +56,9 @@ class Batches:
             size = self.growth.size_at(epoch + step / len(self), self.preprocess.size)
             images = coloured(resized(changed(index), size), index)
             targets = self.targets[index.to(self.targets.device)]
-            images, targets = self.mixing.mixed(images, targets, _seed(f"{self.seed} {epoch} mixing {step}"))
+            images, targets = self.mixing.mixed(
+                images, targets, stream_seed(f"{self.seed} {epoch} mixing {step}")
+            )
             mask = torch.ones(len(index), dtype=torch.bool)
             yield Batch(laid_out(images, self.layout), targets, mask, index)
 
@@ -100,7 +102,7 @@ class Batches:
         return images
 
     def _generator(self, epoch: int, kind: str = "") -> torch.Generator:
-        return torch.Generator().manual_seed(_seed(f"{self.seed} {epoch} {kind}".rstrip()))
+        return torch.Generator().manual_seed(stream_seed(f"{self.seed} {epoch} {kind}".rstrip()))
 
 
 def normalised(pixels: Tensor, preprocess: Preprocess) -> Tensor:
@@ -114,6 +116,7 @@ def laid_out(images: Tensor, layout: str | None) -> Tensor:
     return images.contiguous() if layout == "contiguous" else images
 
 
-def _seed(stream: str) -> int:
-    """Streams of neighbouring seeds and epochs must not overlap, so they are hashed."""
+def stream_seed(stream: str) -> int:
+    """The seed of a stream of random numbers, by its name: those of neighbouring seeds and epochs must not overlap,
+    so the name is hashed."""
     return int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "big") >> 1

@@ -27,6 +27,7 @@ from lensmith.cli.commands.pack import pack
 from lensmith.cli.commands.predict import predict
 from lensmith.cli.commands.report import report
 from lensmith.cli.commands.reproduce import reproduce
+from lensmith.cli.commands.resume import resume
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
 from lensmith.cli.commands.split import split
@@ -35,7 +36,9 @@ from lensmith.cli.commands.train import train
 from lensmith.errors import LensmithError
 from lensmith.runs.recipe import Recipe
 
-INTERRUPTED, TERMINATED, OUR_FAULT, MACHINE, USAGE = 130, 143, 70, 4, 2
+INTERRUPTED, OUR_FAULT, MACHINE, USAGE = 130, 70, 4, 2
+BY_SIGNAL = 128
+"""And the signal's number: 143 for SIGTERM, 129 for SIGHUP."""
 
 _REFUSED = {
     errno.ENOSPC: "Free some space, or write to another disk.",
@@ -65,6 +68,7 @@ for command in (
     inspect,
     split,
     train,
+    resume,
     evaluate,
     calibrate,
     compare,
@@ -101,7 +105,10 @@ def _root(
 
 
 class Terminated(BaseException):
-    """SIGTERM, as an exception, so that what is open is closed in order."""
+    """SIGTERM, or SIGHUP of a terminal that has gone, as an exception, so that what is open is closed in order."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
 
 
 def main() -> None:
@@ -118,13 +125,17 @@ def run(words: list[str]) -> int:
     words = [word for word in words if word != "--debug"]
     # ONNX Runtime else writes an identifier into the home folder and keeps events to send to its maker.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    signal.signal(signal.SIGTERM, _terminate)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no second
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _terminate)
     try:
         return _exit_code(_invoke(words))
     except (KeyboardInterrupt, typer.Abort) as stop:
         return _stopped("interrupted", stop, INTERRUPTED)
     except Terminated as stop:
-        return _stopped("terminated", stop, TERMINATED)
+        word = "terminated" if stop.number == signal.SIGTERM else "the terminal has gone"
+        return _stopped(word, stop, BY_SIGNAL + stop.number)
     except BrokenPipeError:
         # Whoever read our stdout has left (`lensmith predict ... | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -161,7 +172,7 @@ def _exit_code(result: Any) -> int:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+    raise Terminated(number)
 
 
 def _expected(error: LensmithError, command: str) -> int:

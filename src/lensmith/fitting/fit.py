@@ -43,8 +43,8 @@ class Step:
 class Position:
     """Where a training stands after a step.
 
-    epoch: from 0, that it is in; number: steps of it that are made, `losses` and `seconds` being theirs; done: steps
-    in all; epochs: passes after which it ends; since: (passes, progress) where the schedule was last stretched.
+    epoch: from 0, that it is in; number: its steps so far, `losses` and `seconds` being theirs; done: steps in all;
+    epochs: passes after which it ends; since: (passes, progress) where the schedule was last stretched.
     """
 
     epoch: int
@@ -73,21 +73,22 @@ class Epoch:
 class Pass:
     """One epoch while it is trained: iterate it for its steps; `finish()` trains what is left of it."""
 
-    def __init__(
-        self, index: int, steps: Iterator[Step], losses: Iterable[float] = (), seconds: float = 0.0
-    ) -> None:
+    def __init__(self, index: int, steps: Iterator[Step], begun: Position | None = None) -> None:
         self.index = index
+        self.count = 0 if begun is None else begun.number
+        self.seconds = 0.0 if begun is None else begun.seconds
+        self._before = () if begun is None else begun.losses
         self._steps = steps
-        self._before = tuple(losses)
         self._losses: list[Tensor] = []
         self._lr = 0.0
-        self.seconds = seconds
 
     def __iter__(self) -> Iterator[Step]:
         start = time.perf_counter()
         for step in self._steps:
             self.seconds += time.perf_counter() - start
-            self._losses.append(step.loss)
+            self.count += 1
+            if step.made:
+                self._losses.append(step.loss)
             self._lr = step.lr
             yield step
             start = time.perf_counter()
@@ -97,10 +98,11 @@ class Pass:
         for _ in self:
             pass
         losses = self.losses()
-        return Epoch(self.index, sum(losses) / len(losses), self._lr, self.seconds, len(losses))
+        mean = sum(losses) / len(losses) if losses else math.nan
+        return Epoch(self.index, mean, self._lr, self.seconds, self.count)
 
     def losses(self) -> tuple[float, ...]:
-        """Of its steps so far."""
+        """Of its steps so far that were made."""
         return (*self._before, *(torch.stack(self._losses).tolist() if self._losses else ()))
 
 
@@ -185,6 +187,11 @@ class Training:
         """Passes after which the run ends, as it stands."""
         return self._epochs
 
+    @property
+    def done(self) -> int:
+        """Steps so far, those before it went on included."""
+        return self._done
+
     def end_after(self, epochs: float) -> None:
         """From the next step on, let the run end after `epochs` passes in all, the schedule stretched to fit:
         it goes on from where it is. What has been trained already stays."""
@@ -193,10 +200,9 @@ class Training:
 
     def position(self) -> Position:
         """Where it stands after the step that was just yielded."""
-        running = self._running
-        losses = running.losses()
+        one = self._running
         return Position(
-            running.index - 1, len(losses), self._done, self._epochs, self._since, losses, running.seconds
+            one.index - 1, one.count, self._done, self._epochs, self._since, one.losses(), one.seconds
         )
 
     def go_on_from(self, position: Position) -> None:
@@ -205,7 +211,7 @@ class Training:
         self._from = (position.epoch, position.number)
         self._done, self._epochs, self._since = position.done, position.epochs, position.since
         steps = self._steps(position.epoch, position.number)
-        self._running = Pass(position.epoch + 1, steps, position.losses, position.seconds)
+        self._running = Pass(position.epoch + 1, steps, position)
 
     def run(self) -> list[Epoch]:
         """Train to the end; returns the epochs."""

@@ -11,12 +11,12 @@ import torch
 from lensmith.errors import UsageError
 from lensmith.fitting.fit import Training
 
-Changed = Literal["threads", "epochs"]
+Changed = Literal["threads", "epochs", "accumulate"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """After the step with this index, from 1, `field` becomes `value`. words: why."""
+    """After the step with this index, from 1 (0: before the first), `field` becomes `value`. words: why."""
 
     step: int
     field: Changed
@@ -27,6 +27,8 @@ class Change:
         """Let it hold from the next step on."""
         if self.field == "threads":
             torch.set_num_threads(int(self.value))
+        elif self.field == "accumulate":
+            training.update.parts = int(self.value)
         else:
             training.end_after(self.value)
 
@@ -86,9 +88,10 @@ def _read(word: str) -> Change:
         change = Change(int(step), field, float(value), words)  # type: ignore[arg-type]
     except ValueError:
         change = None
-    if change is None or field not in get_args(Changed) or change.step < 1 or not change.value > 0:
+    if change is None or field not in get_args(Changed) or change.step < 0 or not change.value > 0:
         raise UsageError(
             f"changes: '{word}' is no change",
-            hint="They are written step:threads=NUMBER or step:epochs=NUMBER, with spaces between them.",
+            hint="They are written step:threads=NUMBER, step:epochs=NUMBER or step:accumulate=NUMBER, with spaces "
+            "between them.",
         )
     return change

@@ -30,7 +30,7 @@ class Deadline:
     """Called after each step; moves the end to where `ends`, a time of `clock`, will be reached.
 
     epochs: what the run was sized to; length: steps of a pass; work: of the step with an index, as a share of
-    that of a usual one.
+    that of a usual one; done: steps that were made before.
     """
 
     def __init__(
@@ -40,13 +40,15 @@ class Deadline:
         length: int,
         work: Callable[[int], float] = usual_work,
         clock: Callable[[], float] = time.perf_counter,
+        done: int = 0,
     ) -> None:
         self._clock = clock
         self._work = work
+        self._warm = done + _WARM_UP
         self._ends = ends
         self._steps = epochs * length
         self._length = length
-        self._from = (0, 0.0)
+        self._from = (done, 0.0)
         self._is_over = False
         self._paces: list[float] = []
         self._every = max(_SHORTEST, (ends - clock()) / _LOOKS)
@@ -57,7 +59,7 @@ class Deadline:
         first, since = self._from
         if self._is_over:
             return []
-        if index <= _WARM_UP:
+        if index <= self._warm:
             self._from = (index, now)
             return []
         if now - since < self._every and index - first < _SHARE * (self._steps - first):

@@ -38,7 +38,9 @@ class Pace:
         self._before = clock()
         self._threads = torch.get_num_threads()
         self._patience = _PATIENCE
-        self._tries_at = float("inf")
+        self._tries_at = (
+            self._before + _PATIENCE
+        )  # a training that goes on may have fewer than this from the start
         self._with_fewer = 0.0
         self._last: list[float] = []
         self._usual = float("inf")

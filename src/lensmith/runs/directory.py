@@ -44,6 +44,11 @@ class RunDirectory:
         return self.path / "model"
 
     @property
+    def checkpoints(self) -> Path:
+        """`checkpoints/`: the training as it was after some of its steps, until the run is finished."""
+        return self.path / "checkpoints"
+
+    @property
     def predictions_file(self) -> Path:
         """`predictions.npz`: what the model said of every measured picture."""
         return self.path / "predictions.npz"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import math
 import types
 import typing
 from typing import Any, Literal
@@ -87,26 +88,21 @@ def require_value(recipe: type, name: str, value: Any) -> None:
         raise UsageError(f"{name}={value!r} is not {_ARTICLE[kind]}")
 
 
-def seconds_of(budget: str) -> float:
-    """`90s`, `2m`, `1h30m` or a bare number of seconds -> seconds."""
-    rest, seconds = budget.strip().lower(), 0.0
-    for unit, length in (("h", 3600.0), ("m", 60.0), ("s", 1.0)):
-        head, found, tail = rest.partition(unit)
-        if found:
-            seconds += _number(head, budget) * length
-            rest = tail
-    if rest:
-        seconds += _number(rest, budget)
-    if not 0 < seconds < float("inf"):
-        raise UsageError(f"budget={budget} is not a time", hint="Write it like 90s, 2m or 1h30m.")
-    return seconds
-
-
-def _number(text: str, budget: str) -> float:
+def seconds_of(time: str, name: str = "budget") -> float:
+    """`90s`, `2m`, `1h30m` or a bare number of seconds -> seconds. name: of the field that holds it."""
+    rest, seconds = time.strip().lower(), 0.0
     try:
-        return float(text)
+        for unit, length in (("h", 3600.0), ("m", 60.0), ("s", 1.0)):
+            head, found, tail = rest.partition(unit)
+            if found:
+                seconds += float(head) * length
+                rest = tail
+        seconds += float(rest) if rest else 0.0
     except ValueError:
-        raise UsageError(f"budget={budget} is not a time", hint="Write it like 90s, 2m or 1h30m.") from None
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{name}={time} is not a time", hint="Write it like 90s, 2m or 1h30m.")
+    return seconds
 
 
 def _is_own(value: Any) -> bool:

@@ -18,7 +18,7 @@ from lensmith.types import Task
 
 OPTIONAL = (
     *("root", "group_by", "splits", "decisions", "budget", "max_error", "from_run", "weights"),
-    *("preprocess", "augment", "changes"),
+    *("preprocess", "augment", "changes", "checkpoint_every"),
 )
 """Fields that may stay without a value."""
 
@@ -128,6 +128,14 @@ class Recipe:
     """How maps lie in memory: channels_last, the fastest for convolutions, or contiguous"""
     changes: str | None = None
     """What changed on the way of the run that this one repeats, as it was written: step:threads=1 step:epochs=2.5"""
+    accumulate: int = 1
+    """Parts that a batch is computed in, one after the other, for less memory"""
+    average: float = 0.0
+    """Share that a running mean of the weights, which is kept in their place, keeps at a step, as 0.999; 0 for off"""
+    patience: int = 0
+    """Epochs without a better one on val after which the training ends; 0 for off"""
+    checkpoint_every: str | None = None
+    """Time between two checkpoints, such as 30s or 10m, or off; from 15 s on, by what they cost, if not given"""
     keep: Literal["best", "last", "all"] = "best"
     """Weights to keep: those of the best epoch on val where test is held out, the last, or all"""
     log_every: int = 20
@@ -150,6 +158,8 @@ class Recipe:
                 raise UsageError(f"{name}={value} is outside {low} to {high}")
         if self.budget is not None:
             seconds_of(self.budget)
+        if self.checkpoint_every not in (None, "off"):
+            seconds_of(self.checkpoint_every, "checkpoint_every")
         if self.folds == 1:
             raise UsageError(
                 "folds=1: a model needs other pictures to learn from", hint="Say folds=5, or leave it."
@@ -216,6 +226,9 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("momentum", 0, 1),
     ("warmup", 0, 0.9),
     ("threads", 1, 4096),
+    ("accumulate", 1, 4096),
+    ("average", 0, 0.999999),
+    ("patience", 0, 1_000_000),
     ("log_every", 1, 1_000_000),
     ("histograms", 0, 1_000_000),
     ("weight_decay", 0, 100),

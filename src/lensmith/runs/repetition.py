@@ -15,7 +15,7 @@ from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 
 _WITHOUT_EFFECT = (
-    *("store", "log_every", "histograms", "root", "seeds", "budget", "source", "split"),
+    *("store", "log_every", "histograms", "checkpoint_every", "root", "seeds", "budget", "source", "split"),
     *("allocator", "cores", "platform", "lensmith"),
 )
 """What differs without changing a weight; told only where nothing else does."""

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.runs.directory import RunDirectory
-from lensmith.training.epochs import Trained, chooser, is_better, outputs_on, train_epochs
+from lensmith.training.choosing import chooser, is_better, outputs_on
+from lensmith.training.epochs import Trained, train_epochs
 from lensmith.training.prepare import Prepared
 from lensmith.types import Event
 

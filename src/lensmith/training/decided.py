@@ -16,7 +16,7 @@ from lensmith.evaluation.comparison import Comparison, Measured, compare
 from lensmith.features.linear import LinearHead
 from lensmith.models.heads import find_head
 from lensmith.store.store import decode_column, open_column
-from lensmith.training.epochs import outputs_on
+from lensmith.training.choosing import outputs_on
 from lensmith.training.prepare import Prepared
 from lensmith.training.transfer import Seen, put_head, see
 from lensmith.types import Event

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from lensmith.batches.batches import laid_out, normalised
-from lensmith.data.dataset import ImageDataset
-from lensmith.data.target_array import target_array
+from lensmith.batches.batches import stream_seed
 from lensmith.errors import DataError
-from lensmith.evaluation.evaluate import gather
-from lensmith.evaluation.metrics import measure
-from lensmith.fitting.fit import Epoch, Pass, fit
+from lensmith.fitting.fit import Epoch, Pass, Step, fit
 from lensmith.models.weights import weights_bytes
-from lensmith.planning.changes import Change, Course, Recorded, Watcher, written
+from lensmith.planning.changes import Change, Course, Recorded, Watcher, read_changes, written
 from lensmith.planning.deadline import Deadline
 from lensmith.planning.pace import Pace
+from lensmith.runs.checkpoints import Checkpoint
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
-from lensmith.store.store import Column
+from lensmith.training.averaging import Average
+from lensmith.training.checkpoints import Saver, read_state
+from lensmith.training.choosing import Best, chooser
+from lensmith.training.guard import Guard
+from lensmith.training.interruption import Interruption
 from lensmith.training.log import RunLog
 from lensmith.training.prepare import Prepared
-from lensmith.types import Batch, Event
+from lensmith.training.underway import Underway, require_same
+from lensmith.types import Event
 
 _TOLD = 8
 """About how many epochs get a line of their own."""
 _TIME_TO_TRACE = 20.0
 """Seconds of a budget's training from which on tracing the network for TensorBoard costs it little."""
-_BATCH, _SIDE = 256, 64
-"""Pictures measured together, of that side; of larger ones fewer, since their maps fill the memory."""
-_LOWER_IS_BETTER = {"mae"}
 
 
 @dataclass(frozen=True)
@@ -57,10 +54,48 @@ class Trained:
 
 
 def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Trained]:
-    """Train by the recipe; the network ends with the weights to keep."""
-    recipe, model = prepared.plan.recipe, prepared.model
+    """Train by the recipe; the network ends with the weights to keep.
+
+    Where the run has a checkpoint, the training goes on from there, and ends as if it had not been interrupted.
+    Signals that end the process wait for the step that is being made, and for a checkpoint after it.
+    """
+    recipe = prepared.plan.recipe
+    found = read_state(run.checkpoints)
+    if found is not None:
+        yield from _going_on(found, prepared)
+        if "ended" in found[0]:
+            prepared.model.load_state_dict(found[0]["weights"])
+            return Trained(found[0]["ended"], read_changes(found[0]["changes"]))
+    underway = _begun(prepared, run, None if found is None else found[0])
+    size = sum(value.nbytes for value in prepared.model.state_dict().values() if isinstance(value, Tensor))
+    saver = Saver(run.checkpoints, recipe.checkpoint_every, size)
+    try:
+        with Interruption() as interruption:
+            yield from _passes(underway, run, saver, interruption)
+            kept = _kept(underway)
+            if interruption.came or saver.is_worth_it():
+                yield from _warned(saver.save(underway.state() | {"ended": kept}))
+                yield from _warned(saver.wait())
+            interruption.act()
+    finally:
+        saver.close()
+    return Trained(kept, underway.course.changes)
+
+
+def _going_on(found: tuple[dict[str, Any], Checkpoint], prepared: Prepared) -> Generator[Event, None, None]:
+    """From where; refused where the checkpoint is of another training."""
+    state, checkpoint = found
+    require_same(state["of"], prepared, str(checkpoint.path))
+    for reason in checkpoint.skipped:
+        yield Event("warning", f"a checkpoint is passed over: {reason}")
+    yield Event("resume", f"from step {checkpoint.step:,}, in epoch {state['epoch']} of {state['epochs']:g}")
+
+
+def _begun(prepared: Prepared, run: RunDirectory, state: dict[str, Any] | None) -> Underway:
+    """A training before its first step, or as it was after the one that `state` is of."""
+    recipe, model, optimizer = prepared.plan.recipe, prepared.model, prepared.optimizer
     assert recipe.epochs is not None and recipe.precision is not None
-    optimizer, plateau = prepared.optimizer, None
+    plateau, ends = None, prepared.ends
     if recipe.schedule == "plateau":
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
     training = fit(
@@ -72,71 +107,92 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
         schedule=None if plateau else prepared.schedule,
         precision=recipe.precision,
     )
-    choose = chooser(prepared)
-    log = RunLog(run, log_every=recipe.log_every, histograms=recipe.histograms)
-    hurried = prepared.ends is not None and prepared.seconds < _TIME_TO_TRACE
-    log.start(model, next(iter(prepared.batches(0))).images, graph=not hurried)
-    best, course = Best(), Course(training, _watchers(prepared))
+    training.update.guarded = True
+    training.update.parts = recipe.accumulate
+    step, logged = (0, 0) if state is None else (state["step"], state["logged"])
+    log = RunLog(run, log_every=recipe.log_every, histograms=recipe.histograms, after=step)
+    log.cut(logged)
+    if state is not None and state["left"] is not None:
+        ends = time.perf_counter() + state["left"]
+    epochs = recipe.epochs if state is None else state["epochs"]
+    course = Course(training, _watchers(prepared, step, epochs, ends))
+    if recipe.changes is not None and state is None:
+        course.step(0)
+    average = Average(model, recipe.average) if recipe.average else None
+    underway = Underway(prepared, training, Best(recipe.patience), course, log, plateau, average, ends)
+    if state is not None:
+        underway.take(state)
+    return underway
+
+
+def _passes(
+    underway: Underway, run: RunDirectory, saver: Saver, interruption: Interruption
+) -> Generator[Event, None, None]:
+    """All that are left, each measured on the pictures for choices."""
+    prepared, training, log, best = underway.prepared, underway.training, underway.log, underway.best
+    recipe, model = prepared.plan.recipe, prepared.model
+    if not training.done:
+        hurried = prepared.ends is not None and prepared.seconds < _TIME_TO_TRACE
+        log.start(model, next(iter(prepared.batches(0))).images, graph=not hurried)
+    measured = model if underway.average is None else underway.average.model
+    choose = chooser(replace(prepared, model=measured))
+    guard = Guard(prepared, training.update.parts)
     for running in training.passes():
-        epoch = yield from _logged(running, prepared, log, course)
+        epoch = yield from _logged(running, underway, guard, saver, interruption)
         figures = choose()
         log.epoch(epoch, figures)
-        best.look(epoch, figures, prepared)
-        if plateau is not None:
-            plateau.step(epoch.train_loss)
+        best.look(epoch, figures, measured)
+        if underway.plateau is not None:
+            underway.plateau.step(epoch.train_loss)
         if recipe.keep == "all":
-            write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(model))
+            write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(measured))
         yield _event(epoch, figures, math.ceil(training.epochs))
+        if best.is_over(epoch):
+            yield Event("train", f"no better epoch than {best.epoch} for {recipe.patience} on end: over")
+            break
+    if underway.average is not None:
+        model.load_state_dict(underway.average.model.state_dict())
     log.end(model, next(iter(prepared.batches(0))).images[0])
-    kept = best.put_back(prepared) if recipe.keep == "best" else f"epoch {epoch.index}, the last"
-    return Trained(kept, course.changes)
 
 
-def _watchers(prepared: Prepared) -> list[Watcher]:
-    """What may change the run on its way. A repeat follows the changes of the run that it repeats."""
+def _kept(underway: Underway) -> str:
+    """Gives the network the weights to keep; says which they are."""
+    if underway.prepared.plan.recipe.keep == "best":
+        return underway.best.put_back(underway.prepared.model)
+    return f"epoch {underway.training.position().epoch + 1}, the last"
+
+
+def _watchers(prepared: Prepared, step: int, epochs: float, ends: float | None) -> list[Watcher]:
+    """What may change the run on its way, from `step` on. A repeat follows the changes of the run that it repeats."""
     recipe = prepared.plan.recipe
     if recipe.changes is not None:
         return [Recorded(recipe.changes).step]
     watchers: list[Watcher] = [Pace(prepared.batches.work).step]
-    if prepared.ends is not None and recipe.epochs is not None:
-        watchers.append(
-            Deadline(prepared.ends, recipe.epochs, len(prepared.batches), prepared.batches.work).step
-        )
+    if ends is not None:
+        watchers.append(Deadline(ends, epochs, len(prepared.batches), prepared.batches.work, done=step).step)
     return watchers
 
 
-class Best:
-    """The best epoch so far by the split that choices are made on; without one, nothing is kept back."""
-
-    def __init__(self) -> None:
-        self.epoch = 0
-        self.score = -math.inf
-        self.state: dict[str, Tensor] | None = None
-
-    def look(self, epoch: Epoch, figures: dict[str, float], prepared: Prepared) -> None:
-        """Keep a copy of the weights where this epoch is better than all before it."""
-        if not figures:
-            return
-        score = _score(figures)
-        if score >= self.score:  # of equals the later has seen more
-            self.epoch, self.score = epoch.index, score
-            self.state = copy.deepcopy(prepared.model.state_dict())
-
-    def put_back(self, prepared: Prepared) -> str:
-        """Give the network the best weights; says which they are."""
-        if self.state is None:
-            return "the last epoch: no split was set apart to choose on"
-        prepared.model.load_state_dict(self.state)
-        return f"epoch {self.epoch}, the best on val"
-
-
-def _logged(running: Pass, prepared: Prepared, log: RunLog, course: Course) -> Generator[Event, None, Epoch]:
+def _logged(
+    running: Pass, underway: Underway, guard: Guard, saver: Saver, interruption: Interruption
+) -> Generator[Event, None, Epoch]:
+    """The steps of a pass, each followed by what may change, a checkpoint where it is time, and a signal's end."""
+    prepared = underway.prepared
+    _seed(prepared, underway.training.done + 1)
     for step in running:
-        log.step(step, prepared.model)
-        for change in course.step(step.index):
-            log.note(step, change.words)
-            if change.field == "threads":
-                yield Event("warning", change.words)
+        if underway.average is not None:
+            underway.average.step(prepared.model)
+        try:
+            yield from _noted(step, underway, guard)
+        except DataError:
+            saver.save(underway.state())
+            raise
+        if saver.is_due() or (interruption.came and saver.step != step.index):
+            yield from _warned(saver.save(underway.state()))
+        if interruption.came:
+            yield from _warned(saver.wait())
+            interruption.act()
+        _seed(prepared, step.index + 1)
     epoch = running.finish()
     if not math.isfinite(epoch.train_loss):
         raise DataError(
@@ -146,51 +202,31 @@ def _logged(running: Pass, prepared: Prepared, log: RunLog, course: Course) -> G
     return epoch
 
 
-def is_better(figures: dict[str, float], than: dict[str, float]) -> bool:
-    """Whether a network that was measured twice by the same `chooser` does better the first time."""
-    return _score(figures) > _score(than)
+def _noted(step: Step, underway: Underway, guard: Guard) -> Generator[Event, None, None]:
+    """What a step brings beside its update: a point of the curves, and what is changed after it."""
+    log, course = underway.log, underway.course
+    log.step(step, underway.prepared.model)
+    if (more := guard.more_parts(step)) is not None:
+        course.changes.append(more)
+        log.note(step, more.words)
+        yield Event("warning", more.words)
+    if words := guard.left_out(step):
+        log.note(step, words)
+        yield Event("warning", words)
+    for change in course.step(step.index):
+        log.note(step, change.words)
+        if change.field == "threads":
+            yield Event("warning", change.words)
 
 
-def _score(figures: dict[str, float]) -> float:
-    """What is better is higher."""
-    name = next(iter(figures))
-    return -figures[name] if name.removeprefix("val_") in _LOWER_IS_BETTER else figures[name]
+def _warned(words: str) -> Iterator[Event]:
+    if words:
+        yield Event("warning", words)
 
 
-def chooser(prepared: Prepared) -> Callable[[], dict[str, float]]:
-    """A function that measures the network as it is on the split for choices; {} where there is none."""
-    choice, column = prepared.roles.choice, prepared.choice
-    if choice is None or column is None:
-        return dict
-    used = column.matching(choice)
-
-    def figures() -> dict[str, float]:
-        outputs, found = outputs_on(prepared, column, used)
-        if used.task == "regression":
-            found = found[:, 0]
-        report = measure(outputs, found, used.classes, used.task)
-        return {f"val_{report.main}": report[report.main].value}
-
-    return figures
-
-
-def outputs_on(
-    prepared: Prepared, column: Column, data: ImageDataset
-) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """What the network, as it is, says of prepared pictures: outputs [N, ...] and targets. data: of the column."""
-    recipe = prepared.plan.recipe
-    targets = torch.from_numpy(target_array(data))
-    pixels = torch.from_numpy(column.pixels)
-    size = max(16, min(_BATCH, _BATCH * _SIDE**2 // (pixels.shape[1] * pixels.shape[2])))
-
-    def batches() -> Iterator[Batch]:
-        for start in range(0, len(pixels), size):
-            images = normalised(pixels[start : start + size].to(recipe.device), prepared.preprocess)
-            images = laid_out(images, recipe.layout)
-            part = targets[start : start + size]
-            yield Batch(images, part, torch.ones(len(part), dtype=torch.bool))
-
-    return gather(prepared.model, batches())
+def _seed(prepared: Prepared, step: int) -> None:
+    """What torch draws in a step, for dropout, is a function of (seed, step): no generator's state has to be kept."""
+    torch.manual_seed(stream_seed(f"{prepared.plan.recipe.seed} step {step}"))
 
 
 def _event(epoch: Epoch, figures: dict[str, float], total: int) -> Event:

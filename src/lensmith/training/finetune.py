@@ -11,8 +11,9 @@ from torch import nn
 from lensmith.evaluation.calibration import Unseen
 from lensmith.models.heads import find_head
 from lensmith.runs.directory import RunDirectory
+from lensmith.training.choosing import chooser
 from lensmith.training.comparing import figure_words, train_if_better
-from lensmith.training.epochs import Trained, chooser
+from lensmith.training.epochs import Trained
 from lensmith.training.held_back import hold_back, said_of_choices
 from lensmith.training.learned import HEAD_ALONE, Learned, with_apart
 from lensmith.training.prepare import Prepared

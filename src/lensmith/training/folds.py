@@ -25,7 +25,7 @@ from lensmith.runs.directory import RunDirectory
 from lensmith.runs.predictions import FOLD, OUT_OF_FOLD, Predictions
 from lensmith.runs.recipe import Recipe
 from lensmith.store.store import Column, open_column
-from lensmith.training.epochs import outputs_on
+from lensmith.training.choosing import outputs_on
 from lensmith.training.learn import learn
 from lensmith.training.learned import Learned
 from lensmith.training.parts import Parts, settle
@@ -129,7 +129,7 @@ class _Part:
         """Train, and what the network then says of them, [n, outputs]. place: for the curves."""
         prepared = yield from self._prepared()
         torch.manual_seed(self.recipe.seed)
-        place.path.mkdir(parents=True)
+        place.path.mkdir(parents=True, exist_ok=True)
         yield from self._told(learn(prepared, place))
         left_out = prepared.roles.held_out
         column = yield from open_column(left_out, prepared.preprocess, store=False)

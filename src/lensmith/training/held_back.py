@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lensmith.data.bonds import bond_numbers
 from lensmith.evaluation.calibration import Unseen
 from lensmith.store.store import Column, open_column
-from lensmith.training.epochs import outputs_on
+from lensmith.training.choosing import outputs_on
 from lensmith.training.prepare import Prepared
 from lensmith.types import Event
 

@@ -12,6 +12,7 @@ import torch
 
 from lensmith.audit.inspect import inspect
 from lensmith.bundle.bundle import Bundle, load_model
+from lensmith.bundle.measure import Measurement
 from lensmith.bundle.storage import update_facts
 from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.split_file import write_split_file
@@ -19,6 +20,7 @@ from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.calibration import Calibration, Unseen, calibrate
 from lensmith.planning.clock import Clock
 from lensmith.report.page import write_page
+from lensmith.runs.checkpoints import remove_checkpoints
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
 from lensmith.runs.fields import OWN
 from lensmith.runs.files import write_text
@@ -30,7 +32,7 @@ from lensmith.training.learned import Learned
 from lensmith.training.looking import measure_by_seeds, measure_model, study_model, tell_gain
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
-from lensmith.training.record import add_measured, facts_of, provenance, unreadable
+from lensmith.training.record import add_measured, facts_going_on, facts_of, provenance, unreadable
 from lensmith.training.repeats import Again
 from lensmith.training.run import Run
 from lensmith.training.several import untrained
@@ -51,8 +53,10 @@ def run_job(
     out: Path | None = None,
     began: float | None = None,
     repeats: RunDirectory | None = None,
+    going_on: RunDirectory | None = None,
 ) -> Generator[Event, None, Run]:
     """Train, measure, report. Yields what is worth telling; returns the run. repeats: the run whose recipe this is.
+    going_on: a run that was interrupted, by its own recipe, in which there is no choice left to make.
 
     Stopped from outside (Ctrl-C, SIGTERM), it keeps the weights so far as a bundle that was not measured.
     """
@@ -65,8 +69,10 @@ def run_job(
         before = None if repeats is None else remember(repeats)
         unspent = untrained(parts, recipe)
         prepared = yield from prepare_job(source, recipe, clock, parts)
-        run = new_run(prepared.data.name, out)
+        run = going_on or new_run(prepared.data.name, out)
         facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
+        if going_on is not None:
+            facts = facts_going_on(facts, going_on.facts())
         yield from _run(source, prepared, run, unspent, facts, clock)
     finally:
         torch.set_num_threads(threads)
@@ -83,7 +89,8 @@ def _run(
 ) -> Generator[Event, None, None]:
     """unspent: the user's own parts as they were before the training."""
     try:
-        prepared.plan.recipe.write(run.recipe_file)
+        if "resumed" not in facts:
+            prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
         with clock.stage("train"):
             learned = yield from _learn(prepared, run)
@@ -104,22 +111,38 @@ def _run(
             facts["issues"] = yield from _inspect(prepared, used, measured.skipped)
         add_measured(facts, prepared, measured)
         run.write_facts(facts | {"seconds": clock.told()})
-        if "repeats" in facts:
-            facts["repeats"] |= compare_with(facts["repeats"], run)
-            yield Event("repeat", facts["repeats"]["verdict"])
-        if prepared.plan.recipe.seeds > 1:
-            with clock.stage("seeds"):
-                again = Again(prepared, unspent, run, learned.seen)
-                measured = yield from measure_by_seeds(again, measured, clock)
-        with clock.stage("studies"):
-            yield from study_model(run, bundle, prepared, measured, clock, learned.seen)
-        run.write_facts(facts | {"seconds": clock.told()})
-        write_page(run)
+        yield from _close(prepared, run, unspent, facts, clock, learned, bundle, measured)
     except LensmithError:
         raise
     except Exception:
         write_text(run.crash_file, traceback.format_exc())
         raise
+
+
+def _close(
+    prepared: Prepared,
+    run: RunDirectory,
+    unspent: Parts | None,
+    facts: dict[str, Any],
+    clock: Clock,
+    learned: Learned,
+    bundle: Bundle,
+    measured: Measurement,
+) -> Generator[Event, None, None]:
+    """What comes after the figure: is it that of the run repeated, that of other seeds, and what else is to tell."""
+    if "repeats" in facts:
+        facts["repeats"] |= compare_with(facts["repeats"], run)
+        yield Event("repeat", facts["repeats"]["verdict"])
+    if prepared.plan.recipe.seeds > 1:
+        with clock.stage("seeds"):
+            again = Again(prepared, unspent, run, learned.seen)
+            measured = yield from measure_by_seeds(again, measured, clock)
+    with clock.stage("studies"):
+        yield from study_model(run, bundle, prepared, measured, clock, learned.seen)
+    run.write_facts(facts | {"seconds": clock.told()})
+    write_page(run)
+    for place in (run.path, *run.path.glob("folds/*"), *run.path.glob("seeds/*")):
+        remove_checkpoints(RunDirectory(place).checkpoints)
 
 
 def _inspect(
@@ -158,6 +181,7 @@ def _learn(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, Lear
     except BaseException as stop:
         _bundle(prepared, run, Calibration()).save(run.model)
         stop.add_note(f"the weights so far, not measured: {run.model}")
+        stop.add_note(f"to go on: lensmith resume {run.path}")
         raise
 
 
@@ -171,6 +195,7 @@ def _fold(
         raise
     except BaseException as stop:
         stop.add_note(f"the model on all training pictures, not measured: {run.model}")
+        stop.add_note(f"to go on: lensmith resume {run.path}")
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from pathlib import Path
@@ -24,13 +25,28 @@ _FEW_MODULES = 100
 
 
 class RunLog:
-    """Writes as the training goes; `writer` is an ordinary SummaryWriter, for whatever else one draws."""
+    """Writes as the training goes; `writer` is an ordinary SummaryWriter, for whatever else one draws.
 
-    def __init__(self, run: RunDirectory, *, log_every: int = 20, histograms: int = 0) -> None:
+    after: the step after which a training goes on; what an earlier process drew of later ones is hidden.
+    """
+
+    def __init__(
+        self, run: RunDirectory, *, log_every: int = 20, histograms: int = 0, after: int = 0
+    ) -> None:
         self._run = run
         self._log_every = log_every
         self._histograms = histograms
-        self.writer = open_writer(run.tensorboard)
+        self.writer = open_writer(run.tensorboard, after + 1 if after else None)
+
+    def size(self) -> int:
+        """Bytes of `metrics.jsonl`."""
+        file = self._run.metrics_file
+        return file.stat().st_size if file.exists() else 0
+
+    def cut(self, size: int) -> None:
+        """Take back what was written after `metrics.jsonl` had so many bytes: it comes again."""
+        if self.size() > size:
+            os.truncate(self._run.metrics_file, size)
 
     def step(self, step: Step, model: nn.Module) -> None:
         """Loss and rate every `log_every` steps, the weights' distributions every `histograms` ones."""
@@ -87,12 +103,12 @@ class RunLog:
         self.writer.close()
 
 
-def open_writer(folder: Path) -> SummaryWriter:
-    """A SummaryWriter on a folder of event files."""
+def open_writer(folder: Path, purge_step: int | None = None) -> SummaryWriter:
+    """A SummaryWriter on a folder of event files. purge_step: from which on earlier ones are hidden."""
     from torch.utils.tensorboard import SummaryWriter
 
     _hush_writers_threads()
-    return SummaryWriter(str(folder))
+    return SummaryWriter(str(folder), purge_step=purge_step)
 
 
 def _hush_writers_threads() -> None:

@@ -15,7 +15,7 @@ from lensmith.features.linear import LinearHead
 from lensmith.planning.clock import Clock
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.fields import seconds_of
-from lensmith.runs.files import write_json
+from lensmith.runs.files import read_json, write_json
 from lensmith.runs.looks import record_look
 from lensmith.studies.studied import study
 from lensmith.studies.subject import Subject
@@ -39,9 +39,15 @@ def measure_model(
         measured = yield from as_measurement(folded, bundle, store)
     else:
         measured = yield from measure_bundle(bundle, roles.held_out, roles.held_out_name, store=store)
-    seen = record_look(
-        run.looks_file, fingerprint=measured.data.fingerprint, run=run.path.name, split=roles.held_out_name
-    )
+    if run.report_file.exists():  # of this model, before the run was interrupted
+        seen = int(read_json(run.report_file)["seen"])
+    else:
+        seen = record_look(
+            run.looks_file,
+            fingerprint=measured.data.fingerprint,
+            run=run.path.name,
+            split=roles.held_out_name,
+        )
     studies = measured.report.studies | ({"folds": folded.figures.as_dict()} if folded else {})
     report = dataclasses.replace(
         measured.report, split=roles.held_out_name, held_out=True, seen=seen, studies=studies

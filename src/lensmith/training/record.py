@@ -32,6 +32,8 @@ def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
+        # Where names of files are looked up; of data that were given as an object there is no name.
+        "folder": str(Path.cwd()) if isinstance(source, str | Path) else None,
         "versions": versions,
         "packages": record_packages(versions),
         "machine": {
@@ -60,6 +62,13 @@ def facts_of(source: Any, prepared: Prepared) -> dict[str, Any]:
         },
         "choices": prepared.plan.reasons,
     }
+
+
+def facts_going_on(facts: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a run that goes on: what was chosen before its first step, and how often it went on."""
+    names = ("started", "command", "choices", "repeats")
+    kept: dict[str, Any] = {name: before[name] for name in names if name in before}
+    return {**facts, **kept, "resumed": [*before.get("resumed", []), facts["started"]]}
 
 
 def unreadable(prepared: Prepared) -> tuple[Skipped, ...]:

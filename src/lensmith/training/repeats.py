@@ -25,7 +25,7 @@ from lensmith.runs.fields import OWN, seconds_of
 from lensmith.runs.looks import record_look
 from lensmith.runs.recipe import Recipe
 from lensmith.store.store import Column, open_column
-from lensmith.training.epochs import outputs_on
+from lensmith.training.choosing import outputs_on
 from lensmith.training.learn import learn
 from lensmith.training.parts import Parts, settle
 from lensmith.training.prepare import Prepared, prepare

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lensmith.runs.repetition import run_of_recipe
 from lensmith.training.job import run_job
 from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
+from lensmith.types import Event
 
 
 def train(
@@ -36,6 +38,11 @@ def train(
         recipe = Recipe() if recipe is None else named_recipe(recipe)
     recipe, parts = take_parts(recipe, fields)
     job = run_job(data, recipe, parts=parts, out=None if out is None else Path(out), repeats=repeats)
+    return finish(job, quiet)
+
+
+def finish(job: Generator[Event, None, Run], quiet: bool) -> Run:
+    """Go through a job; words on what is done go to stderr."""
     while True:
         try:
             event = next(job)

@@ -21,7 +21,7 @@ from lensmith.planning.plan import DRAWN, MANY
 from lensmith.runs.fields import seconds_of
 from lensmith.runs.recipe import Recipe
 from lensmith.store.store import open_column
-from lensmith.training.epochs import outputs_on
+from lensmith.training.choosing import outputs_on
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared, prepare
 from lensmith.training.transfer import fit_head

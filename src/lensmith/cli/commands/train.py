@@ -9,10 +9,11 @@ import typer
 
 from lensmith.cli import BEGAN, show
 from lensmith.cli.progress import follow
+from lensmith.cli.trained import show_end, summary
 from lensmith.runs.recipe import Recipe, field_help, named_recipe, parse_words
 
 if TYPE_CHECKING:
-    from lensmith.training.run import Run
+    pass
 
 _FIELDS = "\n".join(f"  {name:<16} {text} [{default}]" for name, default, text in field_help())
 
@@ -78,8 +79,8 @@ def train(
     run = follow(run_job(data, wanted, out=out, began=BEGAN, repeats=run_of_recipe(recipe or "")))
     facts = run.directory.facts()
     if as_json:
-        show.data(_summary(run, facts))
-    _show_end(run, facts)
+        show.data(summary(run, facts))
+    show_end(run, facts)
 
 
 train.__doc__ = HELP
@@ -103,37 +104,3 @@ def _show_plan(recipe: Recipe, reasons: dict[str, str], as_json: bool) -> None:
     for row in recipe.as_toml().splitlines():
         name = row.split(" = ")[0]
         show.line(f"{row:<28}# {reasons[name]}" if name in reasons else row)
-
-
-def _summary(run: Run, facts: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "run": str(run.path),
-        "task": run.report.task,
-        "model": run.directory.recipe().model,
-        "classes": run.report.classes,
-        "skipped": facts["data"]["skipped"],
-        "seconds": facts["seconds"],
-        "report": run.report.as_dict(),
-    }
-
-
-def _show_end(run: Run, facts: dict[str, Any]) -> None:
-    # What a person may want to mend comes before what the system left there.
-    skipped = sorted(facts["data"]["skipped"], key=lambda one: "of the system" in one["reason"])
-    for one in skipped[:5]:
-        show.entry("skipped", f"{one['file']}: {one['reason']}")
-    if len(skipped) > 5:
-        show.say(f"{'':>9}  and {len(skipped) - 5:,} more, in {run.directory.facts_file}")
-    seconds = facts["seconds"]
-    told = {name: s for name, s in seconds.items() if name != "total" and s >= 0.05}
-    parts = ", ".join(f"{'start' if name == 'import' else name} {s:.1f}" for name, s in told.items())
-    show.say(f"{'time':>9}  {seconds['total']:.1f} s ({parts})")
-    show.say(f"{'results':>9}  {run.path}: look at report.html; the model is in model/")
-    steps = {
-        f"lensmith predict {run.path} photo.jpg": "names for new pictures",
-        f"lensmith export {run.path} -o {run.path.name}.onnx": "one file for other programs",
-        f"lensmith serve {run.path}": "answers over HTTP",
-    }
-    width = max(map(len, steps))
-    for stage, (line, what) in zip(("you can", "", ""), steps.items(), strict=True):
-        show.say(f"{stage:>9}  {line:<{width}}  # {what}" if width < 60 else f"{stage:>9}  {line}")

@@ -1,0 +1,47 @@
+"""`lensmith resume`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lensmith.cli import BEGAN, show
+from lensmith.cli.progress import follow
+
+
+def resume(
+    run: Annotated[str, typer.Argument(help="A run, or last.", metavar="RUN", show_default=False)],
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="Its pictures, where they lie elsewhere now.", metavar="[DATA]", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Go on with a run that was interrupted, to the same weights as if it had not been.
+
+    It goes on from the newest checkpoint that verifies, or from the beginning where there is none yet.
+
+    Examples:
+
+    \b
+      lensmith resume last
+      lensmith resume runs/photos-003
+    """
+    from lensmith.cli.torch import require_torch, spare_the_compiler
+    from lensmith.cli.trained import show_end, summary
+    from lensmith.runs.directory import RunDirectory, find_run
+
+    found = RunDirectory(find_run(run).path.absolute())
+    require_torch("resume")
+    spare_the_compiler()
+    from lensmith.training.resume import at_home, resume_job
+
+    with at_home(found):
+        finished = follow(resume_job(found, data, began=BEGAN))
+    facts = finished.directory.facts()
+    if as_json:
+        show.data(summary(finished, facts))
+    show_end(finished, facts)
