@@ -63,7 +63,9 @@ class Greedy(Net):
 
 
 def norm_net(rank: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(3, 6, 3, stride=2), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(54, CLASSES))
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3, stride=2), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(54, CLASSES)
+    )
 
 
 def pixels() -> Tensor:

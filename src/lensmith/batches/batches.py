@@ -73,7 +73,10 @@ class Batches:
         share = self.processes.share(len(index))
         if not self.mixing.is_on or share.start == share.stop:
             return index[share], None
-        return torch.cat([index[share.start - 1 : share.start or None], index[share]]), (share.start, len(index))
+        return torch.cat([index[share.start - 1 : share.start or None], index[share]]), (
+            share.start,
+            len(index),
+        )
 
     def work(self, step: int) -> float:
         """The pixels of the pictures of a step, from 1 over all passes, as a share of those at full size."""

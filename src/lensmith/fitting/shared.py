@@ -1,17 +1,16 @@
 """The gradient of a batch that several processes compute in shares: that of the whole batch's loss, on each of them.
 
 One sum over all processes a step, of everything laid end to end in an order that never changes. Torch's
-DistributedDataParallel lays its buckets out anew after its first step, which among three processes and more gives other
-bits: a training that goes on from a checkpoint would not end where an undisturbed one does. It also waits for ever
-where one process alone has no memory for its share, and needs a share and a gradient of every parameter on each. What it
-would gain, to send while the backward pass still computes, is little for networks of tens of millions of weights.
+DistributedDataParallel lays its buckets out anew after its first step, which among three processes and more gives
+other bits: a training that goes on from a checkpoint would not end where an undisturbed one does. It also waits for
+ever where one process alone has no memory for its share, and needs a share and a gradient of every parameter on each.
+What it would gain, to send while the backward pass still computes, is little for networks of this size.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,20 +62,23 @@ class SharedGradient:
         ]
         whole = torch.cat(parts)
         self._processes.add(whole)
-        pieces = iter(whole.split([len(part) for part in parts]))
+        pieces = iter(torch.split(whole, [len(part) for part in parts]))
         failures, rows, weight, loss = next(pieces)
         if failures:
             return None
         self._require_even(int(rows))
         for p, count, piece in zip(self._trained, next(pieces).tolist(), pieces, strict=False):
-            if count:  # a parameter that no process used keeps no gradient: a step of zeros would still move it
+            if (
+                count
+            ):  # a parameter that no process used keeps no gradient: a step of zeros would still move it
                 p.grad = torch.empty_like(p) if p.grad is None else p.grad
                 p.grad.copy_((piece / weight).view_as(p))
         for one, piece in zip(means, pieces, strict=False):
             one.copy_((piece / rows).view_as(one))
         for one, piece in zip(others, pieces, strict=False):
             one.copy_(piece.view_as(one))
-        return loss / weight
+        mean: Tensor = loss / weight
+        return mean
 
     def _buffers(self) -> tuple[list[Tensor], list[Tensor]]:
         """Running statistics of norms that are moved by a forward pass; other buffers of numbers."""
@@ -95,8 +97,8 @@ class SharedGradient:
         world_size = self._processes.world_size
         if self.weigh.needs_even and rows % world_size:
             raise UsageError(
-                f"{world_size} processes take uneven shares of {rows} pictures, and the loss gives one number for each "
-                "share, which cannot be added up exactly",
+                f"{world_size} processes take uneven shares of {rows} pictures, and the loss gives one number for "
+                "each share, which cannot be added up exactly",
                 hint="Return one number per picture (reduction='none'), or make batch_size a multiple of "
                 f"{world_size}.",
             )

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from lensmith.errors import MachineError, UsageError
 from lensmith.fitting.losses import batch_loss
 from lensmith.fitting.order import SortedByClass
-from lensmith.fitting.shared import Share, SharedGradient
+from lensmith.fitting.shared import SharedGradient
+from lensmith.fitting.weighing import Share
 from lensmith.machine.processes import Processes
 from lensmith.types import Batch, Schedule
 

@@ -80,7 +80,8 @@ def _divisor(loss: Any, outputs: Tensor, targets: Tensor, rows: int) -> Tensor |
         return rows * outputs[0].numel()
     if targets.is_floating_point():  # shares of classes
         return rows * outputs[0, 0].numel()
-    counted = targets != loss.ignore_index
+    counted: Tensor = targets != loss.ignore_index
     if loss.weight is None:
         return counted.sum()
-    return (loss.weight[targets.where(counted, 0)] * counted).sum()
+    weights: Tensor = loss.weight[targets.where(counted, 0)] * counted
+    return weights.sum()

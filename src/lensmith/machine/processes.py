@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 _PATIENCE = "LENSMITH_PROCESS_TIMEOUT"
 _SECONDS = 300.0
-_LONGEST = timedelta(days=30)
-"""For which the first may be at something alone, such as decoding a great many pictures."""
+_PAUSE = 0.1
+"""Seconds between two looks for what the first says, which may be long at something alone, such as decoding."""
 _HEARD = 5.0
 """Seconds in which a process that fails says why, before the others speak of it."""
 _TOLD = "told"
@@ -76,9 +76,26 @@ class Processes:
             if self.is_first:
                 self.store.set(key, json.dumps(value))
                 return value
-            self.store.wait([key], _LONGEST)
+            pause = 1e-3
+            while not self.store.check([key]):  # torch's own waiting would hear no signal
+                time.sleep(pause)
+                pause = min(2 * pause, _PAUSE)
             said: Value = json.loads(self.store.get(key))
         return said
+
+    def sent(self, content: bytes) -> bytes:
+        """The first's bytes, on all; of the others they do not matter."""
+        if not self.are_several:
+            return content
+        import torch
+        import torch.distributed as dist
+
+        length = self.agreed(len(content))
+        whole = np.frombuffer(content, np.uint8) if self.is_first else np.empty(0, np.uint8)
+        tensor = torch.from_numpy(whole.copy() if self.is_first else np.empty(length, np.uint8))
+        with _collective(self):
+            dist.broadcast(tensor, 0)
+        return tensor.numpy().tobytes()
 
     def add(self, tensor: torch.Tensor) -> None:
         """Make of a tensor the sum over all processes, in place; equal bits on all."""
@@ -175,18 +192,20 @@ def join_processes(device: str = "cpu") -> Processes:
     if world_size == 1:
         return ALONE
     import torch.distributed as dist
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
 
     timeout = timedelta(seconds=patience())
     # CPU tensors are spoken of too, whatever the device: what was counted, what was measured.
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     with _collective(Processes(rank, world_size)):
-        store, _, _ = next(iter(dist.rendezvous("env://", rank, world_size, timeout=timeout)))
+        store, _, _ = next(iter(rendezvous("env://", rank, world_size, timeout=timeout)))
         if device.startswith("cuda"):
             import torch
 
             torch.cuda.set_device(device)
         dist.init_process_group(backend, timeout=timeout, store=store, rank=rank, world_size=world_size)
-    _joined.append(Processes(rank, world_size, dist.PrefixStore("lensmith", store)))
+    _joined.append(Processes(rank, world_size, PrefixStore("lensmith", store)))
     return _joined[0]
 
 
@@ -226,7 +245,7 @@ def patience() -> float:
     return seconds
 
 
-class _collective:  # noqa: N801  # reads as a function, and is cheaper at each step than a generator
+class _collective:  # reads as a function, and is cheaper at each step than a generator
     """Errors of torch.distributed as `ProcessLost`."""
 
     def __init__(self, processes: Processes) -> None:

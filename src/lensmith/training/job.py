@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Generator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.split_file import write_split_file
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.calibration import Calibration, Unseen, calibrate
+from lensmith.machine.processes import ALONE
 from lensmith.planning.clock import Clock
 from lensmith.report.page import write_page
 from lensmith.runs.checkpoints import remove_checkpoints
@@ -27,6 +29,8 @@ from lensmith.runs.files import write_text
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.repetition import compare_with, remember
 from lensmith.training.folds import OutOfFold, measure_folds
+from lensmith.training.following import follow_first, join_others, send_model
+from lensmith.training.launch import find_begun, launch_of, remember_begun
 from lensmith.training.learn import learn
 from lensmith.training.learned import Learned
 from lensmith.training.looking import measure_by_seeds, measure_model, study_model, tell_gain
@@ -59,6 +63,8 @@ def run_job(
     going_on: a run that was interrupted, by its own recipe, in which there is no choice left to make.
 
     Stopped from outside (Ctrl-C, SIGTERM), it keeps the weights so far as a bundle that was not measured.
+
+    Of several processes that torchrun started, each goes through it; the first alone plans, writes and has events.
     """
     clock = Clock(time.time() if began is None else began)
     clock.stages["import"] = round(clock.spent(), 3)
@@ -66,17 +72,38 @@ def run_job(
         _keep_out_of(Path(source), out or RUNS, RUNS)
     threads = torch.get_num_threads()
     try:
+        processes = join_others(recipe, going_on=going_on is not None)
+        if not processes.is_first:
+            return follow_first(source, parts, processes)
+        launch = launch_of(source, recipe)
+        if going_on is None and (begun := find_begun(launch, out)) is not None:
+            yield Event("resume", f"{begun.path}, which was begun before these processes were started again")
+            recipe, going_on = begun.recipe(), begun
+        if going_on is not None and is_finished(going_on):
+            processes.agreed(None)
+            processes.agreed(str(going_on.path.absolute()))
+            yield Event("resume", f"{going_on.path} is finished")
+            return Run(going_on)
         before = None if repeats is None else remember(repeats)
         unspent = untrained(parts, recipe)
-        prepared = yield from prepare_job(source, recipe, clock, parts)
+        prepared = yield from prepare_job(source, recipe, clock, parts, processes)
+        processes.agreed(asdict(prepared.plan.recipe))
         run = going_on or new_run(prepared.data.name, out)
+        remember_begun(run)
         facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
+        facts |= {"launch": launch} if launch else {}
         if going_on is not None:
             facts = facts_going_on(facts, going_on.facts())
         yield from _run(source, prepared, run, unspent, facts, clock)
+        processes.agreed(str(run.path.absolute()))
     finally:
         torch.set_num_threads(threads)
     return Run(run)
+
+
+def is_finished(run: RunDirectory) -> bool:
+    """Whether nothing of a run is left to do."""
+    return run.is_complete() and run.page_file.exists()
 
 
 def _run(
@@ -97,6 +124,7 @@ def _run(
             facts["choices"] |= learned.choices
         with clock.stage("save"):
             bundle = yield from _save(prepared, run, learned, facts)
+            send_model(bundle, prepared.processes)
         folded = None
         if prepared.roles.folds:
             with clock.stage("folds"):
@@ -104,7 +132,8 @@ def _run(
                 bundle = yield from _by_folds(run, bundle, learned, folded, facts)
         with clock.stage("measure"):
             measured = yield from measure_model(run, bundle, prepared, folded)
-            measured = yield from tell_gain(run, prepared, learned.without, measured)
+            alone = replace(prepared, processes=ALONE)  # the others have measured what there is to share
+            measured = yield from tell_gain(run, alone, learned.without, measured)
         with clock.stage("inspect"):
             used = prepared.roles.as_data()
             write_split_file(run.splits_file, used, source)

@@ -24,6 +24,7 @@ from lensmith.errors import PictureError, UsageError
 from lensmith.fitting.losses import make_loss, require_soft_targets
 from lensmith.fitting.muon import Muon
 from lensmith.fitting.optim import SCHEDULES, make_optimizer, warmed_up
+from lensmith.machine.processes import ALONE, Processes
 from lensmith.machine.runtime import find_runtime
 from lensmith.models.build import build
 from lensmith.models.convnet import ConvNet
@@ -68,6 +69,7 @@ class Prepared:
     on, where the data have a split for that and there is something to choose. allocator: how it was set. start:
     the model that this training goes on from; taken: which of the classes it knew. undecided: the training
     pictures before somebody's decisions on them; decided: what those did.
+    processes: that train together.
     """
 
     data: ImageDataset
@@ -89,6 +91,7 @@ class Prepared:
     taken: Taken | None = None
     undecided: ImageDataset | None = None
     decided: Decided | None = None
+    processes: Processes = ALONE
 
 
 def prepare(
@@ -99,9 +102,10 @@ def prepare(
     parts: Parts,
     reasons: dict[str, str] | None = None,
     column: Column | None = None,
+    processes: Processes = ALONE,
 ) -> Generator[Event, None, Prepared]:
     """Choose what is open, decode the training column, build the network. reasons: of what was chosen before;
-    column: of the training pictures, where it is there."""
+    column: of the training pictures, where it is there; processes: that will train together."""
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     runtime = find_runtime(recipe.device)
@@ -120,6 +124,7 @@ def prepare(
     if parts.model is None and parts.from_run is None:
         _start_from_mean(model, targets, train.task)
     batches = _batches(column, targets, preprocess, recipe, parts, len(classes))
+    batches = replace(batches, processes=processes)
 
     def made(plan: Plan) -> Trial:
         return _made_anew(plan, batches, parts, targets, train)
@@ -148,6 +153,7 @@ def prepare(
         choice=choice,
         start=parts.from_run,
         taken=taken,
+        processes=processes,
     )
 
 

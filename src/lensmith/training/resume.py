@@ -11,7 +11,7 @@ from lensmith.errors import ModelFileError, UsageError
 from lensmith.runs.directory import RunDirectory, find_run
 from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
-from lensmith.training.job import run_job
+from lensmith.training.job import is_finished, run_job
 from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
 from lensmith.training.train import finish
@@ -37,7 +37,7 @@ def resume_job(
     run: RunDirectory, data: Any = None, *, began: float | None = None, **parts: Any
 ) -> Generator[Event, None, Run]:
     """The rest of a run, as events, to be gone through in the folder that it was started in (`at_home`)."""
-    if run.is_complete() and run.page_file.exists():
+    if is_finished(run):
         yield Event("resume", f"{run.path} is finished")
         return Run(run)
     recipe, facts = run.recipe(), _facts(run)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lensmith.cli import BEGAN, show
+from lensmith.cli import BEGAN, several, show
 from lensmith.cli.progress import follow
 
 
@@ -36,11 +36,14 @@ def resume(
 
     found = RunDirectory(find_run(run).path.absolute())
     require_torch("resume")
+    several.start(found.recipe().processes)
     spare_the_compiler()
     from lensmith.training.resume import at_home, resume_job
 
     with at_home(found):
         finished = follow(resume_job(found, data, began=BEGAN))
+    if not several.is_first():
+        return
     facts = finished.directory.facts()
     if as_json:
         show.data(summary(finished, facts))

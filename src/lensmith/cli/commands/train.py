@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from lensmith.cli import BEGAN, show
+from lensmith.cli import BEGAN, several, show
 from lensmith.cli.progress import follow
 from lensmith.cli.trained import show_end, summary
 from lensmith.runs.recipe import Recipe, field_help, named_recipe, parse_words
-
-if TYPE_CHECKING:
-    pass
 
 _FIELDS = "\n".join(f"  {name:<16} {text} [{default}]" for name, default, text in field_help())
 
@@ -66,6 +63,8 @@ def train(
     from lensmith.cli.torch import require_torch, spare_the_compiler
 
     require_torch("train")
+    if not dry_run:
+        several.start(wanted.processes)
     spare_the_compiler()
     from lensmith.planning.clock import Clock
     from lensmith.runs.repetition import run_of_recipe
@@ -73,10 +72,14 @@ def train(
     from lensmith.training.start import prepare_job
 
     if dry_run:
+        if not several.is_first():
+            return
         prepared = follow(prepare_job(data, wanted, Clock(BEGAN)))
         _show_plan(prepared.plan.recipe, prepared.plan.reasons, as_json)
         return
     run = follow(run_job(data, wanted, out=out, began=BEGAN, repeats=run_of_recipe(recipe or "")))
+    if not several.is_first():
+        return
     facts = run.directory.facts()
     if as_json:
         show.data(summary(run, facts))
