@@ -13,7 +13,6 @@ outermost. Each run is a line in bench/logs/ablations.jsonl; what is there is no
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import statistics
 import time
@@ -112,14 +111,6 @@ def largest_alone(net: ConvNet, images: Tensor) -> Tensor:
     return net.head(torch.cat([pooled, pooled], dim=1))
 
 
-_generator, _passes = Batches._generator, itertools.count(1_000_000)
-
-
-def drawn_anew(batches: Batches, epoch: int, kind: str = "") -> torch.Generator:
-    """Which pictures are mirrored first, -1, is drawn for each pass."""
-    return _generator(batches, epoch if epoch >= 0 else next(_passes), kind)
-
-
 OFF = {
     "Muon (off: SGD at 0.2, Nesterov)": Training(optimizer="sgd", rate=0.2),
     "a whitened, frozen first layer": Training(prepare=random_stem),
@@ -134,7 +125,6 @@ OFF = {
     "rate to zero along a line (off: cosine)": Training(schedule=optim.cosine),
     "label smoothing 0.1": Training(smoothing=0.0),
     "mirrored pictures": Training(flip=False),
-    "from both sides in turn (off: at random)": Training(patches=((Batches, "_generator", drawn_anew),)),
     "moved pictures": Training(shift=0.0),
     "smaller pictures first, at equal time": Training(small_first=0.0, passes=WORK),
     "bfloat16": Training(bfloat16=False),

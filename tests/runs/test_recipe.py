@@ -17,6 +17,7 @@ from lensmith.runs.recipe import Recipe, field_help, parse_words, read_recipe
 AWKWARD = {
     "model": 'nets/größe "neu".py:make\\net',
     "budget": "1h30m",
+    "checkpoint_every": "30s",
     "epochs": 2.5,
     "lr": 1e-05,
     "weight_decay": 5e-4,

@@ -94,9 +94,9 @@ class Batches:
             )
         draws = draw(self.augment, count, (self.pixels.shape[1], self.pixels.shape[2]), size, generator)
         if self.augment.flip:
-            # Each picture is seen from both sides in turn: of two passes, none shows it twice the same way.
-            first = torch.rand(count, generator=self._generator(-1)) < 0.5
-            draws = replace(draws, mirrored=first ^ bool(epoch % 2))
+            draws = replace(
+                draws, mirrored=torch.rand(count, generator=self._generator(epoch, "mirror")) < 0.5
+            )
         return lambda index: windows(self.pixels, index, draws, size)
 
     def _colours(self, epoch: int) -> Callable[[Tensor, Tensor], Tensor]:

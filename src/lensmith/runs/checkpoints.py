@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, step: int, files: Mapping[str, bytes]) -> Path:
-    """Write the checkpoint of a step, read it back, and remove all but the two newest.
+    """Write the checkpoint of a step, read it back, and remove all but it and the newest before it.
 
     Raises `OSError` where it cannot be written, `ModelFileError` where the disk gives back something else; those
     that were there are then as they were.
@@ -63,8 +63,10 @@ def write_checkpoint(folder: Path, step: int, files: Mapping[str, bytes]) -> Pat
         raise
     sync_folder(folder)
     _verify(path)
-    for old in _steps(folder)[_KEPT:]:
-        _remove(folder / f"{old:0{_DIGITS}d}")
+    steps = _steps(folder)
+    # Later ones were passed over when the training went on from before them.
+    for other in {*(one for one in steps if one > step), *[one for one in steps if one <= step][_KEPT:]}:
+        _remove(folder / f"{other:0{_DIGITS}d}")
     return path
 
 

@@ -21,11 +21,11 @@ from lensmith.training.state import fold, unfold
 
 OFF = "off"
 WEIGHTS, TENSORS, STATE = "weights.safetensors", "state.safetensors", "state.json"
-_SHORTEST = 15.0
+SHORTEST = 15.0
 """Seconds between two checkpoints, at least, where nothing is asked for."""
 _WORTH = 10.0
 """Seconds of a training that one does not want to wait for again."""
-_SHARE = 0.01
+SHARE = 0.01
 """Of the time of a training, that its checkpoints may take."""
 _BYTES_A_SECOND = 150e6
 """How fast they are written, before one was."""
@@ -55,7 +55,7 @@ class Saver:
         passed = time.perf_counter() - self._last
         if self._every is not None:
             return passed >= seconds_of(self._every)
-        return passed >= max(_SHORTEST, self._cost / _SHARE)
+        return passed >= max(SHORTEST, self._cost / SHARE)
 
     def is_worth_it(self) -> bool:
         """Whether a finished training is worth keeping until all that follows it is done."""

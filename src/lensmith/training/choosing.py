@@ -35,6 +35,7 @@ class Best:
 
     def __init__(self, patience: int = 0) -> None:
         self.epoch = 0
+        self.risen = 0
         self.score = -math.inf
         self.state: dict[str, Tensor] | None = None
         self._patience = patience
@@ -44,13 +45,15 @@ class Best:
         if not figures:
             return
         score = _score(figures)
+        if score > self.score:
+            self.risen = epoch.index
         if score >= self.score:  # of equals the later has seen more
             self.epoch, self.score = epoch.index, score
             self.state = copy.deepcopy(model.state_dict())
 
     def is_over(self, epoch: Epoch) -> bool:
         """Whether patience has run out after this epoch."""
-        return bool(self._patience and self.epoch and epoch.index - self.epoch >= self._patience)
+        return bool(self._patience and self.risen and epoch.index - self.risen >= self._patience)
 
     def put_back(self, model: nn.Module) -> str:
         """Give the network the best weights; says which they are."""
@@ -61,11 +64,12 @@ class Best:
 
     def as_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of it."""
-        return {"epoch": self.epoch, "score": self.score, "state": self.state}
+        return {"epoch": self.epoch, "risen": self.risen, "score": self.score, "state": self.state}
 
     def take(self, kept: dict[str, Any]) -> None:
         """As it was."""
-        self.epoch, self.score, self.state = kept["epoch"], kept["score"], kept["state"]
+        self.epoch, self.risen, self.score = kept["epoch"], kept["risen"], kept["score"]
+        self.state = kept["state"]
 
 
 def is_better(figures: dict[str, float], than: dict[str, float]) -> bool:

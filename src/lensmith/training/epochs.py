@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lensmith.batches.batches import stream_seed
 from lensmith.errors import DataError
 from lensmith.fitting.fit import Epoch, Pass, Step, fit
 from lensmith.machine.processes import ALONE
@@ -25,6 +24,7 @@ from lensmith.runs.files import write_bytes
 from lensmith.training.averaging import Average
 from lensmith.training.checkpoints import OFF, Saver, read_state
 from lensmith.training.choosing import Best, chooser
+from lensmith.training.drawing import generators_of_others, seed_step
 from lensmith.training.guard import Guard
 from lensmith.training.interruption import Interruption
 from lensmith.training.log import RunLog
@@ -73,7 +73,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
     every = recipe.checkpoint_every if prepared.processes.is_first else OFF
     saver = Saver(run.checkpoints, every, size)
     try:
-        with Interruption() as interruption:
+        with generators_of_others(), Interruption() as interruption:
             yield from _passes(underway, run, saver, interruption)
             kept = _kept(underway)
             prepared.processes.share_state(prepared.model)
@@ -160,7 +160,7 @@ def _passes(
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(measured))
         yield _event(epoch, figures, math.ceil(training.epochs))
         if best.is_over(epoch):
-            yield Event("train", f"no better epoch than {best.epoch} for {recipe.patience} on end: over")
+            yield Event("train", f"no better epoch than {best.risen} for {recipe.patience} on end: over")
             break
     if underway.average is not None:
         model.load_state_dict(underway.average.model.state_dict())
@@ -190,7 +190,7 @@ def _logged(
 ) -> Generator[Event, None, Epoch]:
     """The steps of a pass, each followed by what may change, a checkpoint where it is time, and a signal's end."""
     prepared = underway.prepared
-    _seed(prepared, underway.training.done + 1)
+    seed_step(prepared.plan.recipe.seed, underway.training.done + 1, prepared.processes.rank)
     for step in running:
         if underway.average is not None:
             underway.average.step(prepared.model)
@@ -207,9 +207,9 @@ def _logged(
             yield from _warned(saver.wait())
             prepared.processes.agreed(None)  # torchrun ends all as soon as one has left
             interruption.act()
-        _seed(prepared, step.index + 1)
+        seed_step(prepared.plan.recipe.seed, step.index + 1, prepared.processes.rank)
     epoch = running.finish()
-    if not math.isfinite(epoch.train_loss):
+    if running.losses() and not math.isfinite(epoch.train_loss):
         raise DataError(
             f"the loss became {epoch.train_loss} in epoch {epoch.index}",
             hint=f"Try a lower lr than {prepared.plan.recipe.lr}.",
@@ -237,15 +237,6 @@ def _noted(step: Step, underway: Underway, guard: Guard) -> Generator[Event, Non
 def _warned(words: str) -> Iterator[Event]:
     if words:
         yield Event("warning", words)
-
-
-def _seed(prepared: Prepared, step: int) -> None:
-    """What torch draws in a step, for dropout, is a function of (seed, step, rank): no generator's state has to be
-    kept."""
-    rank = prepared.processes.rank
-    torch.manual_seed(
-        stream_seed(f"{prepared.plan.recipe.seed} step {step}{f' rank {rank}' if rank else ''}")
-    )
 
 
 def _event(epoch: Epoch, figures: dict[str, float], total: int) -> Event:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from lensmith.errors import ModelFileError
@@ -51,7 +49,6 @@ class Underway:
         """After a step: numbers, words, containers and tensors, those of the network apart in `weights`."""
         prepared = self.prepared
         position = self.training.position()
-        generators = random.getstate(), np.random.get_state(legacy=True)
         return {
             "step": position.done,
             "epoch": position.epoch + 1,
@@ -69,11 +66,10 @@ class Underway:
             "processes": prepared.processes.world_size,
             "logged": self.log.size(),
             "left": None if self.ends is None else self.ends - time.perf_counter(),
-            "generators": _plain(generators),
         }
 
     def take(self, kept: dict[str, Any]) -> None:
-        """Be as it was when `kept` was its state; what torch draws is seeded anew at each step anyway."""
+        """Be as it was when `kept` was its state. What is drawn at random is seeded at each step, and needs none."""
         self.prepared.model.load_state_dict(kept["weights"])
         self.prepared.optimizer.load_state_dict(kept["optimizer"])
         self.best.take(kept["best"])
@@ -85,9 +81,6 @@ class Underway:
         torch.set_num_threads(kept["threads"])
         self.training.update.parts = kept["parts"]
         self.training.go_on_from(Position(**kept["position"]))
-        python, (name, keys, *rest) = kept["generators"]
-        random.setstate(python)
-        np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
 
 
 def identity(prepared: Prepared) -> dict[str, Any]:
@@ -116,12 +109,3 @@ def require_same(kept: dict[str, Any], prepared: Prepared, place: str) -> None:
 def _word(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 40 else f"{text[:12]}..."
-
-
-def _plain(generators: Any) -> Any:
-    """Arrays as tensors."""
-    if isinstance(generators, np.ndarray):
-        return torch.from_numpy(generators.astype(np.int64))
-    if isinstance(generators, tuple):
-        return tuple(_plain(one) for one in generators)
-    return generators
