@@ -29,7 +29,10 @@ def may_tell(error: BaseException) -> bool:
         return True
     from lensmith.machine.processes import may_tell
 
-    return may_tell(error)
+    try:
+        return may_tell(error)
+    except BaseException:  # a signal: torchrun ends all, since another one has failed and said why
+        return False
 
 
 def place_of(error: BaseException) -> str:
@@ -71,5 +74,4 @@ def start(count: int | None) -> None:
         return
     from lensmith.machine.launching import launch
 
-    code = launch([sys.executable, "-m", "lensmith", *sys.argv[1:]], count or 1)
-    raise typer.Exit(code)
+    raise typer.Exit(launch([sys.executable, "-m", "lensmith", *sys.argv[1:]], count or 1))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Sequence
 
-_MACHINE = 4
+from lensmith.errors import MachineError
 
 
 def launch(command: Sequence[str], count: int) -> int:
     """Run a command in `count` processes; returns the exit code of the first that failed, 0 where all went well.
 
-    Who fails says why: the launcher adds no words of its own. A signal to it is passed on to all of them.
+    Who fails says why: the launcher adds no words of its own. A signal to it is passed on to all of them. Raises
+    `MachineError` where one was killed, and so could say nothing.
     """
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -37,8 +39,14 @@ def launch(command: Sequence[str], count: int) -> int:
     try:
         elastic_launch(config, program)(*words)
     except ChildFailedError as error:
-        _, first = error.get_first_failure()
-        return first.exitcode if first.exitcode > 0 else _MACHINE
+        rank, first = error.get_first_failure()
+        if first.exitcode > 0:
+            return int(first.exitcode)
+        raise MachineError(
+            f"process {rank + 1} of {count} was ended by {signal.Signals(-first.exitcode).name}",
+            hint="The system does so where memory is short: try fewer processes, or a smaller batch_size. "
+            "lensmith resume last goes on from the newest checkpoint.",
+        ) from None
     except SignalException as stop:
         return 128 + int(stop.sigval)
     return 0

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
+import re
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 _PATIENCE = "LENSMITH_PROCESS_TIMEOUT"
 _SECONDS = 300.0
-_PAUSE = 0.1
+_SHORTEST, _PAUSE = 1e-3, 0.1
 """Seconds between two looks for what the first says, which may be long at something alone, such as decoding."""
 _HEARD = 5.0
 """Seconds in which a process that fails says why, before the others speak of it."""
@@ -76,10 +79,7 @@ class Processes:
             if self.is_first:
                 self.store.set(key, json.dumps(value))
                 return value
-            pause = 1e-3
-            while not self.store.check([key]):  # torch's own waiting would hear no signal
-                time.sleep(pause)
-                pause = min(2 * pause, _PAUSE)
+            _wait(lambda: self.store.check([key]), math.inf)
             said: Value = json.loads(self.store.get(key))
         return said
 
@@ -200,6 +200,7 @@ def join_processes(device: str = "cpu") -> Processes:
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     with _collective(Processes(rank, world_size)):
         store, _, _ = next(iter(rendezvous("env://", rank, world_size, timeout=timeout)))
+        store = PrefixStore(_meet(store, rank, world_size), store)
         if device.startswith("cuda"):
             import torch
 
@@ -207,6 +208,45 @@ def join_processes(device: str = "cpu") -> Processes:
         dist.init_process_group(backend, timeout=timeout, store=store, rank=rank, world_size=world_size)
     _joined.append(Processes(rank, world_size, PrefixStore("lensmith", store)))
     return _joined[0]
+
+
+def _meet(store: Any, rank: int, world_size: int) -> str:
+    """A word that those who meet now have in common, and those before them had not.
+
+    The store is torchrun's, and outlives the processes: what those that it has replaced left there, addresses among
+    it, would be taken for that of the new ones. Nor do hosts count alike how often they have started theirs.
+    """
+    own, ends = uuid.uuid4().hex, time.monotonic() + patience()
+    if rank:
+        store.set(f"hello/{rank}", own)
+        _wait(lambda: store.check([f"answer/{own}"]), ends)
+        word: str = store.get(f"answer/{own}").decode()
+        store.set(f"here/{word}/{rank}", "")
+        return word
+    answered: set[str] = set()
+
+    def all_are_here() -> bool:
+        for other in range(1, world_size):
+            if (
+                store.check([f"hello/{other}"])
+                and (name := store.get(f"hello/{other}").decode()) not in answered
+            ):
+                store.set(f"answer/{name}", own)  # of one that is gone, perhaps; then nobody asks for it
+                answered.add(name)
+        return all(store.check([f"here/{own}/{other}"]) for other in range(1, world_size))
+
+    _wait(all_are_here, ends)
+    return own
+
+
+def _wait(is_so: Callable[[], bool], ends: float) -> None:
+    """Until something holds. Torch's own waiting would hear no signal. Raises `OSError` after `ends`."""
+    pause = _SHORTEST
+    while not is_so():
+        if time.monotonic() > ends:
+            raise TimeoutError(f"they did not come within {patience():g} s")
+        time.sleep(pause)
+        pause = min(2 * pause, _PAUSE)
 
 
 def leave_processes() -> None:
@@ -245,6 +285,11 @@ def patience() -> float:
     return seconds
 
 
+def _cause(error: BaseException) -> str:
+    """What torch says, without the place in its own sources and its advice."""
+    return re.sub(r"\[[^]]*\] ?", "", str(error)).split(". ")[0].splitlines()[0]
+
+
 class _collective:  # reads as a function, and is cheaper at each step than a generator
     """Errors of torch.distributed as `ProcessLost`."""
 
@@ -259,7 +304,7 @@ class _collective:  # reads as a function, and is cheaper at each step than a ge
             return
         rank, world_size = self._processes.rank, self._processes.world_size
         raise ProcessLost(
-            f"process {rank + 1} of {world_size} has lost the others ({str(error).splitlines()[0]})",
+            f"process {rank + 1} of {world_size} has lost the others ({_cause(error)})",
             hint="One was killed, stands still, or its host cannot be reached any more. torchrun --max-restarts 3 "
             "goes on from the newest checkpoint by itself; lensmith resume RUN does when asked.",
         ) from error

@@ -1,4 +1,4 @@
-"""What a training draws at random in a step, torch's dropout or a user's own code: a function of (seed, step, rank)."""
+"""What a training draws at random in a step, by dropout or a user's own code: a function of (seed, step, rank)."""
 
 from __future__ import annotations
 
