@@ -33,6 +33,8 @@ _PATIENCE = "LENSMITH_PROCESS_TIMEOUT"
 _SECONDS = 300.0
 _SHORTEST, _PAUSE = 1e-3, 0.1
 """Seconds between two looks for what the first says, which may be long at something alone, such as decoding."""
+_MEETING = 300.0
+"""Seconds for the others to start: a host may read torch from a slow disk."""
 _HEARD = 5.0
 """Seconds in which a process that fails says why, before the others speak of it."""
 _TOLD = "told"
@@ -83,6 +85,17 @@ class Processes:
             said: Value = json.loads(self.store.get(key))
         return said
 
+    def gather_here(self) -> None:
+        """Wait until all are here, however long one of them is at something that the others have done or need not
+        do: each host decodes pictures for itself."""
+        if not self.are_several:
+            return
+        number = next(self._said)
+        with _collective(self):
+            self.store.set(f"here/{number}/{self.rank}", "")
+            keys = [f"here/{number}/{rank}" for rank in range(self.world_size)]
+            _wait(lambda: self.store.check(keys), math.inf)
+
     def sent(self, content: bytes) -> bytes:
         """The first's bytes, on all; of the others they do not matter."""
         if not self.are_several:
@@ -90,6 +103,7 @@ class Processes:
         import torch
         import torch.distributed as dist
 
+        self.gather_here()
         length = self.agreed(len(content))
         whole = np.frombuffer(content, np.uint8) if self.is_first else np.empty(0, np.uint8)
         tensor = torch.from_numpy(whole.copy() if self.is_first else np.empty(length, np.uint8))
@@ -122,6 +136,7 @@ class Processes:
             return [parts[number] for number in sorted(parts)]
         import torch
 
+        self.gather_here()
         like = next(iter(parts.values()), np.empty(0, np.float32))
         shape, kind = self.agreed((like.shape[1:], like.dtype.str))
         most = max(parts, default=-1) + 1
@@ -144,6 +159,7 @@ class Processes:
         import torch
         import torch.distributed as dist
 
+        self.gather_here()
         with _collective(self), torch.no_grad():
             for tensor in (*model.parameters(), *model.buffers()):
                 plain = tensor.detach().contiguous()
@@ -216,7 +232,7 @@ def _meet(store: Any, rank: int, world_size: int) -> str:
     The store is torchrun's, and outlives the processes: what those that it has replaced left there, addresses among
     it, would be taken for that of the new ones. Nor do hosts count alike how often they have started theirs.
     """
-    own, ends = uuid.uuid4().hex, time.monotonic() + patience()
+    own, ends = uuid.uuid4().hex, time.monotonic() + max(_MEETING, patience())
     if rank:
         store.set(f"hello/{rank}", own)
         _wait(lambda: store.check([f"answer/{own}"]), ends)
@@ -244,7 +260,7 @@ def _wait(is_so: Callable[[], bool], ends: float) -> None:
     pause = _SHORTEST
     while not is_so():
         if time.monotonic() > ends:
-            raise TimeoutError(f"they did not come within {patience():g} s")
+            raise TimeoutError("they did not come in time")
         time.sleep(pause)
         pause = min(2 * pause, _PAUSE)
 
