@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -172,15 +173,17 @@ class Processes:
         if self.store is None:
             return True
         try:
-            if isinstance(error, ProcessLost):
-                ends = time.monotonic() + _HEARD
-                while time.monotonic() < ends:
-                    if self.store.check([_TOLD]):
-                        return False
-                    time.sleep(0.1)
-            first: bool = self.store.add(_TOLD, 1) == 1
-        except RuntimeError:  # the store is gone as well
+            return _answer(lambda: self._is_first_to_tell(error), 2 * _HEARD)
+        except (RuntimeError, OSError):  # the store is gone as well
             return True
+
+    def _is_first_to_tell(self, error: BaseException) -> bool:
+        ends = time.monotonic() + _HEARD
+        while isinstance(error, ProcessLost) and time.monotonic() < ends:
+            if self.store.check([_TOLD]):
+                return False
+            time.sleep(_PAUSE)
+        first: bool = self.store.add(_TOLD, 1) == 1
         return first
 
     def _largest(self, number: int) -> int:
@@ -256,9 +259,9 @@ def _meet(store: Any, rank: int, world_size: int) -> str:
 
 
 def _wait(is_so: Callable[[], bool], ends: float) -> None:
-    """Until something holds. Torch's own waiting would hear no signal. Raises `OSError` after `ends`."""
+    """Until something holds, by what the store says. Raises `OSError` after `ends`, or where the store is silent."""
     pause = _SHORTEST
-    while not is_so():
+    while not _answer(is_so, patience()):
         if time.monotonic() > ends:
             raise TimeoutError("they did not come in time")
         time.sleep(pause)
@@ -299,6 +302,27 @@ def patience() -> float:
     if not 0 < seconds < 1e8:
         raise UsageError(f"{_PATIENCE}={text} is no number of seconds", hint="300 is used without it.")
     return seconds
+
+
+def _answer(ask: Callable[[], Value], seconds: float) -> Value:
+    """What the store says. Where its host was cut off, torch would wait for many minutes, and hear no signal."""
+    said: list[Value] = []
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            said.append(ask())
+        except BaseException as fault:
+            faults.append(fault)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if faults:
+        raise faults[0]
+    if not said:
+        raise TimeoutError(f"no answer within {seconds:g} s")
+    return said[0]
 
 
 def _cause(error: BaseException) -> str:
