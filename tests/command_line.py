@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import Any
 import lensmith
 
 COMMAND = (sys.executable, "-m", "lensmith")
+QUICK = ("model=convnet", "epochs=1", "image_size=16", "batch_size=8", "threads=1")
+"""Recipe fields with which a small folder is trained on in a second."""
 
 Ask = Callable[..., "Done"]
 """`ask("predict", "last", ...)`: a command line run in the process of the tests."""
@@ -56,10 +58,10 @@ def environment(**changes: str | None) -> dict[str, str]:
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def command(*words: str | Path, cwd: Path, **changes: str | None) -> Done:
-    """Run `lensmith WORDS` in `cwd` to its end; `changes` are environment variables."""
+def command(*words: str | Path, cwd: Path, under: Sequence[str] = (), **changes: str | None) -> Done:
+    """Run `lensmith WORDS` in `cwd` to its end; `changes` are environment variables, `under` starts it."""
     done = subprocess.run(
-        [*COMMAND, *map(str, words)],
+        [*under, *COMMAND, *map(str, words)],
         cwd=cwd,
         env=environment(**changes),
         stdin=subprocess.DEVNULL,

@@ -251,6 +251,14 @@ def test_help_loads_nothing_heavy() -> None:
     assert loads(run_all) == []
 
 
+def test_a_command_does_not_pay_for_the_others() -> None:
+    program = (
+        "import sys, lensmith.cli.main\nprint(*{name.split('.')[1] for name in sys.modules if '.' in name"
+    )
+    done = python(program + " and name.startswith('lensmith.')})")
+    assert set(done.stdout.split()) == {"cli", "errors", "runs", "types"}, done.stderr
+
+
 def test_a_heavy_import_is_seen(tmp_path: Path) -> None:
     package(tmp_path, "__init__.py", "import numpy, PIL")
     assert loads("import lensmith", tmp_path) == ["numpy", "PIL"]

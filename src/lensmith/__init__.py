@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lensmith.batches.streamed import stream
     from lensmith.bundle.bundle import Bundle, load_model
     from lensmith.bundle.pack import pack
     from lensmith.data.dataset import ImageDataset
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lensmith.pictures.preprocess import Preprocess
     from lensmith.pictures.transforms import preprocess_of
     from lensmith.runs.recipe import Recipe
+    from lensmith.searching.sweep import sweep
     from lensmith.training.resume import resume
     from lensmith.training.run import Run, load_run
     from lensmith.training.train import train
@@ -56,8 +58,10 @@ _HOME = {
     "load_run": "training.run",
     "pack": "bundle.pack",
     "preprocess_of": "pictures.transforms",
+    "stream": "batches.streamed",
     "resume": "training.resume",
     "summary": "models.summary",
+    "sweep": "searching.sweep",
     "train": "training.train",
 }
 
@@ -82,7 +86,9 @@ __all__ = [
     "pack",
     "preprocess_of",
     "resume",
+    "stream",
     "summary",
+    "sweep",
     "train",
 ]
 

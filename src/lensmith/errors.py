@@ -9,10 +9,17 @@
     │   └── ProcessLost   4   one of several processes is gone; another may know why
     └── ModelFileError    5   a bundle, a weights file, a run directory
 
-An error names the thing and its value; `hint` says what to do next.
+An error names the thing and its value; `hint` says what to do next. Besides them, 130 is Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
+
+import errno
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What no other name for a file would mend."""
+REFUSALS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)
+"""What the system refuses through no fault of ours."""
 
 
 class LensmithError(Exception):
@@ -70,3 +77,16 @@ class ModelFileError(LensmithError):
     """A bundle, a weights file or a run directory that cannot be used."""
 
     exit_code = 5
+
+
+def exit_code_of(stop: BaseException) -> int:
+    """The exit code that an exception becomes when it ends a program."""
+    if isinstance(stop, KeyboardInterrupt | GeneratorExit):
+        return 130
+    refused = stop.__cause__ if isinstance(stop, LensmithError) else None
+    if isinstance(refused, OSError) and refused.errno in FULL:
+        return MachineError.exit_code
+    if isinstance(stop, OSError) and stop.errno in REFUSALS:
+        return MachineError.exit_code
+    code = getattr(stop, "exit_code", LensmithError.exit_code)
+    return code if isinstance(code, int) else LensmithError.exit_code

@@ -5,7 +5,7 @@ Nothing here imports torch or numpy: the contracts are described, not enforced b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -43,14 +43,31 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Reached:
+    """Where a training stands: in which epoch (from 1), after which step, of how many as it is planned now."""
+
+    epoch: int
+    epochs: float
+    step: int
+    steps: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return vars(self)
+
+
+@dataclass(frozen=True)
 class Event:
     """Something worth telling while a job runs; `total` is 0 where there is nothing to count, or, with
-    something `done`, no end known."""
+    something `done`, no end known. reached: where a training stood then; figures: after an epoch, those on the
+    pictures for choices."""
 
     stage: str
     words: str
     done: int = 0
     total: int = 0
+    reached: Reached | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

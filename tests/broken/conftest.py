@@ -22,17 +22,33 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Ask]:
-    """Run one command line in `tmp_path`. Each file that was there has to be there afterwards, unchanged."""
+def going(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Ask]:
+    """Run one command line in `tmp_path`; it may go on with what is there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TERM", "dumb")
-    before_us = signal.getsignal(signal.SIGTERM)
+    before_us = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
 
     def ask(*words: str | Path) -> Done:
-        before = tree(tmp_path)
         capfd.readouterr()
         code = run([str(word) for word in words])
         said = capfd.readouterr()
+        assert "Traceback" not in said.err
+        return Done(code, said.out, said.err)
+
+    yield ask
+    for name, before in before_us.items():
+        signal.signal(name, before)
+
+
+@pytest.fixture
+def ask(going: Ask, tmp_path: Path) -> Ask:
+    """The same. Each file that was there has to be there afterwards, unchanged."""
+
+    def ask(*words: str | Path) -> Done:
+        before = tree(tmp_path)
+        done = going(*words)
         after = tree(tmp_path)
         assert [name for name in before if name not in _GROWS and after.get(name) != before[name]] == []
         assert tree(tmp_path / "photos") == {
@@ -40,8 +56,6 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
             for name, digest in before.items()
             if name.startswith("photos/")
         }
-        assert "Traceback" not in said.err
-        return Done(code, said.out, said.err)
+        return done
 
-    yield ask
-    signal.signal(signal.SIGTERM, before_us)
+    return ask

@@ -6,11 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import Ask, Done
-from painted import paint, paint_folder
-from PIL import Image
-
-QUICK = ("model=convnet", "epochs=1", "image_size=16", "batch_size=8")
+from command_line import QUICK, Ask, Done
+from painted import paint_folder
 
 
 def refused(done: Done, place: Path, *words: str) -> None:
@@ -32,6 +29,7 @@ def test_a_file_in_its_place(photos: Path, ask: Ask, tmp_path: Path) -> None:
     refused(train(ask, "photos/ant/00.png"), tmp_path, "photos/ant/00.png: ")
 
 
+@pytest.mark.fault(18)
 def test_an_empty_folder(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     refused(train(ask, "data"), tmp_path, "data: no pictures in it", "data/cats/1.jpg")
@@ -43,17 +41,20 @@ def test_no_pictures(ask: Ask, tmp_path: Path) -> None:
     refused(train(ask, "data"), tmp_path, "data: no pictures in it")
 
 
+@pytest.mark.fault(18)
 def test_pictures_without_class_folders(photos: Path, ask: Ask, tmp_path: Path) -> None:
     # The folder of one class alone is a data set of one class.
     refused(train(ask, "photos/ant"), tmp_path, "one class to learn (ant)", "a folder of its own")
 
 
+@pytest.mark.fault(18)
 def test_one_class(ask: Ask, tmp_path: Path) -> None:
     paint_folder(tmp_path / "data", ant=9)
     (tmp_path / "data/bee").mkdir()
     refused(train(ask, "data"), tmp_path, "one class to learn (ant)", "at least two")
 
 
+@pytest.mark.fault(17)
 def test_no_picture_that_can_be_read(photos: Path, ask: Ask, tmp_path: Path) -> None:
     paint_folder(tmp_path / "data", ant=6, bee=6)
     for file in (tmp_path / "data").rglob("*.png"):
@@ -61,6 +62,7 @@ def test_no_picture_that_can_be_read(photos: Path, ask: Ask, tmp_path: Path) -> 
     refused(train(ask, "data"), tmp_path, "data: no picture can be read", ".png: damaged")
 
 
+@pytest.mark.fault(19)
 def test_a_validation_folder_with_one_class_more(ask: Ask, tmp_path: Path) -> None:
     paint_folder(tmp_path / "data/train", ant=6, bee=6)
     paint_folder(tmp_path / "data/val", ant=3, bee=3, cat=3)
@@ -75,6 +77,7 @@ def test_an_unknown_recipe_key(photos: Path, ask: Ask, tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.fault(19)
 def test_a_validation_folder_that_lacks_a_class_is_matched_by_name(ask: Ask, tmp_path: Path) -> None:
     # By index, the only class of val, bee, would be taken for ant.
     paint_folder(tmp_path / "data/train", ant=12, bee=12, cat=12)
@@ -87,6 +90,7 @@ def test_a_validation_folder_that_lacks_a_class_is_matched_by_name(ask: Ask, tmp
     assert report["split"] == "val" and report["accuracy"]["value"] > 0.9
 
 
+@pytest.mark.fault(22)
 def test_two_pictures_in_a_class(ask: Ask, tmp_path: Path) -> None:
     paint_folder(tmp_path / "data", ant=12, bee=2, cat=1)
     done = train(ask, "data", "--json")
@@ -98,33 +102,26 @@ def test_two_pictures_in_a_class(ask: Ask, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def spoiled(photos: Path, tmp_path: Path) -> dict[str, str]:
+def spoiled(photos: Path) -> dict[str, str]:
     """Files among the good ones that have to be left out: name -> a word of the reason."""
     bee = photos / "bee"
-    paint("bee", 50, 200).save(tmp_path / "whole.jpg")
-    whole = (tmp_path / "whole.jpg").read_bytes()
-    (bee / "half.jpg").write_bytes(whole[: len(whole) // 2])
     (bee / "empty.jpg").write_bytes(b"")
-    (bee / "page.jpg").write_text("<!DOCTYPE html>\n<html><title>Not found</title></html>")
-    paint("bee", 51).save(bee / "moving.gif")
-    Image.new("1", (10_000, 10_000)).save(bee / "huge.png")
-    assert (bee / "huge.png").stat().st_size < 200_000
-    (bee / "README").write_text("bees")
+    texts = ["README", "notes.txt", "labels.xml", "licence.md"]
+    for name in texts:
+        (bee / name).write_text("bees")
     system = [".DS_Store", "bee/.DS_Store", "__MACOSX/bee/._00.png", "bee/Thumbs.db"]
     system += [".ipynb_checkpoints/00-checkpoint.png", "bee/.ipynb_checkpoints/00-checkpoint.png"]
     for name in system:
         (photos / name).parent.mkdir(parents=True, exist_ok=True)
         (photos / name).write_bytes((bee / "00.png").read_bytes())
-    spoiled = {"half.jpg": "damaged", "empty.jpg": "empty", "page.jpg": "HTML", "moving.gif": "GIF"}
-    spoiled |= {"huge.png": "10000 x 10000", "README": "not a picture"}
+    spoiled = {"empty.jpg": "empty"} | dict.fromkeys(texts, "not a picture")
     return {f"bee/{name}": reason for name, reason in spoiled.items()} | dict.fromkeys(system, "system")
 
 
+@pytest.mark.fault(20)
 def test_spoiled_files_are_left_out_with_their_reasons(
     photos: Path, spoiled: dict[str, str], ask: Ask, tmp_path: Path
 ) -> None:
-    paint("bee", 52).save(tmp_path / "picture.tiff")
-    (tmp_path / "picture.tiff").rename(photos / "bee/really-a-tiff.jpg")  # known by its content
     found = sum(path.is_file() for path in photos.rglob("*"))
     done = train(ask, "photos", "--json")
     assert done.code == 0, done.err
@@ -136,16 +133,14 @@ def test_spoiled_files_are_left_out_with_their_reasons(
     facts = json.loads((tmp_path / "runs/photos-001/facts.json").read_text(encoding="utf-8"))["data"]
     assert facts["train"]["count"] + facts["val"]["count"] + len(facts["skipped"]) == found
     assert "empty.jpg" in done.err and "DS_Store" not in done.err  # what can be mended is told first
-    # predict names the same faults, but takes the GIF's first frame and passes over the system's files.
+    # predict passes over the system's files and what is no picture by its name.
     rows = {row["file"]: row for row in ask("predict", "last", "photos", "--json").rows}
-    assert {name for name in rows if "error" in rows[name]} == {
-        f"photos/bee/{name}" for name in ("half.jpg", "empty.jpg", "page.jpg", "huge.png")
-    }
-    assert len(rows) == found - 7 and "label" in rows["photos/bee/really-a-tiff.jpg"]
-    assert "label" in rows["photos/bee/moving.gif"] and "photos/__MACOSX/bee/._00.png" not in rows
+    assert [name for name in rows if "error" in rows[name]] == ["photos/bee/empty.jpg"]
+    assert len(rows) == found - 10 and "photos/__MACOSX/bee/._00.png" not in rows
 
 
+@pytest.mark.fault(20)
 def test_inspect_lists_what_is_not_used(photos: Path, spoiled: dict[str, str], ask: Ask) -> None:
     done = ask("inspect", "photos", "--json")
     text = json.dumps(done.json)
-    assert all(f"photos/{name}" in text for name in spoiled if "system" in spoiled[name] or "GIF" in name)
+    assert all(f"photos/{name}" in text for name in spoiled if "system" in spoiled[name])

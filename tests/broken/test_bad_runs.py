@@ -7,9 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command_line import Ask
-
-QUICK = ("model=convnet", "epochs=1", "image_size=16", "batch_size=8")
+from command_line import QUICK, Ask
 
 
 @pytest.fixture
@@ -96,6 +94,7 @@ def test_a_recipe_of_wrong_kinds(run: Path, ask: Ask) -> None:
     ask("train", "digits", "--recipe", "run/recipe.toml").refused(2, "batch_size=0", "hint:")
 
 
+@pytest.mark.fault(34)
 def test_places_that_cannot_be_written(run: Path, photos: Path, ask: Ask, tmp_path: Path) -> None:
     # Below a regular file nothing can be made, not even by root.
     (tmp_path / "file").write_text("in the way")
@@ -117,6 +116,7 @@ def test_words_of_export(run: Path, ask: Ask) -> None:
     assert not Path("x.pkl").exists() and not Path("x.onnx").exists()
 
 
+@pytest.mark.fault(34)
 def test_runs_that_is_a_file(photos: Path, ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("mine")
     done = ask("train", "photos", *QUICK)

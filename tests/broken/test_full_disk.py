@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command_line import Ask, tree
+from command_line import QUICK, Ask, tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits and mounts")
-
-QUICK = ("model=convnet", "epochs=1", "image_size=16", "batch_size=8")
 
 
 @contextmanager
@@ -51,6 +49,7 @@ def run(trained_digits: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_digits / "runs/digits-001", tmp_path / "run"))
 
 
+@pytest.mark.fault(23)
 def test_a_model_that_cannot_be_written_whole(photos: Path, run: Path, ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     run.rename(tmp_path / "runs/photos-001")
@@ -65,6 +64,7 @@ def test_a_model_that_cannot_be_written_whole(photos: Path, run: Path, ask: Ask,
     assert ask("predict", "runs/photos-001", "photos/ant/00.png").code == 0
 
 
+@pytest.mark.fault(23)
 def test_an_export_that_does_not_fit(run: Path, ask: Ask) -> None:
     for name in ("x.lens", "x.onnx"):
         with files_of_at_most(100_000):
@@ -73,6 +73,7 @@ def test_an_export_that_does_not_fit(run: Path, ask: Ask) -> None:
         assert not list(Path().glob("*x.*"))
 
 
+@pytest.mark.fault(23)
 def test_a_full_disk(run: Path, small_disk: Path, ask: Ask) -> None:
     (small_disk / "kept.txt").write_text("mine")
     for words in (("export", "run", "-o", "disk/x.lens"), ("sample", "digits", "disk/digits")):
@@ -81,6 +82,7 @@ def test_a_full_disk(run: Path, small_disk: Path, ask: Ask) -> None:
         assert [path.name for path in small_disk.iterdir()] == ["kept.txt"]
 
 
+@pytest.mark.fault(23)
 def test_a_run_on_a_full_disk(photos: Path, small_disk: Path, ask: Ask) -> None:
     (small_disk / "filling").write_bytes(bytes(200 * 1024))
     done = ask("train", "photos", *QUICK, "--out", "disk/run")
@@ -88,6 +90,7 @@ def test_a_run_on_a_full_disk(photos: Path, small_disk: Path, ask: Ask) -> None:
     ask("predict", "disk/run", "photos/ant/00.png").refused(5, "disk/run", "hint:")
 
 
+@pytest.mark.fault(23)
 def test_a_full_cache_disk_costs_time_alone(
     trained_digits: Path, run: Path, small_disk: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,7 @@ def test_a_picture_asked_twice_is_answered_once_in_a_file(trained_digits: Path, 
     assert done.code == 3 and "no pictures there" in done.err
 
 
+@pytest.mark.fault(23)
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
 def test_a_full_disk_leaves_a_file_that_is_gone_on_with(trained_digits: Path, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"

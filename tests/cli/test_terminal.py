@@ -90,6 +90,7 @@ def test_a_reader_that_leaves_early_ends_nothing_badly(listener: str, trained_di
     assert (rest == b"") if listener == "stdout" else (rest.count(b"digits/0/") > 100)
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize("closed", [">&-", "2>&-"])
 def test_closed_streams_end_nothing_badly(closed: str, trained_digits: Path) -> None:
     line = f'"$@" {closed}'
@@ -101,6 +102,7 @@ def test_closed_streams_end_nothing_badly(closed: str, trained_digits: Path) -> 
     assert "Traceback" not in done.stderr and "error" not in done.stdout
 
 
+@pytest.mark.fault(34)
 def test_names_that_the_encoding_lacks(trained_digits: Path, tmp_path: Path) -> None:
     names = ["Käse", "寿司", *"23456789"]
     file = load_model(trained_digits / "runs/digits-001").with_facts(classes=names).save(tmp_path / "x.lens")
@@ -112,6 +114,7 @@ def test_names_that_the_encoding_lacks(trained_digits: Path, tmp_path: Path) -> 
     assert done.code == 0 and "\\u5bff\\u53f8" in done.out
 
 
+@pytest.mark.fault(15)
 @pytest.mark.skipif(sys.platform == "darwin", reason="file names there are Unicode")
 def test_a_file_name_that_is_no_text(trained_digits: Path, tmp_path: Path) -> None:
     folder = tmp_path / "odd"
@@ -124,6 +127,7 @@ def test_a_file_name_that_is_no_text(trained_digits: Path, tmp_path: Path) -> No
         assert done.code == 0 and "Traceback" not in done.err and done.out
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize("home", ["a folder", os.devnull])
 def test_a_bare_environment(home: str, trained_digits: Path, tmp_path: Path) -> None:
     home = str(tmp_path) if home == "a folder" else home
@@ -136,6 +140,7 @@ def test_a_bare_environment(home: str, trained_digits: Path, tmp_path: Path) -> 
     assert left <= {(".cache", "lensmith", "columns")}, "the store, and nothing of anybody else's"
 
 
+@pytest.mark.fault(34)
 def test_no_home_at_all(tmp_path: Path) -> None:
     bare = dict.fromkeys(os.environ) | {"PATH": os.environ["PATH"], "LANG": "C"}
     done = command("cache", cwd=tmp_path, **bare)

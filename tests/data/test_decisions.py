@@ -115,7 +115,7 @@ def test_a_split_drawn_here_is_the_same_with_and_without(tmp_path: Path) -> None
         ([("train/cats/0.png", "", "relabel", "")], "'', which is no class"),
         (
             [(f"train/cats/{n}.png", "", "drop", "") for n in range(5)],
-            "no picture of class 'cats' to learn from",
+            "leaves: class 'cats' is in val but not in train",
         ),
         (
             [(f"val/{c}/{n}.png", "", "drop", "") for c in ("cats", "dogs") for n in range(3)],

@@ -58,6 +58,7 @@ def test_splits_on_top(names: tuple[str, ...], splits: tuple[str, ...], tmp_path
     assert "train" in caught.value.hint
 
 
+@pytest.mark.fault(19)
 def test_a_held_out_split_that_lacks_a_class_goes_by_name(tmp_path: Path) -> None:
     """What ImageFolder gets wrong: its val/dog would be class 0, which is cat in train."""
     draw_classes(tmp_path / "train", cat=2, dog=2, fox=2)
@@ -98,6 +99,7 @@ SYSTEM = [
 ]
 
 
+@pytest.mark.fault(20)
 @pytest.mark.parametrize("split", ["", "train"])
 def test_files_of_the_system_are_no_pictures_wherever_they_lie(split: str, tmp_path: Path) -> None:
     root = tmp_path / "pets"
@@ -170,6 +172,7 @@ def test_a_file_is_taken_by_what_it_holds(tmp_path: Path) -> None:
     assert accounted(data, tmp_path)
 
 
+@pytest.mark.fault(18)
 def test_pictures_at_any_depth_belong_to_the_class_on_top(tmp_path: Path) -> None:
     draw_classes(tmp_path, cats=1, dogs=1)
     draw(tmp_path / "cats/2024/summer/beach.png")
@@ -194,6 +197,7 @@ ODD_NAMES = [
 ]
 
 
+@pytest.mark.fault(15)
 @pytest.mark.skipif(sys.platform == "win32", reason="most of these names cannot be there")
 def test_odd_names_are_names(tmp_path: Path) -> None:
     for name in ODD_NAMES:
@@ -246,6 +250,7 @@ def test_nothing_there_says_what_was_expected(tmp_path: Path) -> None:
     assert "a folder per class" in caught.value.hint
 
 
+@pytest.mark.fault(18)
 def test_an_empty_class_folder_is_told(tmp_path: Path) -> None:
     draw_classes(tmp_path / "train", cats=2, dogs=2, birds=0)
     data = load_data(tmp_path)

@@ -104,6 +104,7 @@ def test_files_that_cannot_be_used(text: str, found: str, tmp_path: Path) -> Non
         read_split_file(tmp_path / "nowhere.csv")
 
 
+@pytest.mark.fault(21)
 def test_leaks_are_left_out_of_the_earlier_split() -> None:
     ants = [picture(f"{n}.png", 0, split="train") for n in range(6)]
     held_out = [replace(e, split="test") for e in copies_of(ants[:2], "test")]

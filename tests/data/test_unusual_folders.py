@@ -16,6 +16,7 @@ from lensmith.data.sources import load_data
 from lensmith.errors import DataError
 
 
+@pytest.mark.fault(16)
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
 def test_links_are_followed_to_classes_and_never_in_a_circle(tmp_path: Path) -> None:
     elsewhere = draw_classes(tmp_path / "elsewhere", felines=2)
@@ -70,6 +71,7 @@ def as_nobody() -> Iterator[Path]:
         shutil.rmtree(place)
 
 
+@pytest.mark.fault(17)
 def test_a_folder_that_cannot_be_opened_is_told(as_nobody: Path) -> None:
     root = draw_classes(as_nobody / "pets", cats=2, dogs=2)
     draw_classes(root / "cats", private=2)

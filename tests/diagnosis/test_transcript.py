@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,8 +79,39 @@ def test_a_file_a_text_and_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert read_transcript("ValueError: as a word") == "ValueError: as a word"
     assert read_transcript("x " * 5000) == "x " * 5000
     assert read_transcript("a word\0with a null") == "a word\0with a null"
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("ValueError: é".encode())))
-    assert read_transcript("-") == "ValueError: é"
+    file.write_text("ValueError: é", encoding="utf-8")
+    with file.open(encoding="ascii") as opened:
+        monkeypatch.setattr(sys, "stdin", opened)
+        assert read_transcript("-") == "ValueError: é"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
+def test_what_has_no_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="/dev/zero has no end"):
+        read_transcript("/dev/zero")
+    with Path("/dev/zero").open() as zeros:
+        monkeypatch.setattr(sys, "stdin", zeros)
+        with pytest.raises(UsageError, match="stdin has no end"):
+            read_transcript("-")
+    monkeypatch.setattr(transcript, "_MOST", 2**21)
+    endless = subprocess.Popen(["yes"], stdout=subprocess.PIPE, text=True)
+    monkeypatch.setattr(sys, "stdin", endless.stdout)
+    with endless, pytest.raises(UsageError, match="stdin has no end"):
+        try:
+            read_transcript("-")
+        finally:
+            endless.kill()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
+def test_a_pipe_is_read_that_somebody_writes_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["/bin/sh", "-c", 'sleep 0.2; echo "ValueError: in a pipe" > "$0"', str(pipe)]):
+        assert read_transcript(str(pipe)) == "ValueError: in a pipe\n"
+    monkeypatch.setattr(transcript, "_PATIENCE", 0.1)
+    with pytest.raises(UsageError, match="nothing is written into"):
+        read_transcript(str(pipe))
 
 
 def test_what_powershell_writes_is_read(tmp_path: Path) -> None:
@@ -119,6 +150,7 @@ def test_a_folder_is_no_log(tmp_path: Path) -> None:
 
 HOSTILE = """
 import sys
+from lensmith.diagnosis import transcript
 from lensmith.diagnosis.transcript import clean, find_ending, one_line
 escapes = [chr(27) + end for end in ("[", "]", "[0;")]
 for part in (*escapes, " ", "|", "[rank1]: ", "a.", "a.bError", "File \\"", "│ "):

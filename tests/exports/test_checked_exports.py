@@ -110,6 +110,7 @@ def other_bundle(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(storage.BundleFacts, "as_dict", lambda facts: {**whole(facts), "temperature": 0.2})
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize(
     ("name", "spoil"),
     [

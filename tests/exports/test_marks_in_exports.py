@@ -53,6 +53,9 @@ def tutorial() -> Bundle:
     return marking(bundle).with_facts(threshold=0.0)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:The given buffer is not writable:UserWarning"
+)  # torch 2.10, of its own loading
 def test_a_program_is_sure_of_what_its_source_is_sure_of(tutorial: Bundle, tmp_path: Path) -> None:
     assert export(tutorial, tmp_path / "a.pt2", [*PLAIN, *SCENES]).other_sure == ()
     net = torch.export.load(tmp_path / "a.pt2").module()

@@ -219,6 +219,7 @@ def test_a_file_that_answers_otherwise_is_found_out(
         parity.insist()
 
 
+@pytest.mark.fault(42)
 def test_what_answers_otherwise_is_not_written(smooth: Bundle, tmp_path: Path) -> None:
     """A graph that was exchanged after the bundle had begun to answer by the right one."""
     bundle = load_model(smooth.save(tmp_path / "net.lens"))

@@ -48,6 +48,7 @@ def trained(model: nn.Module, **more: Any) -> tuple[nn.Module, list[Any]]:
     return model, steps
 
 
+@pytest.mark.fault(33)
 @pytest.mark.parametrize("most", [9, 3, 1])
 def test_a_batch_that_is_too_large_is_computed_in_parts(most: int) -> None:
     whole, _ = trained(Greedy(99))
@@ -62,6 +63,7 @@ def test_memory_that_is_not_enough_for_one_picture_is_an_error() -> None:
         trained(Greedy(0))
 
 
+@pytest.mark.fault(32)
 def test_a_guarded_step_without_a_finite_gradient_leaves_all_as_it_is() -> None:
     model = nn.Sequential(nn.Linear(6, 3).double())
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)

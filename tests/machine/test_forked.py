@@ -54,6 +54,7 @@ def test_every_range_is_worked_on_once(count: int, chunk: int) -> None:
     assert 1 <= len(told) <= -(-count // chunk)
 
 
+@pytest.mark.fault(31)
 @pytest.mark.parametrize("how", ["raises", "is killed", "ends"])
 def test_a_child_that_dies_takes_its_part_with_it_and_no_more(
     how: str, capfd: pytest.CaptureFixture[str]

@@ -65,6 +65,7 @@ print(refused, len(content))
 """
 
 
+@pytest.mark.fault(4)
 @pytest.mark.parametrize("kind", ["PNG", "RGBA"])
 def test_a_png_with_any_byte_flipped_leaves_the_process_alive(kind: str) -> None:
     done = subprocess.run(
@@ -75,6 +76,7 @@ def test_a_png_with_any_byte_flipped_leaves_the_process_alive(kind: str) -> None
     assert refused > 0.9 * places, "PNG carries check sums: most damage is seen"
 
 
+@pytest.mark.fault(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_cut_off_anywhere_is_refused(kind: str) -> None:
     content = KINDS[kind]

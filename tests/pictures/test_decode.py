@@ -37,6 +37,7 @@ def turned(orientation: int) -> Image.Exif:
     return exif
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize("orientation", LAID_DOWN)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_a_turned_picture_comes_upright(kind: str, orientation: int) -> None:
@@ -53,6 +54,7 @@ def test_a_picture_that_its_owner_turned_is_not_turned_again() -> None:
     assert (rgb_pixels(ImageOps.exif_transpose(image)) == UPRIGHT).all()
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize(
     "exif",
     [
@@ -264,6 +266,7 @@ except PictureError as error:
 """
 
 
+@pytest.mark.fault(5)
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is read the Unix way")
 @pytest.mark.parametrize("side", [10_000, 14_000])
 def test_a_hundred_megapixels_in_a_small_file_are_refused_from_the_header(side: int) -> None:

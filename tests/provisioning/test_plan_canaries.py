@@ -51,6 +51,7 @@ def trap(repository: Path, sang: Path) -> None:
     (repository / ".venv/pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.11\n")
 
 
+@pytest.mark.fault(36)
 def test_a_plan_runs_and_heeds_nothing_of_the_repository(
     index: PackageIndex, repository: Path, sang: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

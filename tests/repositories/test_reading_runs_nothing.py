@@ -76,6 +76,7 @@ def test_files_are_not_run(bait: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert reading.files > 10 and "asks its reader to run Python" in reading.skipped["environment.yml"]
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize("program", [True, False], ids=["program", "module"])
 def test_the_command_runs_nothing_within_the_folder(bait: Path, tmp_path: Path, program: bool) -> None:
     code = f"import sys; sys.path.append({str(SOURCE)!r}); from lensmith.cli.main import main; main()"
@@ -89,6 +90,7 @@ def test_the_command_runs_nothing_within_the_folder(bait: Path, tmp_path: Path, 
     assert not (tmp_path / "canary").exists()
 
 
+@pytest.mark.fault(36)
 @POSIX
 def test_settings_and_hooks_of_its_own_git_are_not_obeyed(tmp_path: Path) -> None:
     root, canary = tmp_path / "repository", tmp_path / "canary"
@@ -125,6 +127,7 @@ def test_settings_and_hooks_of_its_own_git_are_not_obeyed(tmp_path: Path) -> Non
     assert canary.exists()  # the bait works: git itself obeys
 
 
+@pytest.mark.fault(36)
 @POSIX
 def test_a_clone_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, canary = tmp_path / "there", tmp_path / "canary"

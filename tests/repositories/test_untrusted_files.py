@@ -24,6 +24,7 @@ MERGES = "a: &a {x: 1}\n" + "".join(
 )
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
@@ -58,6 +59,7 @@ def test_a_parser_that_takes_too_long_is_ended_and_replaced() -> None:
         assert parser.parse("json", "[1]").value == [1]
 
 
+@pytest.mark.fault(36)
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes")
 def test_links_pipes_and_odd_names(tmp_path: Path) -> None:
     secret = tmp_path / "secret.py"

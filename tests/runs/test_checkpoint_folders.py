@@ -32,6 +32,7 @@ def test_the_two_newest_are_kept_by_step_not_by_time(tmp_path: Path) -> None:
     assert steps(tmp_path) == [10, 50]
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize("name", [*FILES, "manifest.json"])
 @pytest.mark.parametrize("how", ["flipped", "cut", "gone", "empty"])
 def test_one_that_is_damaged_is_passed_over_and_named(tmp_path: Path, name: str, how: str) -> None:

@@ -42,6 +42,7 @@ def test_a_connection_that_says_nothing_is_closed(hasty: httpx.Client) -> None:
         assert until_closed(line) == b""
 
 
+@pytest.mark.fault(37)
 @pytest.mark.parametrize("before", [b"", HEAD + b"\r\n"], ids=["first", "second"])
 def test_a_head_that_drips_is_cut_off(hasty: httpx.Client, before: bytes) -> None:
     with connect(hasty) as line:

@@ -100,6 +100,7 @@ def test_bodies_that_hold_no_picture(client: httpx.Client) -> None:
     assert is_well(client)
 
 
+@pytest.mark.fault(39)
 def test_paths_and_methods_that_are_not_there(client: httpx.Client) -> None:
     assert error_of(client.get("/nothing"), 404) == "not_found"
     assert error_of(client.post("/nothing", content=b"x" * 50_000), 404) == "not_found"
@@ -135,6 +136,7 @@ def test_the_largest_body_that_is_taken(client: httpx.Client) -> None:
         assert answer.status_code == status
 
 
+@pytest.mark.fault(37)
 def test_too_large_is_said_while_it_streams(client: httpx.Client) -> None:
     def endless() -> Iterator[bytes]:
         while True:
@@ -154,6 +156,7 @@ def test_too_large_is_said_while_it_streams(client: httpx.Client) -> None:
     assert is_well(client)
 
 
+@pytest.mark.fault(37)
 def test_a_body_that_does_not_arrive(client: httpx.Client) -> None:
     head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n"
     begun = time.monotonic()
@@ -196,6 +199,7 @@ def test_bytes_that_are_not_http(client: httpx.Client) -> None:
 # ---- who may ask
 
 
+@pytest.mark.fault(39)
 def test_only_the_name_that_it_is_bound_to(client: httpx.Client) -> None:
     for host in ("localhost", "127.0.0.1:8000", "[::1]:9", "LOCALHOST:80"):
         assert client.get("/v1/model", headers={"Host": host}).status_code == 200
@@ -212,6 +216,7 @@ def test_only_the_name_that_it_is_bound_to(client: httpx.Client) -> None:
         assert error_of(answer, 400) == "bad_host"
 
 
+@pytest.mark.fault(39)
 def test_pages_of_other_origins_are_refused(client: httpx.Client) -> None:
     here = f"http://127.0.0.1:{client.base_url.port}"
     assert client.get("/v1/model", headers={"Origin": here}).status_code == 200
@@ -264,6 +269,7 @@ def test_a_fault_of_ours_is_not_explained_to_the_caller(start: Start) -> None:
     assert client.get("/readyz").status_code == 200
 
 
+@pytest.mark.fault(38)
 def test_a_full_queue_refuses_fast_and_answers_the_rest_rightly(start: Start) -> None:
     bundle = GreyBundle(seconds=0.3)
     client = start(bundle, limits=Limits(in_flight=4, batch=2))

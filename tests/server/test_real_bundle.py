@@ -76,6 +76,7 @@ def test_http_answers_as_the_bundle_does_and_loads_no_torch(bundle_file: Path) -
         assert len({line["request_id"] for line in requests}) == 5
 
 
+@pytest.mark.fault(40)
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_replaced_bundle_is_served_if_it_is_whole(bundle_file: Path, tmp_path: Path) -> None:
     run = tmp_path / "model"

@@ -90,6 +90,7 @@ def test_the_next_request_is_answered_by_the_new_one(start: Start, source: Sourc
         assert f'model_info{{sha256="{name * 32}"}} 1.0' in client.get("/metrics").text
 
 
+@pytest.mark.fault(40)
 def test_what_is_in_flight_is_answered_by_the_old_one(start: Start, source: Source) -> None:
     old = Named("a")
     client = start(old, source=source, limits=QUICK)

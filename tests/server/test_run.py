@@ -73,6 +73,7 @@ def serving(
         process.stderr.close()
 
 
+@pytest.mark.fault(40)
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_drains_then_ends(number: signal.Signals, code: int) -> None:
@@ -150,6 +151,7 @@ def test_a_port_in_use_is_named_with_the_next_step() -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.fault(39)
 def test_beyond_this_machine_only_with_a_token() -> None:
     code, said = run_serve("--host", "0.0.0.0", "--port", "0")
     assert code == 2

@@ -12,7 +12,7 @@ import pytest
 from drawn import encoded, noise, smooth
 from PIL import Image
 
-from lensmith.data import identity
+from lensmith.data import decoding, identity
 from lensmith.data.dataset import Example, ImageDataset
 from lensmith.data.sources import load_data
 from lensmith.errors import PictureError
@@ -75,7 +75,7 @@ def data(tmp_path: Path) -> ImageDataset:
 @pytest.fixture(params=["memory", "disk", "processes"])
 def room_of(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     """Where it is filled, and by whom. The first file is plain, and stands for all."""
-    monkeypatch.setattr(filling, "_SAMPLES", 1)
+    monkeypatch.setattr(decoding, "_SAMPLES", 1)
     if request.param == "memory":
         return MemoryRoom
     if request.param == "processes":
@@ -147,7 +147,7 @@ def test_plain_files_are_left_to_the_children(tmp_path: Path, monkeypatch: pytes
     for number, content in enumerate(contents):
         (tmp_path / f"{number}.png").write_bytes(content)
     files = ImageDataset([Example(tmp_path / f"{number}.png", 0) for number in range(40)], ["all"])
-    monkeypatch.setattr(filling, "_content", never)
+    monkeypatch.setattr(decoding.Decoder, "block", never)
     pixels, _ = filled(files, Preprocess((200, 70)), DiskRoom(tmp_path / "pixels.bin", (40, 200, 70, 3)))
     assert all((pixels[row] == decode(content)).all() for row, content in enumerate(contents))
     monkeypatch.undo()

@@ -50,6 +50,7 @@ def notes(run: lm.Run) -> list[str]:
     return [line["note"] for line in read_json_lines(run.directory.metrics_file) if "note" in line]
 
 
+@pytest.mark.fault(32)
 def test_some_steps_without_a_finite_gradient_are_left_out_and_told(
     place: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,6 +60,7 @@ def test_some_steps_without_a_finite_gradient_are_left_out_and_told(
     assert run.report.values["accuracy"].value > 0.5  # what was kept is a network that learned
 
 
+@pytest.mark.fault(32)
 def test_five_on_end_end_the_training_and_name_the_pictures(place: Path) -> None:
     with pytest.raises(DataError, match=r"step 10: for 5 steps on end .*set/(ant|bee)/\d\d.png, ") as error:
         lm.train("set", loss=Failing(*range(6, 99)), out="run", quiet=True, **QUICK)
@@ -89,6 +91,7 @@ def greedy(most: int, since: int) -> nn.Module:
     return Greedy(most, since)
 
 
+@pytest.mark.fault(33)
 @pytest.mark.parametrize("since", [1, 6])
 def test_a_batch_too_large_for_the_memory_goes_in_parts_and_a_repeat_follows(
     place: Path, since: int, capfd: pytest.CaptureFixture[str]

@@ -107,6 +107,7 @@ def words_of(recipe: dict[str, Any]) -> list[str]:
     return [f"{name}={str(value).lower() if value is not None else 'auto'}" for name, value in recipe.items()]
 
 
+@pytest.mark.fault(24)
 def test_a_killed_run_is_resumed_to_equal_weights(place: Path) -> None:
     words = words_of(COMMON | {"epochs": 40, "model": "tutorial_net", "test_fraction": 0.2})
     run = with_checkpoint(place, "run", started(place, "train", "set", *words, "--out", "run"))
@@ -126,6 +127,7 @@ def test_a_killed_run_is_resumed_to_equal_weights(place: Path) -> None:
     assert weights(place / "run") == weights(again.path)
 
 
+@pytest.mark.fault(25)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
@@ -164,15 +166,20 @@ def test_what_nohup_ignores_stays_ignored(place: Path) -> None:
 
 
 def left(place: Path, **more: Any) -> RunDirectory:
-    """`run`, left in its third epoch."""
-    recipe = Recipe().changed(**COMMON | {"model": "tutorial_net"} | more)
-    leave(run_job("set", recipe, out=Path("run")), "epoch 2/4")
-    return RunDirectory(place / "run")
+    """`run`, left in the middle, with two checkpoints."""
+    recipe = Recipe().changed(**COMMON | {"model": "tutorial_net", "epochs": 400} | more)
+    run = RunDirectory(place / "run")
+    job = run_job("set", recipe, out=run.path)
+    while len(list(run.checkpoints.glob("*[0-9]/manifest.json"))) < 2:
+        next(job)
+    job.close()
+    return run
 
 
+@pytest.mark.fault(26)
 def test_what_is_damaged_is_passed_over_and_named(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run = left(place)
-    older, newer = sorted(run.checkpoints.iterdir())
+    older, newer = sorted(run.checkpoints.glob("*[0-9]"))
     content = bytearray((newer / "weights.safetensors").read_bytes())
     content[-9] ^= 4
     (newer / "weights.safetensors").write_bytes(content)
@@ -191,6 +198,7 @@ def test_no_checkpoint_that_verifies_is_an_error_that_says_what_to_do(place: Pat
     assert str(run.checkpoints) in error.value.hint
 
 
+@pytest.mark.fault(27)
 def test_a_run_does_not_go_on_as_another_one(place: Path) -> None:
     run = left(place)
     kept = run.recipe_file.read_text()

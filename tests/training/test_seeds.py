@@ -120,14 +120,16 @@ def test_a_seed_that_comes_to_nothing_does_not_take_the_others_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (Path("nan.py")).write_text(
-        "import torch\nfrom torch import nn\n\ndef loss(outputs, targets):\n"
+        "import torch\nfrom torch import nn\n\nfrom lensmith.batches.batches import stream_seed\n\n"
+        "STEPS = {stream_seed(f'1 step {step}') for step in range(99)}  # of the training by seed 1\n\n"
+        "def loss(outputs, targets):\n"
         "    found = nn.functional.cross_entropy(outputs, targets, reduction='none')\n"
-        "    return found * float('nan') if torch.initial_seed() == 1 else found\n"
+        "    return found * float('nan') if torch.initial_seed() in STEPS else found\n"
     )
     run = lm.train("set", loss="nan.py:loss", seeds=3, quiet=True, **SCRATCH)
     found = spread_of(run)
     assert found["seeds"] == [0, 2]
-    assert "seed 1 came to nothing: the loss became nan" in found["verdict"]
+    assert "seed 1 came to nothing: step " in found["verdict"] and "no finite number" in found["verdict"]
 
 
 def test_a_budget_is_divided() -> None:

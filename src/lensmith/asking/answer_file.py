@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import IO, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from lensmith.asking.answer_rows import CsvTable, JsonLines, Row
 from lensmith.errors import PictureError, UsageError
@@ -17,8 +17,25 @@ from lensmith.pictures.asked import is_url, split_member
 from lensmith.runs.files import replacing
 from lensmith.types import Prediction
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 SUFFIXES = (".csv", ".jsonl")
 _MODEL_LETTERS = 16
+_DIGEST = 15
+
+
+def digest(word: str) -> bytes:
+    """15 bytes that tell words apart."""
+    return hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
+
+
+def is_among(word: str, digests: NDArray[np.bytes_]) -> bool:
+    """Whether a word is one of those of `Seen.digests`."""
+    wanted = digest(word)
+    at = int(digests.searchsorted(wanted))
+    return at < len(digests) and bool(digests[at] == wanted.rstrip(b"\0"))  # as numpy gives it back
 
 
 class Seen:
@@ -30,14 +47,20 @@ class Seen:
     def add(self, word: str) -> bool:
         """Remember a word; whether it is new."""
         before = len(self._digests)
-        self._digests.add(_digest(word))
+        self._digests.add(digest(word))
         return len(self._digests) > before
 
     def __contains__(self, word: str) -> bool:
-        return _digest(word) in self._digests
+        return digest(word) in self._digests
 
     def __len__(self) -> int:
         return len(self._digests)
+
+    def digests(self) -> NDArray[np.bytes_]:
+        """What is remembered, sorted; see `digest` and `is_among`."""
+        import numpy as np
+
+        return np.array(sorted(self._digests), f"S{_DIGEST}")
 
 
 @dataclass
@@ -45,15 +68,16 @@ class AnswerFile:
     """Rows of answers, each picture once and all of one model.
 
     seen: what need not be asked again, and what was asked since; places: where pictures were sorted to.
-    damaged: rows taken out, since they could not be read.
+    damaged: rows taken out, since they could not be read. model: the first letters of its sha256; form: how its
+    rows are written.
     """
 
     path: Path
     seen: Seen
     places: Seen
     damaged: int
-    _model: str
-    _form: CsvTable | JsonLines
+    model: str
+    form: CsvTable | JsonLines
     _file: IO[bytes]
 
     def is_new(self, name: str) -> bool:
@@ -62,7 +86,11 @@ class AnswerFile:
 
     def write(self, rows: list[tuple[str, Prediction | PictureError, str]]) -> None:
         """Add `(name, answer, place)` rows, all by one call of the system."""
-        left = memoryview(b"".join(self._form.line(*row[:2], self._model, row[2]) for row in rows))
+        self.write_lines(self.form.line(*row[:2], self.model, row[2]) for row in rows)
+
+    def write_lines(self, lines: Iterable[bytes]) -> None:
+        """The same for rows that are lines of its `form` already."""
+        left = memoryview(b"".join(lines))
         while left:
             left = left[self._file.write(left) :]
 
@@ -71,7 +99,11 @@ def identity(name: str) -> str:
     """One word for all spellings of a path, seen from the folder that this process is in."""
     if is_url(name):
         return name
-    path, member = split_member(name)
+    return identity_of(*split_member(name))
+
+
+def identity_of(path: str, member: str) -> str:
+    """The same for what lies in an archive, or, with "" as member, for the file itself."""
     return f"{os.path.normcase(os.path.abspath(path))}\0{member}"  # noqa: PTH100  # there may be a million
 
 
@@ -93,6 +125,11 @@ def check_name(path: Path) -> None:
         raise UsageError(f"{path}: no such folder, {path.parent}", hint="Make it first.")
 
 
+def form_of(path: Path) -> CsvTable | JsonLines:
+    """How rows are written under this name."""
+    return CsvTable() if path.suffix.lower() == ".csv" else JsonLines()
+
+
 @contextmanager
 def answer_file(path: Path, model: str, *, sort: Path | None = None) -> Iterator[AnswerFile]:
     """Open FILE to go on with it, or begin it. model: the sha256 of the bundle.
@@ -103,7 +140,7 @@ def answer_file(path: Path, model: str, *, sort: Path | None = None) -> Iterator
     """
     check_name(path)
     path = Path(os.path.realpath(path))
-    form = CsvTable() if path.suffix.lower() == ".csv" else JsonLines()
+    form = form_of(path)
     found = _Found(path, form, model[:_MODEL_LETTERS], sort)
     file = _locked(path)
     try:
@@ -218,7 +255,3 @@ def _locked(path: Path) -> IO[bytes]:
                 hint="Wait until it is done, or name another file.",
             )
     return file
-
-
-def _digest(word: str) -> bytes:
-    return hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=15).digest()

@@ -31,14 +31,14 @@ class Tally:
     failed: int = 0
     reasons: list[PictureError] = field(default_factory=list)
 
-    def count(self, name: str, said: Prediction | PictureError) -> None:
-        """Take one answer into account."""
-        if not isinstance(said, PictureError):
+    def count(self, name: str, fault: PictureError | None) -> None:
+        """Take one answer into account, or why there is none."""
+        if fault is None:
             self.read += 1
             return
         self.failed += 1
         if len(self.reasons) < _SHOWN:
-            self.reasons.append(PictureError(name, said.reason, hint=said.hint))
+            self.reasons.append(PictureError(name, fault.reason, hint=fault.hint))
 
 
 def answer_into_file(
@@ -77,7 +77,7 @@ def _go_on(
             rows = [_row(answer, sorter) for answer in chunk]
             file.write(rows)
             for name, said, _ in rows:
-                tally.count(name, said)
+                tally.count(name, said if isinstance(said, PictureError) else None)
             now = time.monotonic()
             if now - told > _TOLD:
                 told, done = now, tally.read + tally.failed

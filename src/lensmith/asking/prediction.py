@@ -43,13 +43,15 @@ class Answer:
 
 
 def predict_each(
-    bundle: Bundle, pictures: Iterator[Asked], *, keep: bool = False
+    bundle: Bundle, pictures: Iterator[Asked], *, keep: bool = False, processors: int | None = None
 ) -> Generator[list[Answer], None, None]:
     """One answer a picture, in their order, some at a time: as many as the engine computes best at once.
 
-    keep: whether the bytes of what lies in archives and on the web are kept with its answer.
+    keep: whether the bytes of what lies in archives and on the web are kept with its answer. processors: how many
+    cores may decode; None for all.
     """
-    decoding = threading.Semaphore(cores())
+    processors = processors or cores()
+    decoding = threading.Semaphore(processors)
     height, width = bundle.preprocess.size
     many = bundle.engine.at_once(height, width)
     most = many + min(_WAITING, max(_FETCHING, _WAITING_PIXELS // (height * width)))
@@ -65,7 +67,7 @@ def predict_each(
             return _Prepared(read.asked, error)
         return _Prepared(read.asked, pixels, _kept(content) if keep and isinstance(content, bytes) else None)
 
-    prepared = worked_ahead(_read_in_turn(pictures), prepare, ahead=most, threads=max(_FETCHING, cores()))
+    prepared = worked_ahead(_read_in_turn(pictures), prepare, ahead=most, threads=max(_FETCHING, processors))
     with QUIET, closing(prepared):
         waiting: list[_Prepared] = []
         readable = 0

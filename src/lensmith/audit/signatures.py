@@ -11,7 +11,6 @@ import mmap
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lensmith.audit.measures import MEASURES, measure
+from lensmith.data.contents import Contents, content_of, is_file, is_near
 from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.identity import Digests, pixels_id
 from lensmith.errors import PictureError
 from lensmith.machine.forked import FEWEST, can_fork, in_processes
 from lensmith.machine.workers import in_parallel
-from lensmith.pictures.decode import QUIET, Pixels, decode_with_mode, read_picture
+from lensmith.pictures.decode import QUIET, Pixels, decode_with_mode
 from lensmith.types import Event
 
 SMALL, LARGE = 32, 64
@@ -76,6 +76,7 @@ def take_signatures(data: ImageDataset) -> Generator[Event, None, Signatures]:
     if count >= FEWEST and can_fork():
         yield from _by_processes(data, table)
     rows = table.digests.missing()
+    contents = Contents(data.examples)
 
     def take_part(part: range, left: threading.Event) -> None:
         with QUIET:
@@ -83,14 +84,15 @@ def take_signatures(data: ImageDataset) -> Generator[Event, None, Signatures]:
                 if left.is_set():
                     return
                 try:
-                    table.take(row, data)
+                    table.take(row, data, contents.take(row))
                 except PictureError as error:
                     reasons[row] = error.reason
 
     begun = count - len(rows)
-    for done in in_parallel(take_part, len(rows), _CHUNK):
-        if begun + done < count:
-            yield Event("look", "pictures", begun + done, count)
+    with contextlib.closing(contents):
+        for done in in_parallel(take_part, len(rows), _CHUNK):
+            if begun + done < count:
+                yield Event("look", "pictures", begun + done, count)
     return table.signatures(data, reasons)
 
 
@@ -98,7 +100,7 @@ def _by_processes(data: ImageDataset, table: _Table) -> Generator[Event, None, N
     def take_part(part: range) -> None:
         with QUIET:
             for row in part:
-                if isinstance(data.examples[row].source, Path):
+                if is_near(data.examples[row].source):
                     with contextlib.suppress(PictureError):
                         table.take(row, data)
 
@@ -118,9 +120,9 @@ class _Table:
         self._measures = _shared((count, len(MEASURES)), np.float32)
         self.digests = Digests(count)
 
-    def take(self, row: int, data: ImageDataset) -> None:
-        """Fill a row. Raises `PictureError`."""
-        image, mode = picture_of(data, row)
+    def take(self, row: int, data: ImageDataset, content: bytes | None = None) -> None:
+        """Fill a row. content: of the picture's file, where it is at hand. Raises `PictureError`."""
+        image, mode = picture_of(data, row, content)
         self._sizes[row] = image.height, image.width
         self._modes[row] = _MODES.index(mode if mode in _MODES else "other")
         self._measures[row] = measure(image)
@@ -150,11 +152,14 @@ def thumbnail(image: Image.Image, side: int) -> Pixels:
     return np.asarray(image)
 
 
-def picture_of(data: ImageDataset, row: int) -> tuple[Image.Image, str]:
-    """A picture, upright and RGB, and the mode that it has in its file. Raises `PictureError`."""
+def picture_of(data: ImageDataset, row: int, content: bytes | None = None) -> tuple[Image.Image, str]:
+    """A picture, upright and RGB, and the mode that it has in its file. content: of that, where it is at hand.
+
+    Raises `PictureError`.
+    """
     source = data.examples[row].source
-    if isinstance(source, Path):
-        return decode_with_mode(read_picture(source), str(source))
+    if is_file(source):
+        return decode_with_mode(content_of(source) if content is None else content, str(source))
     return Image.fromarray(data.pixels(row)), _OWN
 
 

@@ -45,6 +45,11 @@ class Draws:
     mirrored: Tensor
     boxes: Tensor | None = None
 
+    def of(self, index: Tensor) -> Draws:
+        """Those of some pictures, int64 [B]."""
+        boxes = None if self.boxes is None else self.boxes[index]
+        return Draws(self.top[index], self.left[index], self.mirrored[index], boxes)
+
 
 def draw(
     augment: Augment, count: int, full: tuple[int, int], size: tuple[int, int], generator: torch.Generator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -50,15 +50,16 @@ class Batches:
 
     def __call__(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of one pass, made as they are asked for."""
-        generator = self._generator(epoch)
+        generator = generator_of(self.seed, epoch)
         order = torch.randperm(len(self.pixels if self.rows is None else self.rows), generator=generator)
         order = order if self.rows is None else self.rows[order]
-        changed, coloured = self._changes(epoch, generator), self._colours(epoch)
+        stored = len(self.pixels), (self.pixels.shape[1], self.pixels.shape[2])
+        changes = Changes(self.augment, self.preprocess, stored, (self.seed, epoch), generator)
         for step in range(first, len(self)):
             index = order[step * self.batch_size : (step + 1) * self.batch_size]
             size = self.growth.size_at(epoch + step / len(self), self.preprocess.size)
             own, part = self._own(index)
-            images = coloured(resized(changed(own), size), own)
+            images = changes.values(resized(changes.cut(self.pixels, own), size), own)
             targets = self.targets[own.to(self.targets.device)]
             images, targets = self.mixing.mixed(
                 images, targets, stream_seed(f"{self.seed} {epoch} mixing {step}"), part
@@ -84,41 +85,57 @@ class Batches:
         height, width = self.growth.size_at((step - 1) / len(self), full)
         return height * width / (full[0] * full[1])
 
-    def _changes(self, epoch: int, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
-        """What is drawn for each picture in this pass: int64 [B], indices -> their pictures, uint8."""
-        count, size, transform = len(self.pixels), self.preprocess.size, self.augment.transform
-        if transform is not None:
-            seeds = torch.randint(2**62, (count,), generator=generator)
-            return lambda index: transformed(
-                self.pixels[index.to(self.pixels.device)], transform, seeds[index], size
-            )
-        draws = draw(self.augment, count, (self.pixels.shape[1], self.pixels.shape[2]), size, generator)
-        if self.augment.flip:
-            draws = replace(
-                draws, mirrored=torch.rand(count, generator=self._generator(epoch, "mirror")) < 0.5
-            )
-        return lambda index: windows(self.pixels, index, draws, size)
 
-    def _colours(self, epoch: int) -> Callable[[Tensor, Tensor], Tensor]:
-        """What is drawn for the values of each picture in this pass: uint8 [B, H, W, 3], indices -> images."""
-        count, augment = len(self.pixels), self.augment
-        factors = centres = None
+class Changes:
+    """What is drawn for each picture of one pass, by its number: wherever it lies, and whatever lies beside it.
+
+    stored: how many pictures there are, and their (height, width); when: seed and epoch; generator: of the pass,
+    after its order was drawn.
+    """
+
+    def __init__(
+        self,
+        augment: Augment,
+        preprocess: Preprocess,
+        stored: tuple[int, tuple[int, int]],
+        when: tuple[int, int],
+        generator: torch.Generator,
+    ) -> None:
+        self._augment, self._preprocess = augment, preprocess
+        (count, full), (seed, epoch) = stored, when
+        self._seeds = self._factors = self._centres = None
+        if augment.transform is not None:
+            self._seeds = torch.randint(2**62, (count,), generator=generator)
+        else:
+            self._draws = draw(augment, count, full, preprocess.size, generator)
+            if augment.flip:
+                drawn = torch.rand(count, generator=generator_of(seed, epoch, "mirror"))
+                self._draws = replace(self._draws, mirrored=drawn < 0.5)
         if augment.colour:
-            factors = draw_factors(augment.colour, count, self._generator(epoch, "colour"))
+            self._factors = draw_factors(augment.colour, count, generator_of(seed, epoch, "colour"))
         if augment.cutout:
-            centres = draw_centres(count, self._generator(epoch, "cutout"))
+            self._centres = draw_centres(count, generator_of(seed, epoch, "cutout"))
 
-        def images(pixels: Tensor, index: Tensor) -> Tensor:
-            pixels = pixels if factors is None else recoloured(pixels, factors[index])
-            made = normalised(pixels, self.preprocess)
-            if centres is not None:
-                cover(made, centres[index], augment.cutout)
-            return made
+    def cut(self, pixels: Tensor, index: Tensor) -> Tensor:
+        """int64 [B] and all pictures, uint8 [count, H, W, 3] -> those of `index`, uint8 [B, height, width, 3]."""
+        if self._seeds is not None:
+            return self.cut_block(pixels[index.to(pixels.device)], index)
+        return windows(pixels, index, self._draws, self._preprocess.size)
 
-        return images
+    def cut_block(self, block: Tensor, index: Tensor) -> Tensor:
+        """The same, where only these pictures are at hand: uint8 [B, H, W, 3]."""
+        size, transform = self._preprocess.size, self._augment.transform
+        if self._seeds is not None and transform is not None:
+            return transformed(block, transform, self._seeds[index], size)
+        return windows(block, torch.arange(len(block)), self._draws.of(index), size)
 
-    def _generator(self, epoch: int, kind: str = "") -> torch.Generator:
-        return torch.Generator().manual_seed(stream_seed(f"{self.seed} {epoch} {kind}".rstrip()))
+    def values(self, pixels: Tensor, index: Tensor) -> Tensor:
+        """uint8 [B, H, W, 3] -> what the network is given: float [B, 3, H, W]."""
+        pixels = pixels if self._factors is None else recoloured(pixels, self._factors[index])
+        made = normalised(pixels, self._preprocess)
+        if self._centres is not None:
+            cover(made, self._centres[index], self._augment.cutout)
+        return made
 
 
 def normalised(pixels: Tensor, preprocess: Preprocess) -> Tensor:
@@ -130,6 +147,11 @@ def normalised(pixels: Tensor, preprocess: Preprocess) -> Tensor:
 def laid_out(images: Tensor, layout: str | None) -> Tensor:
     """Pictures as a network wants them in memory: as `normalised` gives them, or `contiguous`."""
     return images.contiguous() if layout == "contiguous" else images
+
+
+def generator_of(seed: int, epoch: int, kind: str = "") -> torch.Generator:
+    """Random numbers of one kind for one pass."""
+    return torch.Generator().manual_seed(stream_seed(f"{seed} {epoch} {kind}".rstrip()))
 
 
 def stream_seed(stream: str) -> int:

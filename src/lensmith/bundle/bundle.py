@@ -12,9 +12,18 @@ import numpy as np
 
 from lensmith.bundle.answers import answers, scores
 from lensmith.bundle.engines import Engine, Logits, open_engine, torch_engine
-from lensmith.bundle.facts import GRAPH, NEIGHBOURS, WEIGHTS, BundleFacts, digests, fault_of
+from lensmith.bundle.facts import (
+    FACTS,
+    GRAPH,
+    NEIGHBOURS,
+    WEIGHTS,
+    BundleFacts,
+    digests,
+    facts_from,
+    fault_of,
+)
 from lensmith.bundle.neighbour_file import neighbours_bytes, neighbours_from
-from lensmith.bundle.storage import locate, read_bundle, write_bundle
+from lensmith.bundle.storage import check_files, locate, read_bundle, write_bundle
 from lensmith.errors import ModelFileError, UsageError
 from lensmith.evaluation.intervals import Floats
 from lensmith.features.neighbours import Distances, Neighbours
@@ -87,6 +96,10 @@ class Bundle:
     def files(self) -> Mapping[str, bytes]:
         """The files beside `bundle.json`: weights, the graph where the network could be traced, neighbours."""
         return self._files
+
+    def contents(self) -> dict[str, bytes]:
+        """All of it as bytes by the names of its files, `bundle.json` among them: what another machine needs."""
+        return {**self._files, FACTS: self.facts.as_json()}
 
     @property
     def engine(self) -> Engine:
@@ -209,7 +222,18 @@ def load_model(word: str | Path) -> Bundle:
     Nothing is unpickled, and torch is imported only where there is no graph or no ONNX Runtime.
     """
     path = locate(word)
-    facts, files = read_bundle(path)
+    return _opened(*read_bundle(path), path)
+
+
+def bundle_from(contents: Mapping[str, bytes]) -> Bundle:
+    """A bundle from what `Bundle.contents` gave, on this machine or another; checked as `load_model` does."""
+    files = {name: content for name, content in contents.items() if name != FACTS}
+    facts = facts_from(contents[FACTS], FACTS)
+    check_files(facts, files, "bundle")
+    return _opened(facts, files, None)
+
+
+def _opened(facts: BundleFacts, files: dict[str, bytes], path: Path | None) -> Bundle:
     bundle = Bundle.__new__(Bundle)
     bundle._begin(facts, None, files, path)
     return bundle

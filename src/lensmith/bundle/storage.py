@@ -117,6 +117,12 @@ def read_bundle(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
         facts, contents = _read_zip(path) if path.is_file() else _read_folder(path)
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError, RuntimeError) as error:
         raise ModelFileError(f"{path}: no bundle can be read there ({error})") from error
+    check_files(facts, contents, str(path))
+    return facts, contents
+
+
+def check_files(facts: BundleFacts, contents: Mapping[str, bytes], path: str) -> None:
+    """Raise `ModelFileError` where the files are not those that the facts name, or not as docs/bundle.md has them."""
     found = digests(contents)
     for name in (WEIGHTS, *facts.files):
         if name not in contents or name not in facts.files:
@@ -132,7 +138,6 @@ def read_bundle(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:
         raise ModelFileError(
             f"{path}: {error}", hint="It was not written by lensmith: do not use it."
         ) from error
-    return facts, contents
 
 
 def _read_folder(path: Path) -> tuple[BundleFacts, dict[str, bytes]]:

@@ -30,10 +30,14 @@ from lensmith.cli.commands.reproduce import reproduce
 from lensmith.cli.commands.resume import resume
 from lensmith.cli.commands.sample import sample
 from lensmith.cli.commands.serve import serve
+from lensmith.cli.commands.shards import shards
 from lensmith.cli.commands.split import split
+from lensmith.cli.commands.status import status
+from lensmith.cli.commands.stop import stop
+from lensmith.cli.commands.sweep import sweep
 from lensmith.cli.commands.tensorboard import tensorboard
 from lensmith.cli.commands.train import train
-from lensmith.errors import LensmithError
+from lensmith.errors import FULL, LensmithError
 from lensmith.runs.recipe import Recipe
 
 INTERRUPTED, OUR_FAULT, MACHINE, USAGE = 130, 70, 4, 2
@@ -51,8 +55,9 @@ _REFUSED = {
     errno.EIO: "The disk may be failing.",
 }
 """What the system refuses through no fault of ours, and what to do about it."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What no other name for the file would mend."""
+_MORE_MEMORY = (
+    "Close other programs, or ask for less: a smaller image_size, batch_size or model, or fewer pictures."
+)
 
 app = typer.Typer(
     name="lensmith",
@@ -69,6 +74,8 @@ for command in (
     split,
     train,
     resume,
+    status,
+    stop,
     evaluate,
     calibrate,
     compare,
@@ -80,7 +87,9 @@ for command in (
     serve,
     tensorboard,
     reproduce,
+    sweep,
     sample,
+    shards,
     cache,
 ):
     app.command()(command)
@@ -109,6 +118,7 @@ class Terminated(BaseException):
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.exit_code = BY_SIGNAL + number
 
 
 def main() -> None:
@@ -116,7 +126,8 @@ def main() -> None:
     show.survive_narrow_encodings()
     code = run(sys.argv[1:])
     several.leave(code)
-    gc.freeze()  # it all goes with the process: to look for cycles among torch's objects takes half a second
+    if "triton" not in sys.modules:  # it complains of every object of its own that was not looked at
+        gc.freeze()  # it all goes with the process: to look for cycles among torch's objects takes half a second
     sys.exit(code)
 
 
@@ -136,7 +147,7 @@ def run(words: list[str]) -> int:
         return _stopped("interrupted", stop, INTERRUPTED)
     except Terminated as stop:
         word = "terminated" if stop.number == signal.SIGTERM else "the terminal has gone"
-        return _stopped(word, stop, BY_SIGNAL + stop.number)
+        return _stopped(word, stop, stop.exit_code)
     except BrokenPipeError:
         # Whoever read our stdout has left (`lensmith predict ... | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -157,7 +168,7 @@ def _invoke(words: list[str]) -> Any:
         return app(words, standalone_mode=False)  # a shell asks for completions
     command = typer.main.get_command(app)
     try:
-        with command.make_context("lensmith", list(words)) as context:
+        with command.make_context("lensmith", list(words), obj=words) as context:
             return command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
@@ -182,7 +193,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def _expected(error: LensmithError, command: str) -> int:
     cause = error.__cause__
-    if isinstance(cause, OSError) and cause.errno in _FULL:
+    if isinstance(cause, OSError) and cause.errno in FULL:
         show.error(error.message, _REFUSED[cause.errno])
         return MACHINE
     help_page = f"See lensmith {command} --help." if error.exit_code == USAGE else ""
@@ -205,11 +216,27 @@ def _unexpected(error: Exception, debug: bool) -> int:
         name = f"{error.filename}: " if error.filename else ""
         show.error(f"{name}{_lower_first(error.strerror or str(error))}", _REFUSED[error.errno])
         return MACHINE
+    if _is_out_of_memory(error):
+        show.error(f"the memory is not enough ({_first_line(error)})", _MORE_MEMORY)
+        return MACHINE
     show.error(
         f"{several.place_of(error)}{type(error).__name__}: {error}",
         "This is a fault of lensmith. The same command with --debug shows where; please report it.",
     )
     return OUR_FAULT
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Told by its name and words: to know torch's own class, torch would have to be imported."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _parser_hint(error: Exception) -> str:

@@ -7,6 +7,8 @@ from contextlib import closing
 from typing import TypeVar
 
 from lensmith.cli import show
+from lensmith.cli.detached import settle
+from lensmith.runs.progress import RUN
 from lensmith.types import Event
 
 Result = TypeVar("Result")
@@ -18,7 +20,10 @@ def follow(job: Generator[Event, None, Result]) -> Result:
         with closing(job):
             while True:
                 try:
-                    show.Progress.show(next(job))
+                    event = next(job)
+                    if event.stage == RUN:
+                        settle(event.words)
+                    show.Progress.show(event)
                 except StopIteration as end:
                     result: Result = end.value
                     return result

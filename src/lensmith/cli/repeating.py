@@ -10,12 +10,15 @@ import lensmith
 from lensmith.cli import show
 from lensmith.cli.progress import follow, in_events
 from lensmith.cli.repositories import verdict_lines
-from lensmith.cli.reproducing import BUILD, ENVIRONMENT, Wish
+from lensmith.cli.wish import BUILD, Wish
 from lensmith.errors import UsageError
 
 if TYPE_CHECKING:
     from lensmith.reproduction.of_run import Recorded
     from lensmith.runs.directory import RunDirectory
+
+
+_ENVIRONMENT = "env"
 
 
 def reproduce_run(wish: Wish, run: RunDirectory) -> int:
@@ -53,7 +56,7 @@ def _go_on(wish: Wish, recorded: Recorded, differs: list[str], told: dict[str, A
 
     out = new_place(recorded.run.path.name, wish.out, recorded.run.path)
     told["out"] = str(out)
-    if wish.to == BUILD or differs or (out / ENVIRONMENT).is_dir():
+    if wish.to == BUILD or differs or (out / _ENVIRONMENT).is_dir():
         place = _rebuilt(recorded, out)
         differs = [words for words in differs if words.startswith("lensmith ")]
     else:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date as Date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +25,8 @@ from lensmith.cli.repositories import (
     reading_lines,
     verdict_lines,
 )
+from lensmith.cli.wish import PLAN, READ, RUN, Wish
 from lensmith.errors import DataError, MachineError
-from lensmith.reproduction.sandbox import Limits
 
 if TYPE_CHECKING:
     from lensmith.provisioning.building import Built
@@ -35,46 +34,6 @@ if TYPE_CHECKING:
     from lensmith.repositories.reading import Fault, Reading
     from lensmith.reproduction.record import Circumstances
     from lensmith.reproduction.running import Intent
-
-READ, PLAN, BUILD, RUN = range(4)
-ENVIRONMENT = "env"
-TIME_LIMIT = "30m"
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What was asked for on the command line."""
-
-    repository: str
-    to: int
-    command: str | None
-    claim: str | None
-    out: Path | None
-    python: str | None
-    date: Date | None
-    time_limit: str
-    memory_limit: str | None
-    limits: Limits
-    yes: bool
-    as_json: bool
-
-    def again(self, step: str, **changes: str) -> str:
-        """The command line of the same wish, up to `step`."""
-        given = {
-            "--command": self.command,
-            "--claim": self.claim,
-            "--out": str(self.out) if self.out else None,
-            "--python": self.python,
-            "--date": self.date.isoformat() if self.date else None,
-            "--time-limit": self.time_limit if self.time_limit != TIME_LIMIT else None,
-            "--memory-limit": self.memory_limit,
-            **changes,
-        }
-        # An address may hold a password, which nobody wants in a file that is passed on.
-        repository = re.sub(r"(?<=://)[^/@]*@", "", self.repository)
-        words = ["lensmith", "reproduce", repository, "--to", step]
-        words += [word for name, value in given.items() if value for word in (name, value)]
-        return shlex.join(words + ["--network"] * self.limits.network)
 
 
 def reproduce_repository(wish: Wish) -> int:
@@ -141,7 +100,7 @@ def _build_and_run(wish: Wish, reading: Reading, plan: Plan, told: dict[str, Any
     if intent:
         return _run(wish, reading, plan, built, intent, out, told)
     _show(wish, [*built_lines(built.python), f"next       {wish.again('run', **{'--out': str(out)})}"])
-    return _stops(built.checks)
+    return 0 if built.is_sound else 1
 
 
 def _run(

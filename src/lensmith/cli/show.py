@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import textwrap
-from typing import Any
+from typing import Any, BinaryIO
 
 from lensmith.types import Event
 
@@ -38,6 +38,15 @@ def say(text: str = "") -> None:
     """A line of words on stderr."""
     Progress.clear()
     _write(f"{text}\n")
+
+
+def repeat(log: BinaryIO) -> None:
+    """Say the lines that a log has got since it was last read, but for one that is not whole yet."""
+    while row := log.readline():
+        if not row.endswith(b"\n"):
+            log.seek(-len(row), os.SEEK_CUR)
+            return
+        say(row.decode("utf-8", errors="replace").rstrip())
 
 
 def entry(stage: str, words: str) -> None:

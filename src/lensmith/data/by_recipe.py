@@ -11,10 +11,10 @@ from lensmith.data.bonds import Rows
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.decisions import decide, read_decisions
 from lensmith.data.leaks import without_leaks
+from lensmith.data.learnt import require_learnt
 from lensmith.data.sources import load_data
 from lensmith.data.split_file import give_splits, read_split_file
 from lensmith.data.splitting import Roles, assign_roles
-from lensmith.errors import DataError
 from lensmith.runs.recipe import Recipe
 
 
@@ -51,16 +51,5 @@ def _without_leaks(data: ImageDataset, roles: Roles, recipe: Recipe, made: str) 
         data = without_leaks(data)
         roles = assign_roles(data, seed=recipe.seed, folds=recipe.folds)
         made += f"; {before - len(data):,} left out that a later split holds too"
-    _refuse_unlearnt(roles)
+    require_learnt(roles.train.counts(), roles.held_out.counts(), roles.held_out_name, data.name)
     return data, replace(roles, made=made)
-
-
-def _refuse_unlearnt(roles: Roles) -> None:
-    """A class that is measured has to be learnt."""
-    learnt = roles.train.counts()
-    for name, count in roles.held_out.counts().items():
-        if count and not learnt[name]:
-            raise DataError(
-                f"{roles.train.name}: class '{name}' is in {roles.held_out_name} but not in train",
-                hint=f"Train has {', '.join(c for c, n in learnt.items() if n) or 'none'}.",
-            )

@@ -15,10 +15,12 @@ from typing import Any
 
 from PIL import Image
 
+from lensmith.data.contents import content_of, is_file
 from lensmith.data.identity import identify, pixels_id
 from lensmith.errors import DataError, PictureError, UsageError
-from lensmith.pictures.decode import Pixels, decode, read_file
+from lensmith.pictures.decode import Pixels, decode
 from lensmith.pictures.reading import pixels_of
+from lensmith.shards.member import Member
 from lensmith.types import Examples, Task
 
 Target = int | float | tuple[int, ...]
@@ -48,6 +50,10 @@ class Item:
         return f"{type(self.owner).__name__}[{self.index}]"
 
 
+Source = Path | Member | Item
+"""Where a picture lies: a file of its own, a part of a shard, or somebody's own data set."""
+
+
 @dataclass(frozen=True)
 class Example:
     """One picture: where it is, what it shows, and which split it is in (`""`: not said).
@@ -55,7 +61,7 @@ class Example:
     sha256: of its file, or of its pixels where it has no file; empty until somebody has read it.
     """
 
-    source: Path | Item
+    source: Source
     target: Target
     split: str = ""
     group: str = ""
@@ -213,15 +219,17 @@ class ImageDataset:
         )
 
 
-def _pixels(source: Path | Item) -> Pixels:
-    return decode(source) if isinstance(source, Path) else pixels_of(source.picture(), name=str(source))
+def _pixels(source: Source) -> Pixels:
+    if isinstance(source, Item):
+        return pixels_of(source.picture(), name=str(source))
+    return decode(content_of(source), name=str(source))
 
 
 def _identity(example: Example) -> str:
     source = example.source
     try:
-        if isinstance(source, Path):
-            return hashlib.sha256(read_file(source)).hexdigest()
+        if is_file(source):
+            return hashlib.sha256(content_of(source)).hexdigest()
         return pixels_id(_pixels(source))
     except (OSError, ValueError, PictureError):
         # Unreadable: it will be skipped with its reason when it is decoded.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lensmith.data.dataset import Example, ImageDataset, Target
+from lensmith.data.learnt import require_learnt
 from lensmith.data.picture_rows import folder_of, path_from, read_picture_rows
 from lensmith.data.splitting import Roles
 from lensmith.errors import DataError
@@ -136,7 +137,7 @@ def decide(roles: Roles, decisions: Sequence[Decision], file: Path, source: obje
         held_out=changed[roles.held_out_name],
         choice=None if roles.choice is None else changed["val"],
     )
-    _refuse_unlearnt(made, file)
+    _require_pictures(made, file)
     kept = sum(counts[KEEP].values())
     facts = str(file), sha256_of(file), counts[DROP], counts[RELABEL], kept, by_path, roles.held_out_name
     return made, Decided(*facts)
@@ -218,15 +219,9 @@ def _class(data: ImageDataset, name: str, decision: Decision, file: Path) -> int
     )
 
 
-def _refuse_unlearnt(roles: Roles, file: Path) -> None:
+def _require_pictures(roles: Roles, file: Path) -> None:
     """A class that is measured needs pictures to learn from; and what is measured on must be something."""
     if not len(roles.train) or not len(roles.held_out):
         empty = roles.held_out_name if len(roles.train) else "train"
         raise DataError(f"{file}: it leaves no picture in {empty}")
-    learnt = roles.train.counts()
-    for name, count in roles.held_out.counts().items():
-        if count and not learnt[name]:
-            raise DataError(
-                f"{file}: it leaves no picture of class '{name}' to learn from, and {count:,} to measure on",
-                hint="Drop those too, or keep some to learn from.",
-            )
+    require_learnt(roles.train.counts(), roles.held_out.counts(), roles.held_out_name, f"what {file} leaves")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from lensmith.data.dataset import SPLITS, Example, ImageDataset, Skipped
+from lensmith.data.learnt import require_learnt
 from lensmith.errors import DataError
 from lensmith.pictures.decode import FORMATS, format_of
 
-_SPLIT_NAMES = {
+SPLIT_NAMES = {
     "train": "train",
     "training": "train",
     "val": "val",
@@ -22,6 +24,7 @@ _SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
+"""What folders are called, and which split that is."""
 _SUFFIXES = {
     ".jpg",
     ".jpeg",
@@ -36,6 +39,7 @@ _SUFFIXES = {
     ".pbm",
     ".pnm",
 }
+_CLOSED = {".heic", ".heif", ".hif"}
 _LEFT_OUT = {
     "GIF": "GIF, which training leaves out (predict takes its first frame)",
     "AVIF": "AVIF, which training leaves out (predict takes its first frame)",
@@ -66,7 +70,7 @@ def read_folder(root: Path) -> ImageDataset:
     folders = _folders(root)
     # Of two names for one split, such as val and dev, the plain one is taken; the other is told as not used.
     plain_last = sorted(folders, key=lambda folder: folder.name.lower() in SPLITS)
-    tops = {_SPLIT_NAMES[f.name.lower()]: f for f in plain_last if f.name.lower() in _SPLIT_NAMES}
+    tops = {SPLIT_NAMES[f.name.lower()]: f for f in plain_last if f.name.lower() in SPLIT_NAMES}
     tops = tops if "train" in tops else {}
     notes: list[str] = []
     others = [f.name for f in folders if f not in tops.values()] if tops else []
@@ -104,14 +108,13 @@ def read_folder(root: Path) -> ImageDataset:
 
 def _class_names(rows: Sequence[tuple[str, str, Path]], root: Path) -> list[str]:
     """Classes are those of the training pictures; a held-out class that training never sees is an error."""
-    trained = {name for split, name, _ in rows if split in ("", "train")}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for split, name, _ in rows:
-        if name not in trained:
-            raise DataError(
-                f"{root}: class '{name}' is in {split} but not in train",
-                hint=f"Classes are matched by folder name; train has {', '.join(sorted(trained)) or 'none'}.",
-            )
-    return sorted(trained)
+        counts[split or "train"][name] += 1
+    learnt = counts["train"]
+    for split, measured in counts.items():
+        require_learnt(learnt, measured, split, str(root))
+    return sorted(learnt)
 
 
 def _folders(root: Path) -> list[Path]:
@@ -193,12 +196,17 @@ def _reason_to_skip(name: str, file: Path) -> str:
 
 def is_class_folder(name: str) -> bool:
     """Whether a folder of this name, beside others, is read as a class: no split, and not the system's own."""
-    return not is_of_the_system(name) and name.lower() not in _SPLIT_NAMES
+    return not is_of_the_system(name) and name.lower() not in SPLIT_NAMES
+
+
+def looks_readable(file: PurePath) -> bool:
+    """Whether a file's name says that it is a picture that `predict` can read."""
+    return file.suffix.lower() in _SUFFIXES | {".gif", ".avif"} and not file.name.startswith(".")
 
 
 def looks_like_picture(file: PurePath) -> bool:
-    """Whether a file's name says that it is a picture that `predict` can read."""
-    return file.suffix.lower() in _SUFFIXES | {".gif", ".avif"} and not file.name.startswith(".")
+    """Whether a file's name says that it is a picture, be it one that can only be named with the reason."""
+    return looks_readable(file) or (file.suffix.lower() in _CLOSED and not file.name.startswith("."))
 
 
 def _layout_hint(root: Path, skipped: Sequence[Skipped]) -> str:

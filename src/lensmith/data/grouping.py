@@ -10,6 +10,7 @@ from pathlib import Path
 from lensmith.data.dataset import Example, ImageDataset
 from lensmith.data.folders import is_class_folder
 from lensmith.errors import DataError, UsageError
+from lensmith.shards.member import Member
 
 _FOLDER = re.compile(r"folder(?::(\d+))?")
 _COLUMN = "column:"
@@ -148,6 +149,8 @@ def _by_expression(word: str) -> GroupOf:
 
 def _path(example: Example, word: str, root: Path | None) -> Path:
     source = example.source
+    if isinstance(source, Member):
+        return Path(source.path or f"{source.shard.name}/{source.name}")
     if not isinstance(source, Path):
         raise UsageError(
             f"group_by={word}: {source} has no file name",

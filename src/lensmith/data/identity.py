@@ -7,14 +7,16 @@ import hashlib
 import mmap
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lensmith.data.contents import Contents, content_of, is_near
+from lensmith.errors import DataError
 from lensmith.machine.forked import FEWEST, can_fork, in_processes
 from lensmith.machine.workers import in_parallel
-from lensmith.pictures.decode import Pixels, read_file
+from lensmith.pictures.decode import Pixels
+from lensmith.shards.member import Member
 
 if TYPE_CHECKING:
     from lensmith.data.dataset import Example
@@ -58,14 +60,20 @@ def identify(examples: Sequence[Example], id_of: Callable[[Example], str]) -> No
     if len(examples) >= FEWEST and can_fork():
         examples = _identify_files(examples)
 
+    contents = Contents(examples)
+
     def identify_part(part: range, left: threading.Event) -> None:
         for at in part:
             if left.is_set():
                 return
-            examples[at].remember(id_of(examples[at]))
+            if isinstance(examples[at].source, Member):
+                contents.take(at)
+            else:
+                examples[at].remember(id_of(examples[at]))
 
-    for _ in in_parallel(identify_part, len(examples), _CHUNK):
-        pass
+    with contextlib.closing(contents):
+        for _ in in_parallel(identify_part, len(examples), _CHUNK):
+            pass
 
 
 def _identify_files(examples: Sequence[Example]) -> Sequence[Example]:
@@ -76,9 +84,9 @@ def _identify_files(examples: Sequence[Example]) -> Sequence[Example]:
         rows, found = [], []
         for row in part:
             source = examples[row].source
-            with contextlib.suppress(OSError, ValueError):
-                if isinstance(source, Path):
-                    found.append(hashlib.sha256(read_file(source)).digest())
+            with contextlib.suppress(OSError, ValueError, DataError):  # the threads will say what it is
+                if is_near(source):
+                    found.append(hashlib.sha256(content_of(source)).digest())
                     rows.append(row)
         digests.tell(rows, found)
 

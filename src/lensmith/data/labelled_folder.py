@@ -14,7 +14,8 @@ from lensmith.errors import DataError
 from lensmith.pictures.decode import format_of
 from lensmith.runs.files import write_bytes
 
-_SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif", "PPM": ".ppm"}
+SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif", "PPM": ".ppm"}
+"""How files of each format that training takes are called."""
 _LONGEST = 200
 """Bytes of a name; file systems take 255, some count otherwise."""
 
@@ -90,6 +91,6 @@ class LabelledFolder:
 def file_name(content: bytes) -> str:
     """A file's name by what it holds, as `SHA256.jpg`. Raises `DataError` for what training leaves out."""
     kind = format_of(content)
-    if kind not in _SUFFIX:
+    if kind not in SUFFIX:
         raise DataError(f"{kind or 'this'} is nothing that training takes", hint="Save it as PNG.")
-    return hashlib.sha256(content).hexdigest() + _SUFFIX[kind]
+    return hashlib.sha256(content).hexdigest() + SUFFIX[kind]

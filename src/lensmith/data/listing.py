@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
-import functools
 import glob
 import os
 import sys
+import urllib.parse
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from lensmith.data.folders import is_of_the_system, looks_like_picture
+from lensmith.data.sharded import are_shards, pictures_in
 from lensmith.data.tables import is_table, table_paths
 from lensmith.errors import DataError, PictureError
-from lensmith.pictures.asked import MOST_BYTES, Asked, is_archive, is_url, unreadable
+from lensmith.pictures.asked import MOST_BYTES, Asked, OnTheWeb, is_archive, is_url, unreadable
 
 STDIN = "-"
 
 
+@dataclass(frozen=True)
+class Archive:
+    """A zip or tar that was named."""
+
+    path: Path
+
+    def pictures(self) -> Iterator[Asked]:
+        """The members whose names are a picture's; each is to be read in its turn."""
+        from lensmith.pictures.archives import archived
+
+        yield from archived(self.path, _is_picture_member)
+
+
 def pictures_named(words: Iterable[str]) -> Iterator[Asked]:
-    """Pictures, folders, patterns, tables (CSV), archives, URLs and `-`, in the order of the words.
+    """Pictures, folders, patterns, tables (CSV), archives, shards, URLs and `-`, in the order of the words.
 
     Below a folder and in an archive those whose names are a picture's, in the order of their names; in a table
     all. What a word is, its name says. A word that leads nowhere is given too, to be answered with the reason.
     """
+    for place in places_named(words):
+        if isinstance(place, Archive):
+            yield from place.pictures()
+        else:
+            yield place
+
+
+def places_named(words: Iterable[str]) -> Iterator[Asked | Archive]:
+    """As `pictures_named`, with archives left closed."""
     for word in words:
         if word == STDIN:
             yield Asked(STDIN, _read_stdin)
+        elif _names_shards(word):
+            yield from _in_shards(word)
         elif is_url(word):
-            yield _on_the_web(word, typed=True)
+            yield Asked(word, OnTheWeb(word, typed=True))
         elif _is_pattern(word):
             yield from _matches(word)
         else:
@@ -41,6 +67,20 @@ def folders_named(words: Iterable[str]) -> list[Path]:
     return [Path(word) for word in found if Path(word).is_dir()]
 
 
+def _names_shards(word: str) -> bool:
+    """A URL is one of shards where it ends as a folder or a tar file does; a tar file here is an archive."""
+    if is_url(word):
+        return urllib.parse.urlsplit(word).path.endswith(("/", ".tar"))
+    return not Path(word).is_file() and are_shards(word)
+
+
+def _in_shards(word: str) -> Iterator[Asked]:
+    try:
+        yield from pictures_in(word)
+    except DataError as error:
+        yield unreadable(word, error.message.removeprefix(f"{word}: "), hint=error.hint)
+
+
 def _is_pattern(word: str) -> bool:
     return glob.has_magic(word) and not os.path.lexists(word)
 
@@ -49,21 +89,19 @@ def _matching(pattern: str) -> list[str]:
     return sorted(glob.iglob(pattern, recursive=True))  # noqa: PTH207  # absolute ones too
 
 
-def _at(word: str) -> Iterator[Asked]:
+def _at(word: str) -> Iterator[Asked | Archive]:
     path = Path(word)
     if path.is_dir():
         yield from _below(word)
     elif is_archive(path):
-        from lensmith.pictures.archives import archived
-
-        yield from archived(path, _is_picture_member)
+        yield Archive(path)
     elif is_table(path):
         yield from _tabled(path)
     else:
         yield Asked(word, path)
 
 
-def _matches(pattern: str) -> Iterator[Asked]:
+def _matches(pattern: str) -> Iterator[Asked | Archive]:
     """What a shell would have put in the place of a pattern that was quoted; files that are no pictures aside."""
     found = False
     typed = {*PurePath(pattern).parts, os.curdir, os.pardir}
@@ -136,7 +174,7 @@ def _tabled(table: Path) -> Iterator[Asked]:
             if not cell:
                 yield unreadable(f"{table}:{number}", "no path in this row")
             elif is_url(cell):
-                yield _on_the_web(cell, typed=False)
+                yield Asked(cell, OnTheWeb(cell, typed=False))
             else:
                 path = table.parent / cell
                 # a pipe would never end, nor would some devices
@@ -144,12 +182,6 @@ def _tabled(table: Path) -> Iterator[Asked]:
                 yield unreadable(str(path), "not an ordinary file") if strange else Asked(str(path), path)
     except DataError as error:
         yield unreadable(str(table), error.message.removeprefix(f"{table}: "), hint=error.hint)
-
-
-def _on_the_web(url: str, *, typed: bool) -> Asked:
-    from lensmith.pictures.web import read_url
-
-    return Asked(url, functools.partial(read_url, url, typed=typed))
 
 
 def _read_stdin() -> bytes:

@@ -18,6 +18,8 @@ def native_size(data: ImageDataset) -> tuple[int | None, str]:
             shapes.add(data.pixels(index).shape[:2])
         except PictureError:
             continue  # the store will say which and why
+        if len(shapes) > 1:
+            break
     if len(shapes) != 1:
         return None, "of several sizes"
     height, width = next(iter(shapes))

@@ -41,38 +41,45 @@ def read_examples(owner: Any, join: Callable[[Any], ImageDataset], task: Task | 
         # A picture opened by Pillow and asked for its label alone is dropped unread, its file with it.
         warnings.simplefilter("ignore", ResourceWarning)
         labels = _labels(owner)
-    found = _task(labels, task)
-    classes, targets = _targets(owner, labels, found)
+    found = task_of(labels, task)
+    classes, targets = targets_of(type(owner).__name__, _class_list(owner), labels, found)
     examples = [Example(Item(owner, i), target) for i, target in enumerate(targets)]
     return ImageDataset(examples, classes, task=found, name=type(owner).__name__)
 
 
-def _task(labels: Sequence[Label], task: Task | None) -> Task:
+def task_of(labels: Sequence[Label], task: Task | None) -> Task:
+    """What labels can be, where nobody said."""
     if any(isinstance(label, list) for label in labels):
         return "multilabel"
     numbers = any(isinstance(label, float) for label in labels)
     return task or ("regression" if numbers else "classification")
 
 
-def _targets(owner: Any, labels: Sequence[Label], task: Task) -> tuple[list[str], list[Target]]:
+def targets_of(
+    name: str, known: Sequence[Any] | None, labels: Sequence[Label], task: Task
+) -> tuple[list[str], list[Target]]:
+    """Class names, and what each label is by them. name: of the data; known: names of its indices, where it has some.
+
+    Raises `DataError`.
+    """
     if task == "regression":
         words = [label for label in labels if not isinstance(label, int | float)]
         if words:
-            raise DataError(f"{type(owner).__name__} has target {words[0]!r}, and the task is regression")
+            raise DataError(f"{name} has target {words[0]!r}, and the task is regression")
         return [], [float(label) for label in labels if isinstance(label, int | float)]
     for i, label in enumerate(labels):
         if not all(map(_is_index, label if isinstance(label, list) else [label])):
             raise DataError(
-                f"{type(owner).__name__}[{i}] has target {label!r}",
+                f"{name}[{i}] has target {label!r}",
                 hint=f"Targets of {task} are class names or indices, from 0 on.",
             )
     if task == "multilabel":
         rows, width = _rows_of_labels(labels)
-        classes = _own_classes(owner, [one for row in rows for one in row], width)
+        classes = _own_classes(name, known, [one for row in rows for one in row], width)
         index = {name: i for i, name in enumerate(classes)}
         return classes, [tuple(sorted({index[o] if isinstance(o, str) else o for o in row})) for row in rows]
     single, _ = _rows_of_labels(labels)
-    classes = _own_classes(owner, [one for row in single for one in row])
+    classes = _own_classes(name, known, [one for row in single for one in row])
     index = {name: i for i, name in enumerate(classes)}
     return classes, [index[one] if isinstance(one, str) else one for (one,) in single]
 
@@ -145,17 +152,16 @@ def _is_index(one: Any) -> bool:
     return isinstance(one, str) or (isinstance(one, int | float) and one >= 0 and one == one // 1)
 
 
-def _own_classes(owner: Any, labels: Sequence[str | int], least: int = 0) -> list[str]:
+def _own_classes(
+    name: str, known: Sequence[Any] | None, labels: Sequence[str | int], least: int = 0
+) -> list[str]:
     words = sorted({label for label in labels if isinstance(label, str)})
     if words and any(not isinstance(label, str) for label in labels):
-        raise DataError(
-            f"{type(owner).__name__} mixes names and indices as targets", hint="Use one of the two."
-        )
+        raise DataError(f"{name} mixes names and indices as targets", hint="Use one of the two.")
     if words:
         return words
     highest = max((int(label) for label in labels), default=0)
     highest = max(highest, least - 1)
-    named = _class_list(owner)
-    if named is not None and len(named) > highest:
-        return [str(name) for name in named]
+    if known is not None and len(known) > highest:
+        return [str(word) for word in known]
     return [str(i) for i in range(highest + 1)]

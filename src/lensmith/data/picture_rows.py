@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lensmith.data.dataset import Example
 from lensmith.errors import DataError
+from lensmith.shards.member import Member
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ def folder_of(source: object) -> str:
 
 
 def path_from(folder: str, example: Example) -> str:
-    """A picture's path from that folder, with `/`; as it is where it lies elsewhere or is no file."""
+    """A picture's path from that folder, with `/`; as it is where it lies elsewhere or is no file. In a shard, the
+    path that it had before it came there."""
+    if isinstance(example.source, Member):
+        return example.source.path or f"{example.source.shard.name}!{example.source.name}"
     if not isinstance(example.source, Path):
         return str(example.source)
     name = os.fspath(example.source)

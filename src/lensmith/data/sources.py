@@ -11,6 +11,7 @@ from lensmith.data.folders import read_folder
 from lensmith.data.grouping import grouped
 from lensmith.data.named import PREFIX, load_named
 from lensmith.data.own import read_examples
+from lensmith.data.sharded import are_shards, read_shards
 from lensmith.data.tables import read_table
 from lensmith.errors import DataError, UsageError
 from lensmith.types import Examples, Task
@@ -25,15 +26,20 @@ def load_data(
     task: Task | None = None,
     group_by: str | None = None,
 ) -> ImageDataset:
-    """Labelled pictures from a folder, a CSV, a name, or an own data set.
+    """Labelled pictures from a folder, a CSV, shards, a name, or an own data set.
 
     A folder holds a folder per class, with train/, val/, test/ on top or not, or a table labels.csv. A CSV names
-    path and label (split and group if it likes). `digits` is embedded, `torchvision:CIFAR10` and its like are
+    path and label (split and group if it likes). Shards are tar files, here or behind a URL (`data.sharded`).
+    `digits` is embedded, `torchvision:CIFAR10` and its like are
     downloaded by torchvision or read from `root`. Anything with `__len__` and `__getitem__(i) -> (picture,
     target)` is taken as it is. task: where the labels leave it open (whole numbers are classes otherwise).
     group_by: a column, `folder`, or a pattern of names, for pictures that no split may part (`data.grouping`).
     Raises `DataError` where there is nothing to learn from. An existing path wins over a name.
     """
+    if isinstance(source, str | Path) and are_shards(str(source)):
+        _refuse_root(source, root)
+        shards = read_shards(str(source), task)
+        return shards if group_by is None else grouped(shards, group_by)
     table = _table(source)
     if table is not None:
         _refuse_root(source, root)

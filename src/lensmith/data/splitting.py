@@ -134,8 +134,13 @@ def _folds_of(train: ImageDataset, folds: int, seed: int) -> tuple[int, ...]:
 
 
 def refuse_hopeless(train: ImageDataset, found: ImageDataset | None = None) -> None:
-    """Raise `DataError` where there is nothing to learn to tell apart, or where of all the pictures `found` of
-    a class none could be read."""
+    """Raise `DataError` where there is nothing to learn to tell apart, or where of the pictures `found` most could
+    not be read, or of a class none: a disk that fails is no smaller data set."""
+    if found is not None and 2 * len(train) < len(found):
+        raise DataError(
+            f"{train.name}: only {len(train):,} of {len(found):,} training pictures can be read",
+            hint="lensmith inspect lists each with its reason. Mend them, or take them out.",
+        )
     if train.task == "regression":
         return
     counts = {name: count for name, count in train.counts().items() if count}

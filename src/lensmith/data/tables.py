@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from lensmith.data.dataset import SPLITS, Example, ImageDataset, Skipped, Target
 from lensmith.data.grouping import grouped
+from lensmith.data.learnt import require_learnt
 from lensmith.errors import DataError
 from lensmith.types import Task
 
@@ -70,7 +71,10 @@ def read_table(file: Path, task: Task | None = None, group_by: str | None = None
         name=file.resolve().parent.name if file.name == "labels.csv" else file.stem,
         skipped=skipped,
     )
-    _refuse_unlearnt(data, file)
+    if found != "regression" and "train" in data.splits:
+        learnt = data.split("train").counts()
+        for split in data.splits:
+            require_learnt(learnt, data.split(split).counts(), split, str(file))
     if group_by is None:
         return data
     cells = {name: [row[name] for row in kept] for name in rows[0]}
@@ -82,20 +86,6 @@ def _is_there(place: Path) -> bool:
         return place.is_file()
     except OSError:  # a cell too long for a name
         return False
-
-
-def _refuse_unlearnt(data: ImageDataset, file: Path) -> None:
-    """A held-out class that training never sees is an error, as it is in folders."""
-    if data.task == "regression" or "train" not in data.splits:
-        return
-    learnt = data.split("train").counts()
-    for split in data.splits:
-        for name, count in data.split(split).counts().items():
-            if count and not learnt[name]:
-                raise DataError(
-                    f"{file}: class '{name}' is in {split} but not in train",
-                    hint=f"Train has {', '.join(c for c, n in learnt.items() if n) or 'none'}.",
-                )
 
 
 def is_table(file: Path) -> bool:

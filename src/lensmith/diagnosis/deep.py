@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from lensmith.diagnosis.doctor import GIB, Finding
 from lensmith.diagnosis.messages import explain_message
 from lensmith.diagnosis.speeds import Expected, expected_of_cpu, expected_of_gpu
 from lensmith.machine.facts import Machine
+from lensmith.machine.programs import ask_program
 
 _SECONDS = 90.0
 """It takes 5 to 10; importing torch from a slow disk may take a minute."""
@@ -48,26 +47,9 @@ class Exercise:
 def run_exercise(seconds: float = _SECONDS, python: str = sys.executable) -> Exercise:
     """Compute, in a process of its own: a driver that hangs or crashes takes only that one along."""
     program = str(Path(__file__).with_name("exercise.py"))
-    process = subprocess.Popen(
-        # -P: a torch.py in the working folder is another finding's business.
-        [python, "-P", program],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        out, err = process.communicate(timeout=seconds)
-        code: int | None = process.returncode
-    except subprocess.TimeoutExpired as late:
-        out, err = _text(late.stdout), _text(late.stderr)
-        code = None
-    finally:
-        if process.poll() is None:
-            _end(process)
-    return Exercise(tuple(_steps(out)), code, err)
+    # -P: a torch.py in the working folder is another finding's business.
+    said = ask_program([python, "-P", program], seconds)
+    return Exercise(tuple(_steps(said.out)), said.code, said.err)
 
 
 def judge_exercise(exercise: Exercise, machine: Machine) -> list[Finding]:
@@ -192,26 +174,9 @@ def _steps(out: str) -> Iterator[Mapping[str, Any]]:
                 yield step
 
 
-def _text(output: str | bytes | None) -> str:
-    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
-
-
 def _first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if "Warning:" in line), "")
 
 
 def _last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """A process stuck inside a driver cannot be killed, and is not waited for."""
-    with contextlib.suppress(OSError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=1)
-    for stream in (process.stdout, process.stderr):
-        if stream is not None:
-            stream.close()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import re
-from importlib import resources
 from typing import Any
 
 from packaging.version import Version
@@ -14,6 +11,7 @@ from lensmith.diagnosis.cures import gpu_build, replace_pair
 from lensmith.diagnosis.finding import Finding
 from lensmith.machine.builds import builds_for, min_driver, serves
 from lensmith.machine.facts import Machine
+from lensmith.machine.tables import load_table
 
 _NO_UVM = {
     "why": "the device file /dev/nvidia-uvm is missing, through which programs compute",
@@ -23,11 +21,8 @@ _NO_UVM = {
 }
 
 
-@functools.cache
 def _table() -> dict[str, Any]:
-    text = resources.files("lensmith.diagnosis").joinpath("driver_faults.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
-    return table
+    return load_table(__package__, "driver_faults")
 
 
 def _faults() -> list[dict[str, Any]]:

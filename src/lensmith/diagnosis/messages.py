@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from importlib import resources
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
@@ -19,6 +17,7 @@ from lensmith.diagnosis.mending import is_ours
 from lensmith.diagnosis.quoting import Command
 from lensmith.diagnosis.transcript import Ending, clean, find_ending, one_line
 from lensmith.machine.facts import Machine
+from lensmith.machine.tables import load_table
 
 MESSAGE = "message"
 """The name of the findings that explain a text."""
@@ -78,8 +77,7 @@ class Row:
 @functools.cache
 def read_messages() -> tuple[Row, ...]:
     """The table as it stands in the package."""
-    text = resources.files("lensmith.diagnosis").joinpath("messages.json").read_text(encoding="utf-8")
-    rows: list[dict[str, Any]] = json.loads(text)["rows"]
+    rows = load_table(__package__, "messages")["rows"]
     return tuple(Row(**{key: _fixed(value) for key, value in row.items()}) for row in rows)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
+
+from lensmith.machine.tables import load_table
 
 
 @dataclass(frozen=True)
@@ -20,12 +19,9 @@ class Expected:
     source: str
 
 
-@functools.cache
 def read_speeds() -> dict[str, Any]:
     """The table as it stands in the package."""
-    file = resources.files("lensmith.diagnosis").joinpath("expected_speeds.json")
-    table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return table
+    return load_table(__package__, "expected_speeds")
 
 
 def expected_of_gpu(name: str, precision: str) -> Expected | None:

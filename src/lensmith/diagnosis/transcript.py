@@ -6,7 +6,12 @@ taken off. Nothing that steers a terminal is left.
 
 from __future__ import annotations
 
+import io
+import math
+import os
 import re
+import select
+import stat
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -18,7 +23,11 @@ from lensmith.machine.printable import printable
 
 _HEAD, _TAIL = 2**18, 3 * 2**18
 """Bytes kept of a long log: how it began, and how it ended."""
-_CHUNK = 2**16
+_CHUNK = 2**20
+_MOST, _MOST_OF_A_DEVICE = 2**32, 2**24
+"""Bytes: a pipe that says more, or /dev/zero and its like, has no end, or none that one would wait for."""
+_PATIENCE = 30.0
+"""Seconds that a pipe with a name may say nothing, which nobody may be writing to; stdin is waited for."""
 _ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?|\x1b.?"
 )
@@ -48,6 +57,7 @@ _RELAYED = (
 )
 """What a launcher raises when the process that it started failed: that one's own words stand above."""
 _NARROWEST, _WIDEST = 40, 250
+_INSTEAD = "Give a log file, the error's text in quotes, or - for stdin."
 _LOGS = (".log", ".txt", ".out", ".err")
 
 
@@ -68,10 +78,11 @@ class Ending:
 def read_transcript(word: str) -> str:
     """What the user gave: `-` for stdin, the name of a file, or the text itself.
 
-    Of more than 1 MiB the first and the last are taken. Raises UsageError for a file that cannot be read.
+    Of more than 1 MiB the first and the last are taken. Raises UsageError for a file that cannot be read, or has no
+    end.
     """
     if word == "-":
-        return _decode(_ends(sys.stdin.buffer))
+        return _decode(_ends(sys.stdin.buffer, "stdin"))
     if not word.strip():
         return ""
     try:
@@ -81,17 +92,15 @@ def read_transcript(word: str) -> str:
                 f"{word} is a folder", hint="Give the log file itself, or the error's text in quotes."
             )
         if file.exists():
-            with file.open("rb") as opened:
-                return _decode(_ends(opened))
+            with _opened(file) as opened:
+                return _decode(_ends(opened, word))
     except (OSError, ValueError) as error:
         if not _is_text(word):
             raise UsageError(
                 f"{word} cannot be read: {error}", hint="Give the error's text in quotes."
             ) from error
     if not _is_text(word):
-        raise UsageError(
-            f"no file {word}", hint="Give the name of a log file, the error's text in quotes, or - for stdin."
-        )
+        raise UsageError(f"no file {word}", hint=_INSTEAD)
     return word
 
 
@@ -127,13 +136,35 @@ def find_ending(lines: str) -> Ending | None:
     return Ending(*ending[1:], " ".join(" ".join(rows[ending[0] :]).split())) if ending else None
 
 
-def _ends(opened: BinaryIO) -> bytes:
-    """The first and the last bytes; a pipe is read to its end."""
-    head = opened.read(_HEAD)
-    tail = b""
-    while chunk := opened.read(_CHUNK):
-        tail = (tail + chunk)[-_TAIL:]
+def _opened(file: Path) -> BinaryIO:
+    """Open it; a pipe without waiting for somebody to write into it, which may be never."""
+    if not stat.S_ISFIFO(file.stat().st_mode):
+        return file.open("rb")
+    return os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0)
+
+
+def _ends(opened: BinaryIO, name: str) -> bytes:
+    """The first and the last bytes of what is read to its end."""
+    mode = os.fstat(opened.fileno()).st_mode
+    most = math.inf if stat.S_ISREG(mode) else _MOST_OF_A_DEVICE if stat.S_ISCHR(mode) else _MOST
+    head = tail = b""
+    size = 0
+    while chunk := _next(opened, name):
+        size += len(chunk)
+        if size > most:
+            raise UsageError(f"{name} has no end: {size:,} bytes were read", hint=_INSTEAD)
+        missing = _HEAD - len(head)
+        head += chunk[:missing]
+        tail = (tail + chunk[missing:])[-_TAIL:]
     return head + tail
+
+
+def _next(opened: BinaryIO, name: str) -> bytes:
+    """What follows; nothing at the end."""
+    is_named_pipe = isinstance(opened, io.FileIO)
+    if is_named_pipe and not select.select([opened], [], [], _PATIENCE)[0]:
+        raise UsageError(f"nothing is written into {name}: {_PATIENCE:.0f} s were waited", hint=_INSTEAD)
+    return opened.read(_CHUNK)
 
 
 def _decode(content: bytes) -> str:

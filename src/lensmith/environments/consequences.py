@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import os
 import platform
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Literal
 
 from packaging.version import Version
@@ -19,6 +16,7 @@ from lensmith.environments.recorded import plain
 from lensmith.environments.used import used_facts
 from lensmith.machine.builds import security_floor
 from lensmith.machine.facts import Machine
+from lensmith.machine.tables import load_table
 from lensmith.runs.directory import RunDirectory
 
 Level = Literal["nothing", "answers", "weights", "loads"]
@@ -136,8 +134,5 @@ def _rule(part: str, name: str) -> tuple[Level, str]:
     return row["level"], row["why"]
 
 
-@functools.cache
 def _table() -> dict[str, Any]:
-    text = resources.files("lensmith.environments").joinpath("consequences.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
-    return table
+    return load_table(__package__, "consequences")

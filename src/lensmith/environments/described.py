@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import json
 import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -19,6 +16,7 @@ from lensmith.errors import UsageError
 from lensmith.machine.builds import Target, min_driver
 from lensmith.machine.facts import Machine
 from lensmith.machine.gpus import capabilities_of, capability_of, gpu_names
+from lensmith.machine.tables import load_table
 
 _TORCH = re.compile(
     r"\b(?:py)?torch ?((?:[=<>!~]=?|===) ?[\w.+*]+(?:, ?[=<>!~]=? ?[\w.+*]+)*)|\b(?:py)?torch (\d+(?:\.\d+)+)"
@@ -250,9 +248,6 @@ def _manager(word: str) -> str:
     return word if word in ("pip", "uv") else "conda"
 
 
-@functools.cache
 def systems() -> dict[str, Any]:
     """The table of words, as it stands in the package."""
-    text = resources.files("lensmith.environments").joinpath("systems.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
-    return table
+    return load_table(__package__, "systems")

@@ -9,8 +9,6 @@ import yaml
 
 from lensmith.environments.proposal import Proposal
 
-MANAGERS = ("uv", "pip", "conda")
-
 
 def install_commands(proposal: Proposal) -> dict[str, list[str]]:
     """The lines to type, for each package manager, on the described system."""

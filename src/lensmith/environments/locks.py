@@ -12,7 +12,6 @@ from lensmith.environments.used import Used
 from lensmith.errors import MachineError
 from lensmith.machine.uv import require_uv
 
-FORMS = ("requirements", "conda", "lock")
 _SECONDS = 300
 
 

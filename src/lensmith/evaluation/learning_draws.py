@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lensmith.features.embed import Features
@@ -21,6 +23,9 @@ SHARES = (0.25, 0.35, 0.5, 0.7, 1.0)
 """Of the pictures that a draw learns from, each part within the next."""
 HALF = SHARES.index(0.5)
 _FOLDS = 5
+_FEW_PICTURES = 500
+_FEW = 256
+"""Rows up to which one thread computes."""
 _ASKED = 2000
 """Pictures that a draw is measured on, at most."""
 
@@ -51,7 +56,7 @@ class Draws:
 
 def draws_wanted(count: int) -> int:
     """As many as take about half a minute."""
-    return 20 if count <= 500 else 10 if count <= 2500 else _FOLDS
+    return 20 if count <= _FEW_PICTURES else 10 if count <= 2500 else _FOLDS
 
 
 def draw_heads(
@@ -68,15 +73,16 @@ def draw_heads(
     """Leave a fifth out in turn, learn from parts of the rest; a generator of progress.
 
     features: [N, D]; targets: as `target_array` gives them; groups: [N], pictures of one are never on both sides. The
-    time is looked at after each draw, and two are made at least. wanted: draws, else by the number of pictures.
+    time is looked at after each draw; two are made at least, and of few pictures so many that each is asked about:
+    fewer would not tell how much draws differ. wanted: draws, else by the number of pictures. The penalty is chosen
+    once, by the most pictures that the first draw learns from: fewer would choose the same, or by chance.
     """
-    until, wanted = time.monotonic() + seconds, wanted or draws_wanted(len(features))
+    began, wanted = time.monotonic(), wanted or draws_wanted(len(features))
+    fewest = _FOLDS if len(features) <= _FEW_PICTURES else 2
     numbers = np.unique(np.array(groups), return_inverse=True)[1].astype(np.int64)
     strata = _strata(targets, task)[np.unique(numbers, return_index=True)[1]][numbers]  # its group's
     sizes, asked, errors = [], [], []
-    strengths: list[float | None] = [None] * len(
-        SHARES
-    )  # chosen by the first draw, for each number of pictures
+    strength: float | None = None
     for number in range(wanted):
         draw = np.random.default_rng([seed, number // _FOLDS])
         place = _places(numbers, strata, draw)
@@ -86,20 +92,32 @@ def draw_heads(
             left_out = np.sort(draw.permutation(left_out)[:_ASKED])
         parts = _nested(np.flatnonzero(~fold), place, strata)
         found = []
-        for at, rows in enumerate(parts):
-            known = targets[rows]
-            head = fit_linear(features[rows], known, outputs, task, numbers[rows], seed, strengths[at])
-            strengths[at] = head.strength
-            said = features[left_out] @ head.weight.numpy().T + head.bias.numpy()
-            found.append(_errors(said, targets[left_out], task))
+        with _threads_for(len(features)):
+            for rows in reversed(parts):
+                head = fit_linear(features[rows], targets[rows], outputs, task, numbers[rows], seed, strength)
+                strength = head.strength
+                said = features[left_out] @ head.weight.numpy().T + head.bias.numpy()
+                found.append(_errors(said, targets[left_out], task))
         sizes.append([len(rows) for rows in parts])
         asked.append(left_out)
-        errors.append(np.stack(found))
-        if time.monotonic() > until and number:
-            break
+        errors.append(np.stack(found[::-1]))
+        spent = time.monotonic() - began
+        if number + 1 >= fewest and spent + spent / (number + 1) > seconds:
+            break  # another draw would not be done in time
         if number + 1 < wanted:
             yield Event("learning curve", "draws", number + 1, wanted)
     return Draws(np.array(sizes, np.float64), asked, errors)
+
+
+@contextlib.contextmanager
+def _threads_for(rows: int) -> Iterator[None]:
+    """With few rows one thread is done as soon as several, which mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if rows <= _FEW else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _strata(targets: NDArray[Any], task: Task) -> Rows:

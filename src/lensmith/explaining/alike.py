@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.bundle.bundle import Bundle
+from lensmith.data.contents import is_file
 from lensmith.data.dataset import ImageDataset
 from lensmith.errors import DataError, UsageError
 from lensmith.pictures.decode import Pixels
@@ -74,7 +74,7 @@ def look_at(
     until = time.monotonic() + seconds
     width = width_of(network)
     features, there = np.zeros((len(data), width), np.float32), np.zeros(len(data), bool)
-    in_files = all(isinstance(example.source, Path) for example in data.examples)
+    in_files = all(is_file(example.source) for example in data.examples)
     kept = Kept(_key(bundle), width) if store and in_files else None
     if kept is not None:
         features, there = kept.read(data.ids)

@@ -14,6 +14,7 @@ import PIL
 import torch
 from numpy.typing import NDArray
 
+from lensmith.data.contents import is_file
 from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.native import native_size
 from lensmith.errors import DataError
@@ -66,7 +67,7 @@ def look(data: ImageDataset, *, store: bool = True, device: str = "cpu") -> Gene
     preprocess = _as_published(data)
     features, there = np.zeros((len(data), FEATURES), np.float32), np.zeros(len(data), bool)
     kept = None
-    if store and all(isinstance(example.source, Path) for example in data.examples):
+    if store and all(is_file(example.source) for example in data.examples):
         kept = Kept(_key(preprocess, weights), FEATURES)
         features, there = kept.read(data.ids)
     missing = np.flatnonzero(~there)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from importlib import resources
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+
+from lensmith.machine.tables import load_table
 
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 """PyTorch's own index; its folders hold the builds that the default index does not."""
@@ -94,12 +94,9 @@ def _lowest(specifier: str) -> list[Version]:
     return [Version(bound.version) for bound in SpecifierSet(specifier) if bound.operator in ("==", ">=")]
 
 
-@functools.cache
 def read_table() -> dict[str, Any]:
     """The table as it stands in the package."""
-    text = resources.files("lensmith.machine").joinpath("torch_builds.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
-    return table
+    return load_table(__package__, "torch_builds")
 
 
 def security_floor() -> Version:

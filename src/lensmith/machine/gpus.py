@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections import defaultdict
-from importlib import resources
 from typing import Any
+
+from lensmith.machine.tables import load_table
 
 # What a name may carry that says nothing about the chip: the maker, the form, the memory.
 _NOISE = re.compile(
@@ -72,8 +72,5 @@ def _index() -> dict[frozenset[str], tuple[str, ...]]:
     return {key: tuple(sorted(value, key=float)) for key, value in (short | full).items() if key}
 
 
-@functools.cache
 def _table() -> dict[str, Any]:
-    text = resources.files("lensmith.machine").joinpath("gpus.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
-    return table
+    return load_table(__package__, "gpus")

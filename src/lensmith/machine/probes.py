@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import glob
 import mmap
 import os
 import platform
 import re
-import shutil
-import signal
 import stat
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lensmith.machine.limits import cores, memory
+from lensmith.machine.programs import ask_program, find_program
 from lensmith.machine.source import Answer, Interpreter, Part, Space, whole
 
 _LONGEST = 4 * 2**20
@@ -126,7 +123,7 @@ class ThisMachine:
 
     def program(self, name: str) -> str | None:
         """Where a program is installed: on PATH, and for the driver's tools where WSL keeps them."""
-        return shutil.which(name) or (shutil.which(name, path=_WSL) if name.startswith("nvidia") else None)
+        return find_program(name) or (find_program(name, _WSL) if name.startswith("nvidia") else None)
 
     def run(self, command: Sequence[str], seconds: float, part: Part = whole) -> Answer | None:
         """What a program says on stdout and stderr together."""
@@ -204,38 +201,7 @@ def _platform() -> str:
 def _ask(command: Sequence[str], seconds: float) -> Answer:
     """Exit code and output; what was printed before the time was up is kept."""
     try:
-        process = subprocess.Popen(
-            list(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        said = ask_program(command, seconds, in_one=True)
     except OSError as error:
         return Answer(error.errno, str(error))
-    try:
-        text, _ = process.communicate(timeout=seconds)
-        return Answer(process.returncode, text)
-    except subprocess.TimeoutExpired as late:
-        said = late.stdout or b""
-        return Answer(None, said.decode("utf-8", errors="replace") if isinstance(said, bytes) else said)
-    finally:
-        if process.poll() is None:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Kill the process and its children, and wait no longer than a second.
-
-    A process stuck inside a driver call cannot be killed; waiting for it would hang as it does.
-    """
-    with contextlib.suppress(OSError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=1)
-    if process.stdout is not None:
-        process.stdout.close()
+    return Answer(said.code, said.out)

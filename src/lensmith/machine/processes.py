@@ -11,10 +11,8 @@ import json
 import math
 import os
 import re
-import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.errors import LensmithError, ProcessLost, UsageError
+from lensmith.machine.meeting import answer, meet, patience, wait
 from lensmith.machine.runtime import place_in_world
 
 if TYPE_CHECKING:
@@ -30,12 +29,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 Value = TypeVar("Value")
-_PATIENCE = "LENSMITH_PROCESS_TIMEOUT"
-_SECONDS = 300.0
-_SHORTEST, _PAUSE = 1e-3, 0.1
-"""Seconds between two looks for what the first says, which may be long at something alone, such as decoding."""
-_MEETING = 300.0
-"""Seconds for the others to start: a host may read torch from a slow disk."""
 _HEARD = 5.0
 """Seconds in which a process that fails says why, before the others speak of it."""
 _TOLD = "told"
@@ -82,7 +75,7 @@ class Processes:
             if self.is_first:
                 self.store.set(key, json.dumps(value))
                 return value
-            _wait(lambda: self.store.check([key]), math.inf)
+            wait(lambda: self.store.check([key]), math.inf)
             said: Value = json.loads(self.store.get(key))
         return said
 
@@ -95,7 +88,7 @@ class Processes:
         with _collective(self):
             self.store.set(f"here/{number}/{self.rank}", "")
             keys = [f"here/{number}/{rank}" for rank in range(self.world_size)]
-            _wait(lambda: self.store.check(keys), math.inf)
+            wait(lambda: self.store.check(keys), math.inf)
 
     def sent(self, content: bytes) -> bytes:
         """The first's bytes, on all; of the others they do not matter."""
@@ -111,6 +104,17 @@ class Processes:
         with _collective(self):
             dist.broadcast(tensor, 0)
         return tensor.numpy().tobytes()
+
+    def said_by_each(self, value: Value) -> list[Value]:
+        """What each process says, by rank, on all. It has to fit into JSON."""
+        if not self.are_several:
+            return [value]
+        number = next(self._said)
+        with _collective(self):
+            self.store.set(f"each/{number}/{self.rank}", json.dumps(value))
+        self.gather_here()
+        with _collective(self):
+            return [json.loads(self.store.get(f"each/{number}/{rank}")) for rank in range(self.world_size)]
 
     def add(self, tensor: torch.Tensor) -> None:
         """Make of a tensor the sum over all processes, in place; equal bits on all."""
@@ -173,7 +177,7 @@ class Processes:
         if self.store is None:
             return True
         try:
-            return _answer(lambda: self._is_first_to_tell(error), 2 * _HEARD)
+            return answer(lambda: self._is_first_to_tell(error), 2 * _HEARD)
         except (RuntimeError, OSError):  # the store is gone as well
             return True
 
@@ -182,7 +186,7 @@ class Processes:
         while isinstance(error, ProcessLost) and time.monotonic() < ends:
             if self.store.check([_TOLD]):
                 return False
-            time.sleep(_PAUSE)
+            time.sleep(0.1)
         first: bool = self.store.add(_TOLD, 1) == 1
         return first
 
@@ -219,7 +223,7 @@ def join_processes(device: str = "cpu") -> Processes:
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     with _collective(Processes(rank, world_size)):
         store, _, _ = next(iter(rendezvous("env://", rank, world_size, timeout=timeout)))
-        store = PrefixStore(_meet(store, rank, world_size), store)
+        store = PrefixStore(meet(store, rank, world_size), store)
         if device.startswith("cuda"):
             import torch
 
@@ -227,45 +231,6 @@ def join_processes(device: str = "cpu") -> Processes:
         dist.init_process_group(backend, timeout=timeout, store=store, rank=rank, world_size=world_size)
     _joined.append(Processes(rank, world_size, PrefixStore("lensmith", store)))
     return _joined[0]
-
-
-def _meet(store: Any, rank: int, world_size: int) -> str:
-    """A word that those who meet now have in common, and those before them had not.
-
-    The store is torchrun's, and outlives the processes: what those that it has replaced left there, addresses among
-    it, would be taken for that of the new ones. Nor do hosts count alike how often they have started theirs.
-    """
-    own, ends = uuid.uuid4().hex, time.monotonic() + max(_MEETING, patience())
-    if rank:
-        store.set(f"hello/{rank}", own)
-        _wait(lambda: store.check([f"answer/{own}"]), ends)
-        word: str = store.get(f"answer/{own}").decode()
-        store.set(f"here/{word}/{rank}", "")
-        return word
-    answered: set[str] = set()
-
-    def all_are_here() -> bool:
-        for other in range(1, world_size):
-            if (
-                store.check([f"hello/{other}"])
-                and (name := store.get(f"hello/{other}").decode()) not in answered
-            ):
-                store.set(f"answer/{name}", own)  # of one that is gone, perhaps; then nobody asks for it
-                answered.add(name)
-        return all(store.check([f"here/{own}/{other}"]) for other in range(1, world_size))
-
-    _wait(all_are_here, ends)
-    return own
-
-
-def _wait(is_so: Callable[[], bool], ends: float) -> None:
-    """Until something holds, by what the store says. Raises `OSError` after `ends`, or where the store is silent."""
-    pause = _SHORTEST
-    while not _answer(is_so, patience()):
-        if time.monotonic() > ends:
-            raise TimeoutError("they did not come in time")
-        time.sleep(pause)
-        pause = min(2 * pause, _PAUSE)
 
 
 def leave_processes() -> None:
@@ -290,39 +255,6 @@ def may_tell(error: BaseException) -> bool:
     if isinstance(error, UsageError):
         return os.environ.get("RANK", "0") == "0"
     return os.environ.get("LOCAL_RANK", "0") == "0"
-
-
-def patience() -> float:
-    """Seconds after which a process that is waited for counts as lost; LENSMITH_PROCESS_TIMEOUT sets them."""
-    text = os.environ.get(_PATIENCE, "") or str(_SECONDS)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e8:
-        raise UsageError(f"{_PATIENCE}={text} is no number of seconds", hint="300 is used without it.")
-    return seconds
-
-
-def _answer(ask: Callable[[], Value], seconds: float) -> Value:
-    """What the store says. Where its host was cut off, torch would wait for many minutes, and hear no signal."""
-    said: list[Value] = []
-    faults: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            said.append(ask())
-        except BaseException as fault:
-            faults.append(fault)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if faults:
-        raise faults[0]
-    if not said:
-        raise TimeoutError(f"no answer within {seconds:g} s")
-    return said[0]
 
 
 def _cause(error: BaseException) -> str:

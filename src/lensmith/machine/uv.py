@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
 from lensmith.errors import MachineError
+from lensmith.machine.programs import find_program
 
 
 def find_uv() -> str | None:
     """The uv beside this Python, else the one on PATH."""
     beside = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
-    return str(beside) if beside.is_file() else shutil.which("uv")
+    return str(beside) if beside.is_file() else find_program("uv")
 
 
 def require_uv() -> str:

@@ -38,6 +38,20 @@ class Asked:
         return read_picture(self.source, self.name) if isinstance(self.source, Path) else self.source()
 
 
+@dataclass(frozen=True)
+class OnTheWeb:
+    """What gives the bytes behind a URL. typed: whether the user named it, so that it may lie in his own network."""
+
+    url: str
+    typed: bool
+
+    def __call__(self) -> bytes:
+        """Fetch them. Raises `PictureError`."""
+        from lensmith.pictures.web import read_url
+
+        return read_url(self.url, typed=self.typed)
+
+
 def is_url(word: str) -> bool:
     """Whether a word names something on the web."""
     return word.lower().startswith(("http://", "https://"))

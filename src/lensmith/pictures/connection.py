@@ -17,6 +17,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -119,9 +120,9 @@ class Connection(http.client.HTTPConnection):
         if secure and proxy is not None:
             self.set_tunnel(self._name, host[1], proxy.headers)
 
-    def get(self, target: str) -> http.client.HTTPResponse:
+    def get(self, target: str, more: Mapping[str, str] | None = None) -> http.client.HTTPResponse:
         """Ask for a path; the body is not yet read. Raises `OSError` and `http.client.HTTPException`."""
-        headers = {"User-Agent": "lensmith"}
+        headers = {"User-Agent": "lensmith", **(more or {})}
         if self._proxy is not None and not self._secure:
             name = f"[{self._name}]" if ":" in self._name else self._name
             port = "" if self.port == self.default_port else f":{self.port}"

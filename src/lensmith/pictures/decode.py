@@ -33,6 +33,9 @@ MAX_PIXELS = 80_000_000
 """Refused from the header above this: a 97 kB file can hold a hundred megapixels."""
 MIN_SIDE = 4
 
+NOT_OPENED, NO_MEMORY = "cannot be opened", "there is no memory"
+"""How the reasons begin that say nothing of what the file holds: it may be read another time."""
+
 BACKGROUND = (255, 255, 255)
 """What shows through transparent pixels."""
 
@@ -108,7 +111,7 @@ def read_picture(path: Path, name: str = "") -> bytes:
         return read_file(path)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         words = getattr(error, "strerror", None) or _first_line(error)
-        raise PictureError(name or str(path), f"cannot be opened ({words})") from error
+        raise PictureError(name or str(path), f"{NOT_OPENED} ({words})") from error
 
 
 def read_file(path: Path, most: int | None = None) -> bytes:
@@ -142,6 +145,8 @@ def _reading(name: str) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         raise PictureError(name, f"more than {MAX_PIXELS // 1_000_000} million pixels") from error
+    except MemoryError as error:
+        raise PictureError(name, f"{NO_MEMORY} to decode it") from error
     except Exception as error:
         raise PictureError(name, f"damaged ({_first_line(error)})") from error
 

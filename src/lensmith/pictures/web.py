@@ -6,9 +6,11 @@ this machine ask for what only this machine can reach.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import time
 import urllib.parse
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lensmith.errors import PictureError
@@ -30,11 +32,20 @@ def read_url(url: str, *, typed: bool = True, seconds: float = SECONDS, most: in
     typed: whether the user named it himself, so that it may lie in his own network.
     """
     try:
-        return _Fetch(url, time.monotonic() + seconds, most).run(typed)
+        with _Fetch(url, time.monotonic() + seconds).answer(typed) as answer:
+            return read_body(answer, url, most)
     except TimeoutError as error:
         raise PictureError(url, f"no whole answer within {seconds:g} s") from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise PictureError(url, f"cannot be fetched ({error or type(error).__name__})") from error
+
+
+def ask(
+    url: str, headers: Mapping[str, str], seconds: float
+) -> contextlib.AbstractContextManager[http.client.HTTPResponse]:
+    """What a server answers to a URL that the user named, wherever it leads; the body is still to be read, in as
+    many seconds. Raises `OSError`, `ValueError`, `http.client.HTTPException` and `PictureError`."""
+    return _Fetch(url, time.monotonic() + seconds, headers).answer(typed=True)
 
 
 @dataclass
@@ -43,19 +54,22 @@ class _Fetch:
 
     url: str
     deadline: float
-    most: int
+    headers: Mapping[str, str] = field(default_factory=dict)
     known: dict[Host, list[Address]] = field(default_factory=dict)
 
-    def run(self, typed: bool) -> bytes:
+    @contextlib.contextmanager
+    def answer(self, typed: bool) -> Iterator[http.client.HTTPResponse]:
+        """The answer that is no redirect; its connection ends with the block."""
         url = self.url
         for _ in range(_REDIRECTS + 1):
             parts = _split(url)
             connection = self._connection(parts, typed)
             try:
-                answer = connection.get(_target(parts))
+                answer = connection.get(_target(parts), self.headers)
                 place = answer.headers.get("Location") if answer.status in (301, 302, 303, 307, 308) else None
                 if place is None:
-                    return self._body(answer)
+                    yield answer
+                    return
             finally:
                 connection.hang_up()
             # headers arrive as latin-1, whatever the server wrote
@@ -93,17 +107,19 @@ class _Fetch:
             )
         return allowed
 
-    def _body(self, answer: http.client.HTTPResponse) -> bytes:
-        if answer.status != 200:
-            raise PictureError(self.url, f"the server answers {answer.status} {answer.reason}".rstrip())
-        length, content = answer.length, bytearray()
-        while max(len(content), length or 0) <= self.most and (block := answer.read(_BLOCK)):
-            content += block
-        if max(len(content), length or 0) > self.most:
-            raise PictureError(self.url, f"more than {self.most / 1e6:g} MB")
-        if length is not None and len(content) < length:
-            raise PictureError(self.url, f"cut off after {len(content):,} of {length:,} bytes")
-        return bytes(content)
+
+def read_body(answer: http.client.HTTPResponse, url: str, most: int) -> bytes:
+    """All of an answer's body, which has to say 200. Raises `PictureError`, and what `ask` raises."""
+    if answer.status != 200:
+        raise PictureError(url, f"the server answers {answer.status} {answer.reason}".rstrip())
+    length, content = answer.length, bytearray()
+    while max(len(content), length or 0) <= most and (block := answer.read(_BLOCK)):
+        content += block
+    if max(len(content), length or 0) > most:
+        raise PictureError(url, f"more than {most / 1e6:g} MB")
+    if length is not None and len(content) < length:
+        raise PictureError(url, f"cut off after {len(content):,} of {length:,} bytes")
+    return bytes(content)
 
 
 def _split(url: str) -> urllib.parse.SplitResult:

@@ -101,7 +101,12 @@ def _read(word: str) -> Change:
         change = Change(int(step), field, float(value), words)  # type: ignore[arg-type]
     except ValueError:
         change = None
-    if change is None or field not in get_args(Changed) or change.step < 0 or not change.value > 0:
+    if (
+        change is None
+        or field not in get_args(Changed)
+        or change.step < (field != "accumulate")
+        or not change.value > 0
+    ):
         raise UsageError(
             f"changes: '{word}' is no change",
             hint="They are written step:threads=NUMBER, step:epochs=NUMBER or step:accumulate=NUMBER, with spaces "

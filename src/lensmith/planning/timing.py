@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lensmith.batches.batches import Batches
 from lensmith.batches.growth import Growth
+from lensmith.batches.streamed import Streamed
 from lensmith.errors import UsageError
 from lensmith.fitting.fit import fit
 from lensmith.fitting.muon import Muon
@@ -33,7 +34,7 @@ class Trial:
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    batches: Batches
+    batches: Batches | Streamed
     loss: Callable[..., Tensor]
 
     def step(self, precision: Precision, batch: int | None = None) -> Callable[[], None]:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lensmith.errors import MachineError, UsageError
+from lensmith.machine.programs import Said
 from lensmith.machine.uv import require_uv
 from lensmith.provisioning.checking import check_environment, explain_failure, interpreter_of
 from lensmith.provisioning.handover import FACTS, LOCK, PINS, write_facts, write_files
 from lensmith.provisioning.plan import Plan
-from lensmith.provisioning.uv import Answer, run_uv
+from lensmith.provisioning.uv import run_uv
 from lensmith.repositories.reading import Fault
 
 _INSTALL_LIMIT = 3600.0
@@ -131,7 +132,7 @@ def _install(plan: Plan, folder: Path, digest: str) -> Generator[str, None, list
     return failed
 
 
-def _make_venv(plan: Plan, place: Path) -> Answer:
+def _make_venv(plan: Plan, place: Path) -> Said:
     words = [
         "venv",
         str(place),
@@ -149,7 +150,7 @@ def _indexes(plan: Plan) -> list[str]:
     return ["--index", plan.index, "--index-strategy", "unsafe-best-match"] if plan.index else []
 
 
-def _pip_install(environment: Path, words: list[str], seconds: float) -> Answer:
+def _pip_install(environment: Path, words: list[str], seconds: float) -> Said:
     python = ["--python", str(interpreter_of(environment)), "--keyring-provider", "disabled", "--no-sources"]
     return run_uv(["pip", "install", *python, *words], seconds=seconds)
 
@@ -183,12 +184,12 @@ def _leave_out(folder: Path) -> Callable[[str, list[str]], set[str]]:
     return ignored
 
 
-def _wants_what_is_installed(answer: Answer) -> bool:
+def _wants_what_is_installed(answer: Said) -> bool:
     """A build step that imports torch or the like, which an isolated one does not see."""
     return "No module named" in answer.err or "ModuleNotFoundError" in answer.err
 
 
-def _must(answer: Answer, what: str, environment: Path) -> None:
+def _must(answer: Said, what: str, environment: Path) -> None:
     if answer.ok:
         return
     fault = explain_failure("install", what, answer, interpreter_of(environment))

@@ -15,8 +15,9 @@ from packaging.utils import canonicalize_name
 from lensmith.diagnosis.messages import explain_message
 from lensmith.diagnosis.quoting import paste
 from lensmith.machine.facts import read_machine
+from lensmith.machine.programs import Said
 from lensmith.provisioning.plan import Plan
-from lensmith.provisioning.uv import Answer, run_program, run_uv
+from lensmith.provisioning.uv import run_program, run_uv
 from lensmith.repositories.reading import Fault
 
 _LIMIT = 300.0
@@ -123,12 +124,12 @@ def _clashes(environment: Path) -> Fault:
     )
 
 
-def _run(environment: Path, program: str) -> Answer:
+def _run(environment: Path, program: str) -> Said:
     # -I: neither the user's own site-packages nor PYTHON* variables reach it.
     return run_program([str(interpreter_of(environment)), "-I", "-c", program], environment, seconds=_LIMIT)
 
 
-def explain_failure(name: str, what: str, answer: Answer, python: Path) -> Fault:
+def explain_failure(name: str, what: str, answer: Said, python: Path) -> Fault:
     """What a program's last words say, with the cure that is known for such a text; commands are for `python`."""
     if answer.code is None:
         return Fault(name, "error", f"{what}: {answer.err}", "Try it by hand.")

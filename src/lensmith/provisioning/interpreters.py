@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from lensmith.machine.programs import find_program
+from lensmith.machine.tables import load_table
 from lensmith.machine.uv import find_uv
 from lensmith.provisioning.uv import run_program, run_uv
 
@@ -43,12 +42,9 @@ class Interpreter:
         return self.path is not None
 
 
-@functools.cache
 def read_releases() -> dict[str, Any]:
     """The table of Python's releases as it stands in the package."""
-    text = resources.files("lensmith.provisioning").joinpath("pythons.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
-    return table
+    return load_table(__package__, "pythons")
 
 
 def find_interpreters() -> list[Interpreter]:
@@ -153,7 +149,7 @@ def _by_uv() -> list[Interpreter]:
 def _on_path() -> list[Interpreter]:
     found = []
     for minor in read_releases()["released"]:
-        place = shutil.which(f"python{minor}")
+        place = find_program(f"python{minor}")
         if place and _is_real(place):
             words = [place, "-I", "-c", "import platform; print(platform.python_version())"]
             answer = run_program(words, Path(place).parent, seconds=_LIMIT)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from importlib import resources
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
@@ -15,6 +12,7 @@ from packaging.version import Version
 
 from lensmith.machine.builds import Build, Target, find_builds, refusals, releases_for
 from lensmith.machine.facts import Machine
+from lensmith.machine.tables import load_table
 from lensmith.provisioning.interpreters import Interpreter, read_releases
 from lensmith.provisioning.plan import Alternative
 from lensmith.provisioning.wishes import FAMILY, Wish, Wishes
@@ -217,10 +215,8 @@ def _lowest(asked: SpecifierSet) -> Version | None:
     return max(versions, default=None)
 
 
-@functools.cache
 def _changes() -> list[dict[str, str]]:
-    text = resources.files("lensmith.provisioning").joinpath("torch_changes.json").read_text(encoding="utf-8")
-    changes: list[dict[str, str]] = json.loads(text)["changes"]
+    changes: list[dict[str, str]] = load_table(__package__, "torch_changes")["changes"]
     return changes
 
 

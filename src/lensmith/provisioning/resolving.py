@@ -11,8 +11,9 @@ from typing import Literal
 
 from packaging.utils import canonicalize_name
 
+from lensmith.machine.programs import Said
 from lensmith.provisioning.interpreters import Interpreter
-from lensmith.provisioning.uv import Answer, run_uv
+from lensmith.provisioning.uv import run_uv
 from lensmith.provisioning.wishes import FAMILY, Wish
 
 _LIMIT = 90.0
@@ -138,7 +139,7 @@ _NETWORK = (
 )
 
 
-def _read(answer: Answer) -> Resolution | Trouble:
+def _read(answer: Said) -> Resolution | Trouble:
     if answer.ok:
         text = answer.out.replace("\\\n", " ")
         lines = tuple(" ".join(line.split()) for line in text.splitlines() if _LOCKED.match(line))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from lensmith.machine.programs import Said, ask_program
 from lensmith.machine.uv import require_uv
 
 _KEPT = (
@@ -27,23 +24,9 @@ _KEPT = (
 """What the user set for their network, indexes and places; the rest could change what is installed, or is secret."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a program said; `code` is None where it did not end in its time."""
-
-    code: int | None
-    out: str
-    err: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether it ended well."""
-        return self.code == 0
-
-
 def run_uv(
     words: list[str], *, seconds: float, network: bool = True, files: Mapping[str, str] | None = None
-) -> Answer:
+) -> Said:
     """uv with these words, in a folder of its own that holds `files` alone, and no settings but the user's own."""
     with tempfile.TemporaryDirectory(prefix="lensmith-uv-") as folder:
         for name, text in (files or {}).items():
@@ -54,33 +37,15 @@ def run_uv(
         return run_program([require_uv(), *words, *guarded], Path(folder), seconds=seconds)
 
 
-def run_program(words: list[str], folder: Path, *, seconds: float) -> Answer:
+def run_program(words: list[str], folder: Path, *, seconds: float) -> Said:
     """A program with the environment that uv gets; after `seconds` it is ended, and all that it started."""
-    own_group = {"start_new_session": True} if os.name == "posix" else {}
     try:
-        process = subprocess.Popen(
-            words,
-            cwd=folder,
-            env=kept_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            **own_group,  # type: ignore[call-overload]
-        )
+        said = ask_program(words, seconds, folder=folder, variables=kept_environment(), encoding="utf-8")
     except OSError as error:
-        return Answer(127, "", f"{words[0]}: {error.strerror}")
-    try:
-        out, err = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        _end(process)
-        return Answer(None, "", f"did not end within {seconds:.0f} seconds")
-    except BaseException:
-        _end(process)
-        raise
-    return Answer(process.returncode, out, err)
+        return Said(127, "", f"{words[0]}: {error.strerror}")
+    if said.code is None:
+        return Said(None, "", f"did not end within {seconds:.0f} seconds")
+    return said
 
 
 def kept_environment() -> dict[str, str]:
@@ -105,12 +70,3 @@ def _users_settings() -> Path | None:
         )
     place = Path(base, "uv", "uv.toml") if base else None
     return place if place is not None and place.is_file() else None
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(OSError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.communicate()

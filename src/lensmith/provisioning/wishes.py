@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import re
 from dataclasses import dataclass, replace
-from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from lensmith.machine.tables import load_table
 from lensmith.repositories.asked import meant_by
 from lensmith.repositories.reading import Fault, Reading, Wanted
 from lensmith.repositories.tables import table
@@ -73,11 +71,8 @@ class Wishes:
     faults: tuple[Fault, ...] = ()
 
 
-@functools.cache
 def _names() -> dict[str, Any]:
-    text = resources.files("lensmith.provisioning").joinpath("package_names.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
-    return table
+    return load_table(__package__, "package_names")
 
 
 def sort_wishes(reading: Reading) -> Wishes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -35,7 +36,10 @@ class Asked:
 
     def parsed(self, kind: Kind, path: str, largest: int = LARGEST) -> object:
         """A file's value; None where it cannot be parsed, which is then told."""
-        text = self.tree.text(path, largest)
+        return self.parse(kind, path, self.tree.text(path, largest))
+
+    def parse(self, kind: Kind, path: str, text: str) -> Any:
+        """The same from its text, where that is not all of the file."""
         if not text.strip():
             return None
         done = self.parser.parse(kind, text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lensmith.errors import DataError, MachineError, UsageError
+from lensmith.machine.programs import find_program
 from lensmith.repositories.tree import shown
 
 SECONDS = 600.0
@@ -54,7 +54,7 @@ def fetch_repository(url: str, into: Path) -> Path:
     10 minutes and 2 GiB, `MachineError` without git.
     """
     scheme = _checked(url)
-    program = shutil.which("git")
+    program = find_program("git")
     if program is None:
         raise MachineError(
             "git is not installed", hint="Install git, or download the repository and give its folder."

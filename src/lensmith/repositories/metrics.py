@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
+
+from lensmith.repositories.tables import table
 
 Scale = Literal["pictures", "share", "number"]
 
@@ -33,7 +33,7 @@ def metrics() -> dict[str, Metric]:
     """The metrics by each of their spellings, in lower case."""
     return {
         word: Metric(row["name"], row["scale"], row.get("complement", False))
-        for row in _table()["metrics"]
+        for row in table("metrics")["metrics"]
         for word in row["also"]
     }
 
@@ -57,7 +57,7 @@ def metric_called(word: str) -> Metric | None:
 def known_test_set(text: str) -> tuple[str, int] | None:
     """The one known test set that a text names, and its size; None where it names none, or several."""
     low, found = text.lower(), {}
-    names = [(word, row) for row in _table()["test_sets"] for word in row["also"]]
+    names = [(word, row) for row in table("metrics")["test_sets"] for word in row["also"]]
     for word, row in sorted(names, key=lambda one: len(one[0]), reverse=True):
         pattern = rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])"
         if re.search(pattern, low):
@@ -65,8 +65,3 @@ def known_test_set(text: str) -> tuple[str, int] | None:
             low = re.sub(pattern, " ", low)  # so that tiny-imagenet is not imagenet too
     [(name, count), *others] = found.items() or [("", None)]
     return None if others or count is None else (name, count)
-
-
-@functools.cache
-def _table() -> Any:
-    return json.loads(files(__package__).joinpath("metrics.json").read_text(encoding="utf-8"))

@@ -41,20 +41,9 @@ def read_code(asked: Asked) -> Code:
     paths = [path for path in asked.tree.files if path.endswith((".py", ".ipynb", ".pyx"))]
     for path in paths[:MOST_PYTHON_FILES]:
         text = _notebook(asked, path) if path.endswith(".ipynb") else asked.tree.text(path)
-        if not text.strip() or path.endswith(".pyx"):
-            continue
-        done = asked.parser.parse("python", text)
-        if done.reason:
-            asked.tree.skip(path, done.reason)
-            asked.fault(
-                "unreadable file",
-                "warning",
-                f"{shown(path)} {done.reason}",
-                "Look at it by hand.",
-                shown(path),
-            )
-        else:
-            _take(code, done.value, shown(path), own)
+        found = None if path.endswith(".pyx") else asked.parse("python", path, text)
+        if found is not None:
+            _take(code, found, shown(path), own)
     for path in paths[MOST_PYTHON_FILES:]:
         asked.tree.skip(path, f"comes after {MOST_PYTHON_FILES:,} other Python files")
     return code

@@ -64,7 +64,11 @@ def _as_reading(recorded: Recorded) -> Reading:
 
 
 def _requirements(recorded: Recorded) -> Iterator[str]:
-    """What the run names, each at its version of then; beside it what this lensmith needs to train."""
+    """What the run computed with, each at its version of then; beside it what this lensmith needs to train.
+
+    Not all of `packages`, which the run lists too: there stand what only its system has (CUDA's wheels), what came
+    from a file, and what serving needs; of those behind the others the day decides.
+    """
     pinned = {
         canonicalize_name(name): version for name, version in recorded.versions.items() if name != "lensmith"
     }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lensmith.errors import ModelFileError, UsageError
 from lensmith.runs.files import read_json, write_bytes, write_json
+from lensmith.runs.lock import LOCK, hold, is_of_lock
 from lensmith.runs.recipe import Recipe, read_recipe
 
 LAST = "last"
@@ -69,6 +71,11 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def sweep_file(self) -> Path:
+        """`sweep.json`: the sweep that its recipe comes from, where it does."""
+        return self.path / "sweep.json"
+
+    @property
     def tensorboard(self) -> Path:
         """`tensorboard/`: event files."""
         return self.path / "tensorboard"
@@ -77,6 +84,26 @@ class RunDirectory:
     def crash_file(self) -> Path:
         """`crash.txt`: the traceback of a fault of ours."""
         return self.path / "crash.txt"
+
+    @property
+    def lock_file(self) -> Path:
+        """`lock`: the process that works on the run, while one does."""
+        return self.path / LOCK
+
+    @property
+    def progress_file(self) -> Path:
+        """`progress.json`: how far it has come, and how it ended."""
+        return self.path / "progress.json"
+
+    @property
+    def output_file(self) -> Path:
+        """`output.log`: the words of a detached run."""
+        return self.path / "output.log"
+
+    @property
+    def stop_file(self) -> Path:
+        """`stop`: somebody elsewhere asks the run to end."""
+        return self.path / "stop"
 
     @property
     def looks_file(self) -> Path:
@@ -101,31 +128,45 @@ class RunDirectory:
         return self.report_file.exists() and (self.model / "bundle.json").exists()
 
 
-def new_run(name: str, out: Path | None = None) -> RunDirectory:
-    """Make the directory of a new run: `out`, or the next free `./runs/NAME-001`; it becomes `last`."""
-    place = out or RUNS
-    try:
-        path = _make(out) if out is not None else _make_next(RUNS, name)
-    except OSError as error:
-        raise UsageError(
-            f"{place.absolute()}: no run can be written there ({error.strerror})",
-            hint="Give another folder with --out.",
-        ) from error
-    # A pointer, not the newest time stamp: clocks jump and copies lose their times.
-    # It is a convenience, so a folder that cannot take it does not stop the run.
-    with contextlib.suppress(OSError):
-        write_bytes(RUNS / LAST, os.fsencode(path.absolute()) + b"\n")
-    return RunDirectory(path)
+@contextlib.contextmanager
+def new_run(name: str, out: Path | None = None) -> Iterator[RunDirectory]:
+    """Make the directory of a new run: `out`, or the next free `./runs/NAME-001`; it becomes `last`.
+
+    The run is this process's until the block ends (`runs.lock`).
+    """
+    with contextlib.ExitStack() as held:
+        place = out or RUNS
+        try:
+            path = next_place(RUNS, name) if out is None else _make(out)
+            held.enter_context(hold(path))
+            if out is not None:
+                _require_empty(out)  # only now does nobody else write there
+        except OSError as error:
+            raise UsageError(
+                f"{place.absolute()}: no run can be written there ({error.strerror})",
+                hint="Give another folder with --out.",
+            ) from error
+        # A pointer, not the newest time stamp: clocks jump and copies lose their times.
+        # It is a convenience, so a folder that cannot take it does not stop the run.
+        with contextlib.suppress(OSError):
+            write_bytes(RUNS / LAST, os.fsencode(path.absolute()) + b"\n")
+        yield RunDirectory(path)
 
 
 def _make(out: Path) -> Path:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} already holds something", hint="Give an empty or new folder with --out.")
+    if not (out / LOCK).exists():  # else it is somebody's run, and who they are says more
+        _require_empty(out)
     out.mkdir(parents=True, exist_ok=True)
     return out
 
 
-def _make_next(runs: Path, name: str) -> Path:
+def _require_empty(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or not all(map(is_of_lock, out.iterdir()))):
+        raise UsageError(f"{out} already holds something", hint="Give an empty or new folder with --out.")
+
+
+def next_place(runs: Path, name: str) -> Path:
+    """Make the next free folder NAME-001, NAME-002, ... among some."""
     runs.mkdir(parents=True, exist_ok=True)
     name = name.replace("/", "-").replace("\\", "-")
     for number in itertools.count(1):

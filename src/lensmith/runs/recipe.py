@@ -18,7 +18,7 @@ from lensmith.types import Task
 
 OPTIONAL = (
     *("root", "group_by", "splits", "decisions", "budget", "max_error", "from_run", "weights"),
-    *("preprocess", "augment", "changes", "checkpoint_every"),
+    *("preprocess", "augment", "changes", "checkpoint_every", "penalty"),
 )
 """Fields that may stay without a value."""
 
@@ -80,6 +80,8 @@ class Recipe:
     """Momentum of sgd"""
     weight_decay: float = 0.01
     """Weight decay; not applied to biases and norms"""
+    penalty: float | None = None
+    """L2 penalty of a last layer that is fitted to features; chosen in folds of the training pictures if not given"""
     schedule: Literal["constant", "linear", "step", "cosine", "onecycle", "plateau"] | str | None = None
     """How the rate goes over the run: constant, linear (to 0), step, cosine, onecycle or plateau"""
     warmup: float = 0.0
@@ -235,12 +237,11 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("log_every", 1, 1_000_000),
     ("histograms", 0, 1_000_000),
     ("weight_decay", 0, 100),
+    ("penalty", 1e-6, 100),
     ("label_smoothing", 0, 0.99),
     ("image_size", 4, 4096),
     ("shift", 0, 0.5),
-    ("crop", 0, 1),
-    ("colour", 0, 1),
-    ("cutout", 0, 1),
+    *((name, 0, 1) for name in OF_A_PICTURE),
     ("mixup", 0, 100),
     ("cutmix", 0, 100),
     ("small_first", 0, 0.9),

@@ -18,13 +18,15 @@ import PIL
 from numpy.typing import NDArray
 
 from lensmith.data.cache import columns_folder, make_room
+from lensmith.data.contents import is_file
 from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.identity import SIZE, Digests
 from lensmith.errors import DataError, UsageError
 from lensmith.machine.forked import FEWEST, can_fork, in_processes
-from lensmith.pictures.decode import Pixels
+from lensmith.pictures.decode import NO_MEMORY, NOT_OPENED, Pixels
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.runs.files import write_bytes, write_text
+from lensmith.shards.member import Member
 from lensmith.store.filling import fill
 from lensmith.store.room import DiskRoom, MemoryRoom, Room
 from lensmith.store.turns import in_turn
@@ -100,9 +102,9 @@ def decode_column(data: ImageDataset, preprocess: Preprocess) -> Generator[Event
 
 
 def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
-    """Named by what decides the pixels: each file's path, size and time, the preprocessing, both versions."""
+    """Named by what decides the pixels: each file's path, size and times, the preprocessing, both versions."""
     sources = [example.source for example in data.examples]
-    files = [source for source in sources if isinstance(source, Path)]
+    files = [source for source in sources if is_file(source)]
     if len(files) < len(sources):
         return None  # an own data set may give other pixels next time
     words = _words_of(files)
@@ -115,7 +117,7 @@ def _folder_of(data: ImageDataset, preprocess: Preprocess) -> Path | None:
     return None
 
 
-def _words_of(files: Sequence[Path]) -> str | None:
+def _words_of(files: Sequence[Path | Member]) -> str | None:
     """What changes when a file does; `None` where one cannot be asked. Many are asked by processes."""
     digests, here = Digests(-(-len(files) // _ASKED)), _here()
 
@@ -132,17 +134,23 @@ def _words_of(files: Sequence[Path]) -> str | None:
     return None if digests.missing() else " ".join(word for _, word in digests.known())
 
 
-def _asked(files: Sequence[Path], here: str) -> bytes | None:
-    """sha256 over paths, sizes and times; `None` where a file cannot be asked."""
+def _asked(files: Sequence[Path | Member], here: str) -> bytes | None:
+    """sha256 over paths, sizes and times, of members over shards and places; `None` where a file cannot be asked.
+
+    Archives and copies set the time of writing as they like, so the system's own, of any change, counts too.
+    """
     digest = hashlib.sha256()
     for file in files:
+        if isinstance(file, Member):
+            digest.update(os.fsencode(f"{file.shard.identity}\0{file.offset} {file.size}\n"))
+            continue
         name = os.fspath(file)
         try:
             facts = os.stat(name)  # noqa: PTH116  # a third of the time of Path.stat
         except (OSError, ValueError):
             return None
         whole = name if name.startswith(os.sep) or file.is_absolute() else here + name
-        digest.update(os.fsencode(f"{whole}\0{facts.st_size} {facts.st_mtime_ns}\n"))
+        digest.update(os.fsencode(f"{whole}\0{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns}\n"))
     return digest.digest()
 
 
@@ -161,10 +169,11 @@ def _read(folder: Path, data: ImageDataset) -> Column | None:
         pixels = np.memmap(folder / "pixels.bin", np.uint8, "c", shape=shape)
         rows, skipped = np.array(index["rows"], np.int64), tuple(Skipped(**one) for one in index["skipped"])
         known = (folder / "sha256.bin").read_bytes()
-        if len(rows) != len(pixels) or len(known) != SIZE * len(data):
+        if len(rows) != len(pixels) or len(known) != SIZE * len(data) or any(map(_may_be_read, skipped)):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError):
-        shutil.rmtree(folder, ignore_errors=True)  # a damaged column would stand in the way of a whole one
+        # One that is damaged, or lacks what can be read again, would stand in the way of a whole one.
+        shutil.rmtree(folder, ignore_errors=True)
         return None
     words = known.hex()
     for at, example in enumerate(data.examples):
@@ -174,6 +183,17 @@ def _read(folder: Path, data: ImageDataset) -> Column | None:
     with contextlib.suppress(OSError):  # a cache that may only be read
         os.utime(folder / "index.json")
     return Column(pixels, rows, skipped, True)
+
+
+def _may_be_read(one: Skipped) -> bool:
+    """Whether a file may be read now that could not be opened, or for which there was no memory."""
+    if not one.reason.startswith(NOT_OPENED):
+        return one.reason.startswith(NO_MEMORY)
+    try:
+        Path(one.file).open("rb").close()
+    except OSError:
+        return False
+    return True
 
 
 def _decode(

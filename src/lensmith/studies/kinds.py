@@ -16,8 +16,8 @@ Facts = Generator[Event, None, dict[str, Any]]
 _MINUTE = 60.0
 _RECALLED = 5e-5
 """Seconds for each picture that was looked at before; also for asking which those are."""
-_SPARING = 0.6
-"""Of what is left: a draw that has begun is finished, and the curve is fitted to all of them."""
+_SPARING = 0.8
+"""Of what is left: some draws are made in any case, and the curve is fitted to all of them."""
 _LONG_ENOUGH = 10.0
 """Seconds in which some pictures can be disturbed or explained."""
 
@@ -88,9 +88,9 @@ def suspects(subject: Subject) -> Facts:
 
 def inspection(subject: Subject) -> Facts:
     """Copies, leaks and outliers, from the pixels of all pictures."""
+    subject.require(_MINUTE, "decoding every picture again")
     from lensmith.audit.look import look
 
-    subject.require(_MINUTE, "decoding every picture again")
     pictures = subject.train if subject.predictions.out_of_fold else subject.pictures()
     found = yield from look(pictures)
     count = len(found.issues)
@@ -102,9 +102,9 @@ def inspection(subject: Subject) -> Facts:
 
 def explanations(subject: Subject) -> Facts:
     """Where the model looked, in some pictures that it got wrong and right."""
+    subject.require(_LONG_ENOUGH, "explaining some pictures")
     from lensmith.explaining.explanations import explanations as explain
 
-    subject.require(_LONG_ENOUGH, "explaining some pictures")
     found = yield from explain(
         subject.bundle,
         subject.predictions,
@@ -118,9 +118,9 @@ def explanations(subject: Subject) -> Facts:
 
 def robustness(subject: Subject) -> Facts:
     """What is lost on pictures that are compressed, blurred, dark, tilted or noisy."""
+    subject.require(_LONG_ENOUGH, "disturbing some pictures")
     from lensmith.bundle.robustness import robustness as disturb
 
-    subject.require(_LONG_ENOUGH, "disturbing some pictures")
     found = yield from disturb(subject.bundle, subject.held_out, seconds=min(_MINUTE, subject.left()))
     return found.as_dict()
 

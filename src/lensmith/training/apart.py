@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import lensmith
 from lensmith.errors import DataError, LensmithError, MachineError, ModelFileError, UsageError
 from lensmith.runs.recipe import SHELL_WORDS, Recipe
 from lensmith.training.run import Run, load_run
@@ -89,7 +88,7 @@ def _words(fields: dict[str, Any]) -> list[str]:
 
 def _path() -> str:
     """Where this lensmith lies first, whatever else is installed."""
-    own = str(Path(lensmith.__file__).parents[1])
+    own = str(Path(__file__).parents[2])
     return os.pathsep.join([own, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 

@@ -29,6 +29,8 @@ from lensmith.training.guard import Guard
 from lensmith.training.interruption import Interruption
 from lensmith.training.log import RunLog
 from lensmith.training.prepare import Prepared
+from lensmith.training.pulse import Pulse
+from lensmith.training.streaming import share_missed
 from lensmith.training.underway import Underway, require_same
 from lensmith.types import Event
 
@@ -77,6 +79,7 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
             yield from _passes(underway, run, saver, interruption)
             kept = _kept(underway)
             prepared.processes.share_state(prepared.model)
+            share_missed(prepared.batches, prepared.processes)
             if (interruption.came and prepared.processes.is_first) or saver.is_worth_it():
                 yield from _warned(saver.save(underway.state() | {"ended": kept}))
                 yield from _warned(saver.wait())
@@ -148,9 +151,9 @@ def _passes(
         log.start(model, next(iter(prepared.batches(0))).images, graph=not hurried)
     measured = model if underway.average is None else underway.average.model
     choose = chooser(replace(prepared, model=measured))
-    guard = Guard(prepared, training.update.parts)
+    guard, pulse = Guard(prepared, training.update.parts), Pulse(training, len(prepared.batches))
     for running in training.passes():
-        epoch = yield from _logged(running, underway, guard, saver, interruption)
+        epoch = yield from _logged(running, underway, guard, pulse, saver, interruption)
         figures = choose()
         log.epoch(epoch, figures)
         best.look(epoch, figures, measured)
@@ -158,10 +161,12 @@ def _passes(
             underway.plateau.step(epoch.train_loss)
         if recipe.keep == "all" and prepared.processes.is_first:
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(measured))
-        yield _event(epoch, figures, math.ceil(training.epochs))
+        event = replace(_event(epoch, figures, math.ceil(training.epochs)), figures=figures)
+        yield pulse.told(event)
         if best.is_over(epoch):
             yield Event("train", f"no better epoch than {best.risen} for {recipe.patience} on end: over")
             break
+    guard.require_some()
     if underway.average is not None:
         model.load_state_dict(underway.average.model.state_dict())
     log.end(model, next(iter(prepared.batches(0))).images[0])
@@ -186,7 +191,7 @@ def _watchers(prepared: Prepared, step: int, epochs: float, ends: float | None) 
 
 
 def _logged(
-    running: Pass, underway: Underway, guard: Guard, saver: Saver, interruption: Interruption
+    running: Pass, underway: Underway, guard: Guard, pulse: Pulse, saver: Saver, interruption: Interruption
 ) -> Generator[Event, None, Epoch]:
     """The steps of a pass, each followed by what may change, a checkpoint where it is time, and a signal's end."""
     prepared = underway.prepared
@@ -196,6 +201,7 @@ def _logged(
             underway.average.step(prepared.model)
         try:
             yield from _noted(step, underway, guard)
+            yield from pulse.step(step)
         except DataError:
             saver.save(underway.state())
             raise

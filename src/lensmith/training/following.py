@@ -30,7 +30,6 @@ from lensmith.training.learned import Learned
 from lensmith.training.looking import measure_by_seeds
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
-from lensmith.training.repeats import Again
 from lensmith.training.run import Run
 from lensmith.training.several import untrained
 from lensmith.training.start import prepare_job
@@ -120,7 +119,7 @@ def _measure(
         bundle, roles.held_out, roles.held_out_name, store=recipe.store, processes=prepared.processes
     )
     if recipe.seeds > 1:
-        yield from measure_by_seeds(Again(prepared, unspent, run, learned.seen), measured, clock)
+        yield from measure_by_seeds(prepared, unspent, run, learned.seen, measured, clock)
 
 
 def _silently(job: Generator[Event, None, Result]) -> Result:

@@ -19,22 +19,25 @@ class Guard:
         self._prepared = prepared
         self._parts = parts
         self._on_end = 0
+        self._seen = 0
+        self._last: Step | None = None
 
     def left_out(self, step: Step) -> str:
         """That a step was left out, in words; "" where it was made. Raises `DataError` where nothing else happens."""
         self._on_end = 0 if step.made else self._on_end + 1
+        self._seen, self._last = self._seen + 1, step
         if step.made:
             return ""
         if self._on_end < _ON_END:
             return (
                 f"step {step.index}: left out, its gradient is no finite number (loss {float(step.loss):.4g})"
             )
-        raise DataError(
-            f"step {step.index}: for {_ON_END} steps on end the gradient is no finite number; the last one saw "
-            f"{self._files(step)}",
-            hint=f"Try a lower lr than {self._prepared.plan.recipe.lr}, and look at these pictures and at a loss of "
-            "your own. The weights before them are kept.",
-        )
+        raise self._hopeless(step)
+
+    def require_some(self) -> None:
+        """Raise `DataError` where a training is over and all of its few steps were left out."""
+        if self._last is not None and self._on_end == self._seen:
+            raise self._hopeless(self._last)
 
     def more_parts(self, step: Step) -> Change | None:
         """That a batch had to be computed in more parts, as a change that a repeat follows."""
@@ -43,6 +46,14 @@ class Guard:
             return None
         words = f"step {step.index}: the memory is too small for a batch at once; going on with {step.parts} parts"
         return Change(step.index - 1, "accumulate", step.parts, words)
+
+    def _hopeless(self, step: Step) -> DataError:
+        return DataError(
+            f"step {step.index}: for {self._on_end} steps on end the gradient is no finite number; the last one "
+            f"saw {self._files(step)}",
+            hint=f"Try a lower lr than {self._prepared.plan.recipe.lr}, and look at these pictures and at a loss of "
+            "your own. The weights before them are kept.",
+        )
 
     def _files(self, step: Step) -> str:
         if step.rows is None:

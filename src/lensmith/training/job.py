@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -19,31 +20,32 @@ from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.split_file import write_split_file
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.calibration import Calibration, Unseen, calibrate
-from lensmith.machine.processes import ALONE
+from lensmith.machine.processes import ALONE, Processes
 from lensmith.planning.clock import Clock
-from lensmith.report.page import write_page
 from lensmith.runs.checkpoints import remove_checkpoints
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
 from lensmith.runs.fields import OWN
 from lensmith.runs.files import write_text
+from lensmith.runs.progress import RUN, recorded
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.repetition import compare_with, remember
-from lensmith.training.folds import OutOfFold, measure_folds
 from lensmith.training.following import follow_first, join_others, send_model
-from lensmith.training.launch import find_begun, launch_of, remember_begun
+from lensmith.training.launch import begun_before, launch_of, remember_begun
 from lensmith.training.learn import learn
 from lensmith.training.learned import Learned
 from lensmith.training.looking import measure_by_seeds, measure_model, study_model, tell_gain
 from lensmith.training.parts import Parts
 from lensmith.training.prepare import Prepared
 from lensmith.training.record import add_measured, facts_going_on, facts_of, provenance, unreadable
-from lensmith.training.repeats import Again
 from lensmith.training.run import Run
 from lensmith.training.several import untrained
 from lensmith.training.start import prepare_job
 from lensmith.training.starting_point import crossings
 from lensmith.training.unlike import keep_neighbours
 from lensmith.types import Event
+
+if TYPE_CHECKING:
+    from lensmith.training.folds import OutOfFold
 
 _TOLD = (("warning", "thin class"), ("warning", "imbalance"), ("warning", "leak"))
 """Findings about the data that are told though they are no errors."""
@@ -60,7 +62,8 @@ def run_job(
     going_on: RunDirectory | None = None,
 ) -> Generator[Event, None, Run]:
     """Train, measure, report. Yields what is worth telling; returns the run. repeats: the run whose recipe this is.
-    going_on: a run that was interrupted, by its own recipe, in which there is no choice left to make.
+    going_on: a run that was interrupted and is held (`runs.lock`), by its own recipe, in which there is no choice
+    left to make.
 
     Stopped from outside (Ctrl-C, SIGTERM), it keeps the weights so far as a bundle that was not measured.
 
@@ -69,36 +72,54 @@ def run_job(
     clock = Clock(time.time() if began is None else began)
     clock.stages["import"] = round(clock.spent(), 3)
     if isinstance(source, str | Path):
-        _keep_out_of(Path(source), out or RUNS, RUNS)
+        keep_out_of(Path(source), out or RUNS, RUNS)
     threads = torch.get_num_threads()
     try:
         processes = join_others(recipe, going_on=going_on is not None)
         if not processes.is_first:
             return follow_first(source, parts, processes)
         launch = launch_of(source, recipe)
-        if going_on is None and (begun := find_begun(launch, out)) is not None:
-            yield Event("resume", f"{begun.path}, which was begun before these processes were started again")
-            recipe, going_on = begun.recipe(), begun
-        if going_on is not None and is_finished(going_on):
-            processes.agreed(None)
-            processes.agreed(str(going_on.path.absolute()))
-            yield Event("resume", f"{going_on.path} is finished")
-            return Run(going_on)
-        before = None if repeats is None else remember(repeats)
-        unspent = untrained(parts, recipe)
-        prepared = yield from prepare_job(source, recipe, clock, parts, processes)
-        processes.agreed(asdict(prepared.plan.recipe))
-        run = going_on or new_run(prepared.data.name, out)
-        remember_begun(run)
-        facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
-        facts |= {"launch": launch} if launch else {}
-        if going_on is not None:
-            facts = facts_going_on(facts, going_on.facts())
-        yield from _run(source, prepared, run, unspent, facts, clock)
-        processes.agreed(str(run.path.absolute()))
+        with nullcontext() if going_on else begun_before(launch, out) as begun:
+            if begun is not None:
+                yield Event("resume", f"{begun.path}, begun before these processes were started again")
+                recipe, going_on = begun.recipe(), begun
+            before = None if repeats is None else remember(repeats)
+            run = yield from _first(
+                source, recipe, parts, (processes, launch), (out, going_on), before, clock
+            )
+            processes.agreed(str(run.path.absolute()))
     finally:
         torch.set_num_threads(threads)
     return Run(run)
+
+
+def _first(
+    source: Any,
+    recipe: Recipe,
+    parts: Parts | None,
+    launched: tuple[Processes, str],
+    place: tuple[Path | None, RunDirectory | None],
+    before: dict[str, Any] | None,
+    clock: Clock,
+) -> Generator[Event, None, RunDirectory]:
+    """What the first of several processes does, or the only one. launched: all of them, and what names their launch;
+    place: where a new run goes, or the one that goes on; before: of the run that is repeated."""
+    (processes, launch), (out, going_on) = launched, place
+    if going_on is not None and is_finished(going_on):
+        processes.agreed(None)
+        yield Event("resume", f"{going_on.path} is finished")
+        return going_on
+    unspent = untrained(parts, recipe)
+    prepared = yield from prepare_job(source, recipe, clock, parts, processes)
+    processes.agreed(asdict(prepared.plan.recipe))
+    facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
+    facts |= {"launch": launch} if launch else {}
+    if going_on is not None:
+        facts = facts_going_on(facts, going_on.facts())
+    with nullcontext(going_on) if going_on else new_run(prepared.data.name, out) as run:
+        remember_begun(run)
+        yield from recorded(run, _run(source, prepared, run, unspent, facts, clock))
+    return run
 
 
 def is_finished(run: RunDirectory) -> bool:
@@ -119,6 +140,7 @@ def _run(
         if "resumed" not in facts:
             prepared.plan.recipe.write(run.recipe_file)
         run.write_facts(facts)
+        yield Event(RUN, str(run.path))
         with clock.stage("train"):
             learned = yield from _learn(prepared, run)
             facts["choices"] |= learned.choices
@@ -159,13 +181,14 @@ def _close(
     measured: Measurement,
 ) -> Generator[Event, None, None]:
     """What comes after the figure: is it that of the run repeated, that of other seeds, and what else is to tell."""
+    from lensmith.report.page import write_page  # nobody waits for it before the figure is told
+
     if "repeats" in facts:
         facts["repeats"] |= compare_with(facts["repeats"], run)
         yield Event("repeat", facts["repeats"]["verdict"])
     if prepared.plan.recipe.seeds > 1:
         with clock.stage("seeds"):
-            again = Again(prepared, unspent, run, learned.seen)
-            measured = yield from measure_by_seeds(again, measured, clock)
+            measured = yield from measure_by_seeds(prepared, unspent, run, learned.seen, measured, clock)
     with clock.stage("studies"):
         yield from study_model(run, bundle, prepared, measured, clock, learned.seen)
     run.write_facts(facts | {"seconds": clock.told()})
@@ -186,7 +209,7 @@ def _inspect(
     return [issue.as_dict() for issue in issues]
 
 
-def _keep_out_of(data: Path, *places: Path) -> None:
+def keep_out_of(data: Path, *places: Path) -> None:
     """Runs among the pictures would be taken for a class the next time."""
     for place in places:
         if data.is_dir() and place.resolve().is_relative_to(data.resolve()):
@@ -218,6 +241,8 @@ def _fold(
     prepared: Prepared, run: RunDirectory, unspent: Parts | None, learned: Learned
 ) -> Generator[Event, None, OutOfFold]:
     """Whoever stops the folds keeps the model that stands already."""
+    from lensmith.training.folds import measure_folds
+
     try:
         return (yield from measure_folds(prepared, unspent, run, learned))
     except Exception:

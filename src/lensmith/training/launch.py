@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lensmith.errors import LensmithError
 from lensmith.runs.directory import RUNS, RunDirectory
+from lensmith.runs.lock import hold, read_lock
 from lensmith.runs.recipe import Recipe
 
 _mine: set[Path] = set()
@@ -32,8 +34,23 @@ def launch_of(source: Any, recipe: Recipe) -> str:
     return hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def find_begun(launch: str, out: Path | None) -> RunDirectory | None:
-    """The newest run of a launch, in `out` or under ./runs, that another process has begun; None without one."""
+@contextlib.contextmanager
+def begun_before(launch: str, out: Path | None) -> Iterator[RunDirectory | None]:
+    """The newest run of a launch, in `out` or under ./runs, that another process has begun, and holds it until the
+    block ends; None without one."""
+    run = _found(launch, out)
+    if run is None:
+        yield None
+        return
+    held = read_lock(run.lock_file)
+    if held is not None and held.holder is not None and held.holder.is_alive() is None:
+        # By a process of another host: torchrun has ended all of this launch before it started new ones.
+        run.lock_file.unlink(missing_ok=True)
+    with hold(run.path):
+        yield run
+
+
+def _found(launch: str, out: Path | None) -> RunDirectory | None:
     places = [out] if out is not None else [file.parent for file in RUNS.glob("*/facts.json")]
     found = [run for place in places if (run := RunDirectory(place)) and _launch(run) == launch]
     return max(found, key=lambda run: run.path.name, default=None) if launch else None

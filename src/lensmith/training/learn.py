@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from lensmith.runs.directory import RunDirectory
 from lensmith.training.comparing import train_if_better
-from lensmith.training.decided import head_without
 from lensmith.training.epochs import Trained, train_epochs
 from lensmith.training.finetune import can_fine_tune, fine_tune
 from lensmith.training.held_back import hold_back, said_of_choices
 from lensmith.training.learned import HEAD_ALONE, Learned, with_apart
-from lensmith.training.new_classes import learn_new_classes
 from lensmith.training.prepare import Prepared
 from lensmith.training.transfer import out_of_fold, put_head, see
 from lensmith.types import Event
@@ -39,6 +37,8 @@ def _go_on(
     part: Prepared, run: RunDirectory, left_out: NDArray[np.bool_] | None, word: str
 ) -> Generator[Event, None, tuple[Trained, dict[str, str]]]:
     """All layers of a model that was trained before, unless that makes it worse."""
+    from lensmith.training.new_classes import learn_new_classes
+
     yield from learn_new_classes(part, left_out)
     compared = yield from train_if_better(part, run, left_out, f"as {word} left them")
     why = f"{'no' if compared.kept is False else 'yes'}: {compared.why}"
@@ -49,6 +49,8 @@ def _go_on(
 def _learn_head(prepared: Prepared) -> Generator[Event, None, Learned]:
     seen, without = (yield from see(prepared)), None
     if prepared.undecided is not None:
+        from lensmith.training.decided import head_without  # with what compares two models
+
         without = yield from head_without(prepared, seen)
     head = put_head(prepared, seen)
     yield Event(
@@ -56,5 +58,5 @@ def _learn_head(prepared: Prepared) -> Generator[Event, None, Learned]:
     )
     why = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
     yield Event("", f"fine-tuning: {why}")
-    choices = {"weight_decay": head.reason, "fine-tuning": why}
+    choices = {"penalty": head.reason, "fine-tuning": why}
     return Learned(HEAD_ALONE, choices, out_of_fold(head, seen), seen, without)

@@ -1,11 +1,14 @@
-"""A saved model is looked at: measured on the pictures held out, by other seeds too, and studied."""
+"""A saved model is looked at: measured on the pictures held out, by other seeds too, and studied.
+
+What few runs need, or only after the figure is told, is imported there, so that no run waits for it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lensmith.bundle.bundle import Bundle
 from lensmith.bundle.measure import Measurement, measure_bundle
@@ -17,17 +20,16 @@ from lensmith.runs.directory import RunDirectory
 from lensmith.runs.fields import seconds_of
 from lensmith.runs.files import read_json, write_json
 from lensmith.runs.looks import record_look
-from lensmith.studies.studied import study
-from lensmith.studies.subject import Subject
-from lensmith.training.decided import compare_without
-from lensmith.training.folds import OutOfFold, as_measurement
 from lensmith.training.prepare import Prepared
-from lensmith.training.repeats import Again, train_by_seeds
 from lensmith.training.transfer import Seen
 from lensmith.types import Event
 
-_STUDIED, _LEAST_STUDY = 0.1, 0.5
-"""Share of a run's time, and seconds, that studies of the finished model may take where no budget says."""
+if TYPE_CHECKING:
+    from lensmith.training.folds import OutOfFold
+    from lensmith.training.parts import Parts
+
+_STUDIED = 0.1
+"""Share of a run's time that studies of the finished model may take where no budget says."""
 
 
 def measure_model(
@@ -36,6 +38,8 @@ def measure_model(
     """Measure what lies on disk on the pictures held out, once, and note the look; without any, out of fold."""
     roles, store = prepared.roles, prepared.plan.recipe.store
     if folded is not None and not len(roles.held_out):
+        from lensmith.training.folds import as_measurement
+
         measured = yield from as_measurement(folded, bundle, store)
     else:
         measured = yield from measure_bundle(
@@ -78,18 +82,27 @@ def tell_gain(
         words = f"what they changed: lensmith compare {run.path} RUN, where RUN is one without decisions"
         yield Event("decisions", words)
         return measured
+    from lensmith.training.decided import compare_without
+
     comparison = yield from compare_without(prepared, without, measured)
     yield Event("decisions", comparison.verdict())
     return _with_study(run, measured, "decisions", comparison.as_dict())
 
 
 def measure_by_seeds(
-    again: Again, measured: Measurement, clock: Clock
+    prepared: Prepared,
+    unspent: Parts | None,
+    run: RunDirectory,
+    seen: Seen | None,
+    measured: Measurement,
+    clock: Clock,
 ) -> Generator[Event, None, Measurement]:
     """The spread over the seeds asked for goes into the report, among the studies."""
-    spread = yield from train_by_seeds(again, measured, clock)
+    from lensmith.training.repeats import Again, train_by_seeds
+
+    spread = yield from train_by_seeds(Again(prepared, unspent, run, seen), measured, clock)
     yield Event("seeds", spread.verdict())
-    return _with_study(again.run, measured, "seeds", spread.as_dict())
+    return _with_study(run, measured, "seeds", spread.as_dict())
 
 
 def _with_study(run: RunDirectory, measured: Measurement, name: str, facts: dict[str, Any]) -> Measurement:
@@ -110,8 +123,11 @@ def study_model(
 
     seen: what the last layer learned from, where it alone was trained.
     """
+    from lensmith.studies.studied import study
+    from lensmith.studies.subject import Subject
+
     recipe = prepared.plan.recipe
-    left = _LEAST_STUDY + _STUDIED * clock.spent()
+    left = _STUDIED * clock.spent()
     if recipe.budget is not None:
         left = seconds_of(recipe.budget) - clock.spent()
     train = prepared.column.matching(prepared.roles.train)

@@ -16,10 +16,12 @@ from lensmith.batches.augment import Augment
 from lensmith.batches.batches import Batches, normalised
 from lensmith.batches.growth import Growth
 from lensmith.batches.mixing import Mixing
+from lensmith.batches.streamed import Streamed
 from lensmith.data.dataset import ImageDataset
 from lensmith.data.decisions import Decided
 from lensmith.data.splitting import Roles, refuse_hopeless
 from lensmith.data.target_array import target_array
+from lensmith.data.undecoded import Undecoded
 from lensmith.errors import PictureError, UsageError
 from lensmith.fitting.losses import make_loss, require_soft_targets
 from lensmith.fitting.muon import Muon
@@ -49,8 +51,15 @@ from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 from lensmith.store.store import Column, open_column
-from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes
+from lensmith.training.parts import Parts, named_preprocess, require_outputs, require_sizes
 from lensmith.training.starting_point import StartingPoint
+from lensmith.training.streaming import (
+    is_streamed,
+    seconds_a_picture,
+    share_of_batch,
+    store_or_stream,
+    undecoded_column,
+)
 from lensmith.types import Event, Schedule, Task
 
 _SPARE = 1.15
@@ -78,7 +87,7 @@ class Prepared:
     preprocess: Preprocess
     column: Column
     model: nn.Module
-    batches: Batches
+    batches: Batches | Streamed
     loss: Callable[..., Tensor]
     optimizer: torch.optim.Optimizer
     schedule: Schedule
@@ -114,8 +123,9 @@ def prepare(
     torch.manual_seed(recipe.seed)
     classes = roles.train.classes
     model, weights, taken = _begun(recipe, parts, classes)
-    preprocess = parts.preprocess or _preprocess(recipe, weights)
+    preprocess = parts.preprocess or named_preprocess(recipe, weights)
     plan = _choose_layout(plan, model, preprocess, len(classes))
+    plan = store_or_stream(plan, roles.train, _stored_as(plan.recipe, roles.train, preprocess))
     recipe = plan.recipe
     column, choice, rest = yield from _decoded(recipe, roles, preprocess, column)
     train = column.matching(roles.train)
@@ -123,8 +133,7 @@ def prepare(
     targets = _on(target_array(train), recipe)
     if parts.model is None and parts.from_run is None:
         _start_from_mean(model, targets, train.task)
-    batches = _batches(column, targets, preprocess, recipe, parts, len(classes))
-    batches = replace(batches, processes=processes)
+    batches = _batches(column, targets, preprocess, recipe, parts, len(classes), processes)
 
     def made(plan: Plan) -> Trial:
         return _made_anew(plan, batches, parts, targets, train)
@@ -168,7 +177,9 @@ def _begun(
     return model, weights, taken
 
 
-def _made_anew(plan: Plan, batches: Batches, parts: Parts, targets: Tensor, train: ImageDataset) -> Trial:
+def _made_anew(
+    plan: Plan, batches: Batches | Streamed, parts: Parts, targets: Tensor, train: ImageDataset
+) -> Trial:
     """The trial of a plan that has another network than the one before."""
     torch.manual_seed(plan.recipe.seed)
     sized, _ = _network(plan.recipe, max(1, len(train.classes)), None)
@@ -185,11 +196,21 @@ def _decoded(
     began = time.perf_counter()
     if column is None:
         spare = _stored_as(recipe, roles.train, preprocess)
+        if is_streamed(recipe, roles.train, spare):
+            column = undecoded_column(roles.train, spare)
+            rest = seconds_a_picture(column) * len(roles.held_out)
+            return column, (yield from _for_choices(recipe, roles, preprocess)), rest
         column = yield from open_column(roles.train, spare, store=recipe.store)
     rest = (time.perf_counter() - began) * len(roles.held_out) / len(roles.train)
+    return column, (yield from _for_choices(recipe, roles, preprocess)), rest
+
+
+def _for_choices(
+    recipe: Recipe, roles: Roles, preprocess: Preprocess
+) -> Generator[Event, None, Column | None]:
     if roles.choice is None or recipe.freeze:
-        return column, None, rest
-    return column, (yield from open_column(roles.choice, preprocess, store=recipe.store)), rest
+        return None
+    return (yield from open_column(roles.choice, preprocess, store=recipe.store))
 
 
 def _stored_as(recipe: Recipe, train: ImageDataset, preprocess: Preprocess) -> Preprocess:
@@ -219,7 +240,7 @@ def _sized(
         return size_features(head_alone(plan, short), trial), trial
 
 
-def _trial(model: nn.Module, plan: Plan, batches: Batches, parts: Parts, targets: Tensor) -> Trial:
+def _trial(model: nn.Module, plan: Plan, batches: Batches | Streamed, parts: Parts, targets: Tensor) -> Trial:
     """What a step is made of; the first layer of our own network is computed from pictures."""
     if isinstance(model, ConvNet) and plan.recipe.from_run is None:  # what goes on has one
         model.whiten(_some(batches, plan.recipe.seed))
@@ -230,25 +251,43 @@ def _trial(model: nn.Module, plan: Plan, batches: Batches, parts: Parts, targets
 
 
 def _batches(
-    column: Column, targets: Tensor, preprocess: Preprocess, recipe: Recipe, parts: Parts, classes: int
-) -> Batches:
+    column: Column,
+    targets: Tensor,
+    preprocess: Preprocess,
+    recipe: Recipe,
+    parts: Parts,
+    classes: int,
+    processes: Processes,
+) -> Batches | Streamed:
     assert recipe.batch_size
     require_soft_targets(recipe, parts.loss, classes)
-    pixels = torch.from_numpy(column.pixels).to(recipe.device)
+    pixels: Any = column.pixels
     augment = Augment(
         bool(recipe.flip), recipe.shift or 0.0, parts.augment, recipe.crop, recipe.colour, recipe.cutout
     )
     mixing = Mixing(recipe.mixup, recipe.cutmix, classes)
     layout = recipe.layout or ""
-    return Batches(pixels, targets, preprocess, recipe.batch_size, augment, recipe.seed, layout, mixing)
+    if isinstance(pixels, Undecoded):
+        part = processes.rank, processes.world_size
+        batch_size = share_of_batch(recipe.batch_size, processes)
+        streamed = Streamed(pixels, targets, preprocess, batch_size, augment, recipe.seed, layout, mixing)
+        return replace(streamed, part=part)
+    pixels = torch.from_numpy(pixels).to(recipe.device)
+    made = Batches(pixels, targets, preprocess, recipe.batch_size, augment, recipe.seed, layout, mixing)
+    return replace(made, processes=processes)
 
 
-def _some(batches: Batches, seed: int) -> Tensor:
+def _some(batches: Batches | Streamed, seed: int) -> Tensor:
     """The centres of some training pictures, as the network sees them."""
     order = torch.randperm(len(batches.pixels), generator=torch.Generator().manual_seed(seed))
     height, width = batches.preprocess.size
     top, left = (batches.pixels.shape[1] - height) // 2, (batches.pixels.shape[2] - width) // 2
-    chosen = batches.pixels[order[:_WHITENED].to(batches.pixels.device)]
+    if isinstance(batches, Streamed):
+        chosen = torch.from_numpy(batches.pixels.readable(order[:_WHITENED].numpy())[0]).to(
+            batches.targets.device
+        )
+    else:
+        chosen = batches.pixels[order[:_WHITENED].to(batches.pixels.device)]
     return normalised(chosen[:, top : top + height, left : left + width], batches.preprocess)
 
 
@@ -278,18 +317,6 @@ def _choose_layout(plan: Plan, model: nn.Module, preprocess: Preprocess, classes
     if plan.recipe.layout == "channels_last":
         model.to(memory_format=torch.channels_last)
     return plan
-
-
-def _preprocess(recipe: Recipe, weights: dict[str, Any]) -> Preprocess:
-    assert recipe.image_size and recipe.fit and recipe.normalize
-    size = (recipe.image_size, recipe.image_size)
-    if recipe.normalize != "pretrained":
-        mean, std = NORMALS[recipe.normalize]
-        return Preprocess(size, recipe.fit, mean=mean, std=std)
-    if not weights:
-        raise UsageError("normalize=pretrained, and nothing is pretrained", hint="Add pretrained=true.")
-    resize = weights["resize"] if recipe.fit == "crop" and recipe.image_size == weights["size"] else None
-    return Preprocess(size, recipe.fit, resize, weights["interpolation"], weights["mean"], weights["std"])
 
 
 def _on(targets: NDArray[Any], recipe: Recipe) -> Tensor:

@@ -17,6 +17,7 @@ from lensmith.machine.arithmetic import arithmetic
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.repetition import named_files
 from lensmith.training.prepare import Prepared
+from lensmith.training.streaming import missed
 
 _PACKAGES = (
     *("lensmith", "torch", "torchvision", "numpy", "pillow", "onnx", "onnxruntime"),
@@ -72,8 +73,9 @@ def facts_going_on(facts: dict[str, Any], before: dict[str, Any]) -> dict[str, A
 
 
 def unreadable(prepared: Prepared) -> tuple[Skipped, ...]:
-    """Pictures that could not be decoded before training."""
-    return (*prepared.column.skipped, *(prepared.choice.skipped if prepared.choice else ()))
+    """Pictures that could not be decoded before training, or while they were streamed."""
+    choice = prepared.choice.skipped if prepared.choice else ()
+    return (*prepared.column.skipped, *choice, *missed(prepared.batches))
 
 
 def _started_from(prepared: Prepared) -> dict[str, str]:
@@ -85,7 +87,14 @@ def add_measured(facts: dict[str, Any], prepared: Prepared, measured: Measuremen
     train, split, data = prepared.column.matching(prepared.roles.train), measured.report.split, facts["data"]
     facts["speed"] = measured.speed.as_dict()
     data[split] = counts(measured.data)
-    data["skipped"] += [vars(one) for one in measured.skipped]
+    lost = missed(prepared.batches)
+    if lost:
+        files = {one.file for one in lost}
+        data["train"] = counts(train.part(lambda example: str(example.source) not in files))
+    told = {one["file"] for one in data["skipped"]}  # some are known from choosing by timing
+    data["skipped"] += [vars(one) for one in lost if one.file not in told] + [
+        vars(s) for s in measured.skipped
+    ]
     data["fingerprints"] = {"train": train.fingerprint, split: measured.data.fingerprint}
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lensmith.errors import ModelFileError, UsageError
+from lensmith.machine.runtime import place_in_world
 from lensmith.runs.directory import RunDirectory, find_run
 from lensmith.runs.fields import OWN
+from lensmith.runs.lock import hold
 from lensmith.runs.recipe import Recipe
 from lensmith.training.job import is_finished, run_job
 from lensmith.training.parts import take_parts
@@ -55,7 +57,11 @@ def resume_job(
             hint=f"Give the same again, as it was before the training: lm.resume(run, {words}).",
         )
     _, taken = take_parts(recipe, parts)
-    return (yield from run_job(source, recipe, parts=taken, began=began, going_on=run))
+    # Of several processes the first holds it for all.
+    with hold(run.path) if place_in_world()[0] == 0 else contextlib.nullcontext("") as cured:
+        if cured:
+            yield Event("resume", cured)
+        return (yield from run_job(source, recipe, parts=taken, began=began, going_on=run))
 
 
 @contextlib.contextmanager

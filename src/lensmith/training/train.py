@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lensmith.runs.recipe import Recipe, named_recipe
 from lensmith.runs.repetition import run_of_recipe
@@ -14,6 +14,8 @@ from lensmith.training.job import run_job
 from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
 from lensmith.types import Event
+
+Result = TypeVar("Result")
 
 
 def train(
@@ -46,13 +48,13 @@ def train(
     return finish(job, quiet)
 
 
-def finish(job: Generator[Event, None, Run], quiet: bool) -> Run:
+def finish(job: Generator[Event, None, Result], quiet: bool) -> Result:
     """Go through a job; words on what is done go to stderr."""
     while True:
         try:
             event = next(job)
         except StopIteration as end:
-            run: Run = end.value
-            return run
+            result: Result = end.value
+            return result
         if not quiet and event.done >= event.total:
             sys.stderr.write(f"{event.stage:>9}  {event.words}\n")

@@ -16,7 +16,7 @@ from lensmith.data.bonds import bond_numbers
 from lensmith.errors import UsageError
 from lensmith.evaluation.calibration import Unseen
 from lensmith.features.embed import Features, embed
-from lensmith.features.linear import LinearHead, fit_linear
+from lensmith.features.linear import STRENGTHS, LinearHead, fit_linear
 from lensmith.models.heads import find_head
 from lensmith.planning.pace import Pace
 from lensmith.training.prepare import Prepared
@@ -106,6 +106,7 @@ def fitted_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | No
         recipe.task,
         seen.together[seen.pictures][rows],
         recipe.seed,
+        strengths=STRENGTHS if recipe.penalty is None else (recipe.penalty,),
     )
 
 

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lensmith.cli import show
-from lensmith.cli.new_file import write_new
-from lensmith.diagnosis.cures import install
-from lensmith.diagnosis.quoting import paste
-from lensmith.environments.consequences import find_consequences, verdict_of
-from lensmith.environments.described import describe_machine
-from lensmith.environments.installing import environment_yml, install_commands
-from lensmith.environments.kernels import find_kernel, write_kernel
-from lensmith.environments.locks import FORMS, export_environment
-from lensmith.environments.proposal import Proposal, parts, propose_environment
-from lensmith.environments.used import read_used
 from lensmith.errors import MachineError, UsageError
-from lensmith.machine.facts import read_machine
-from lensmith.runs.directory import find_run
+
+if TYPE_CHECKING:
+    from lensmith.environments.proposal import Proposal
 
 env = typer.Typer(
     name="env",
@@ -29,6 +20,7 @@ env = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+_LOADED_BY = {"requirements": "pip install -r", "conda": "conda env create -f", "lock": "uv pip install -r"}
 
 
 @env.command()
@@ -41,6 +33,12 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Which torch, torchvision and torchaudio run on a machine, and the commands for conda, pip and uv."""
+    from lensmith.cli.new_file import write_new
+    from lensmith.environments.described import describe_machine
+    from lensmith.environments.installing import environment_yml, install_commands
+    from lensmith.environments.proposal import propose_environment
+    from lensmith.machine.facts import read_machine
+
     described = describe_machine(" ".join(words or []), read_machine)
     proposal = propose_environment(described)
     if proposal.build and out:
@@ -58,13 +56,18 @@ def plan(
 @env.command()
 def export(
     run: Annotated[str | None, typer.Argument(help="A run, or last; this environment if nothing.")] = None,
-    form: Annotated[str, typer.Option("--to", help=f"{', '.join(FORMS)}.")] = FORMS[0],
+    form: Annotated[str, typer.Option("--to", help=f"{', '.join(_LOADED_BY)}.")] = "requirements",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it here; stdout if nothing.")] = None,
     hashes: Annotated[bool, typer.Option(help="Hashes of the wheels, asked of the package index.")] = True,
 ) -> int:
     """What a run used, as requirements.txt, environment.yml or pylock.toml."""
-    if form not in FORMS:
-        raise UsageError(f"--to {form}: no such form", hint=f"One of: {', '.join(FORMS)}.")
+    from lensmith.cli.new_file import write_new
+    from lensmith.environments.locks import export_environment
+    from lensmith.environments.used import read_used
+    from lensmith.runs.directory import find_run
+
+    if form not in _LOADED_BY:
+        raise UsageError(f"--to {form}: no such form", hint=f"One of: {', '.join(_LOADED_BY)}.")
     exported = export_environment(read_used(find_run(run) if run else None), form, hashed=hashes)
     for note in exported.notes:
         show.say(f"note: {note}")
@@ -72,8 +75,7 @@ def export(
         show.line(exported.text.rstrip("\n"))
         return 0
     write_new(out, exported.text)
-    load = {"conda": "conda env create -f", "requirements": "pip install -r", "lock": "uv pip install -r"}
-    show.say(f"{out}: {load[form]} {out}")
+    show.say(f"{out}: {_LOADED_BY[form]} {out}")
     return 0
 
 
@@ -83,6 +85,10 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """What differs here from what a run used, and whether it matters; exit 1 if it does."""
+    from lensmith.environments.consequences import find_consequences, verdict_of
+    from lensmith.machine.facts import read_machine
+    from lensmith.runs.directory import find_run
+
     found = find_consequences(find_run(run), read_machine())
     level, words = verdict_of(found)
     if as_json:
@@ -104,6 +110,11 @@ def kernel(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace another environment's kernel.")] = False,
 ) -> int:
     """Register a Jupyter kernel for this interpreter."""
+    from lensmith.diagnosis.cures import install
+    from lensmith.diagnosis.quoting import paste
+    from lensmith.environments.kernels import find_kernel, write_kernel
+    from lensmith.machine.facts import read_machine
+
     found = find_kernel(name, prefix)
     if found.is_anothers and not yes and not _may_replace(f"{found.folder} starts {found.owner}"):
         raise UsageError(
@@ -131,6 +142,9 @@ def _may_replace(words: str) -> bool:
 
 
 def _show_plan(proposal: Proposal, out: Path | None) -> None:
+    from lensmith.environments.installing import environment_yml, install_commands
+    from lensmith.environments.proposal import parts
+
     build = proposal.build
     assert build is not None
     found = parts(build, proposal.python)

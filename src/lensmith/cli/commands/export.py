@@ -111,10 +111,10 @@ def _in_8_bits(run: str, bundle: Bundle, calibrate: str | None) -> Quantised:
 
 def _pictures(run: str, check: Path | None) -> list[Path]:
     """Real pictures: of the folder named, else those that the run was measured on, if still there."""
-    from lensmith.data.folders import looks_like_picture
+    from lensmith.data.folders import looks_readable
 
     if check is not None:
-        found = [file for file in sorted(check.rglob("*")) if looks_like_picture(file)]
+        found = [file for file in sorted(check.rglob("*")) if looks_readable(file)]
         if not found:
             raise DataError(f"{check}: no pictures there", hint="--check takes a folder that holds some.")
         return found[:_CHECKED]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +26,7 @@ def predict(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            help="Pictures, folders, 'quoted/*.jpg', tables (.csv), archives (.zip, .tar), URLs, or - for stdin.",
+            help="Pictures, folders, 'quoted/*.jpg', tables (.csv), archives (.zip, .tar), URLs, shards, or -.",
             metavar="PICTURE...",
         ),
     ],
@@ -41,6 +41,9 @@ def predict(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if any cannot be read.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A table with a header.")] = False,
+    ray: Annotated[
+        str, typer.Option(help="Spread --out over a Ray cluster: auto, HOST:PORT, local.", metavar="ADDRESS")
+    ] = "",
 ) -> int:
     """Names with probabilities.
 
@@ -51,16 +54,24 @@ def predict(
       lensmith predict last holiday/ https://example.org/cat.jpg --json > answers.jsonl
       lensmith predict last archive.zip --out answers.csv
       lensmith predict last holiday/ --sort sorted/
+      lensmith predict last /mnt/photos 'shards/*.tar' --out answers.csv --ray auto
     """
     if link and sort is None:
         raise UsageError("--link says how to sort, and --sort is not there", hint="Add --sort DIR.")
+    if ray and (out is None or sort is not None):
+        raise UsageError(
+            "--ray is for answers that go into a file, and not for --sort",
+            hint="Add --out answers.csv. Sort afterwards, by the table."
+            if sort
+            else "Add --out answers.csv.",
+        )
     if out is not None or sort is not None:
         if as_json or as_csv:
             raise UsageError(
                 "--json and --csv are for stdout, and the answers go into a file",
                 hint="Its suffix decides: --out answers.csv or answers.jsonl.",
             )
-        read, failed = _into_file(run, pictures, out, sort, link)
+        read, failed = _into_file(_answering(run, pictures, out, sort, link, ray), sort)
     else:
         read, failed = _onto_stdout(run, pictures, _written(top, as_json, as_csv))
     if not read and not failed:
@@ -68,13 +79,21 @@ def predict(
     return 3 if not read or (strict and failed) else 0
 
 
-def _into_file(
-    run: str, words: list[str], out: Path | None, sort: Path | None, link: bool
-) -> tuple[int, int]:
+def _answering(
+    run: str, words: list[str], out: Path | None, sort: Path | None, link: bool, ray: str
+) -> Generator[Event, None, Tally]:
+    if ray and out is not None:
+        from lensmith.asking.cluster_job import answer_on_cluster
+
+        return answer_on_cluster(run, words, out=out, address=ray)
     from lensmith.asking.answering import answer_into_file
 
+    return answer_into_file(run, words, out=out, sort=sort, link=link)
+
+
+def _into_file(job: Generator[Event, None, Tally], sort: Path | None) -> tuple[int, int]:
     try:
-        tally = follow(answer_into_file(run, words, out=out, sort=sort, link=link))
+        tally = follow(job)
     except BaseException as stop:
         if not isinstance(stop, Exception):
             stop.add_note("what is answered is kept; the same command goes on from there")

@@ -9,11 +9,8 @@ from typing import Annotated
 import typer
 
 from lensmith.cli import show
-from lensmith.cli.repeating import reproduce_run
-from lensmith.cli.reproducing import TIME_LIMIT, Wish, reproduce_repository
+from lensmith.cli.wish import STEPS, TIME_LIMIT, Wish
 from lensmith.errors import UsageError
-
-STEPS = ("read", "plan", "build", "run")
 
 
 def reproduce(
@@ -47,6 +44,8 @@ def reproduce(
       lensmith reproduce paper/ --to run --claim accuracy=94.8%
       lensmith reproduce runs/photos-001 --to run
     """
+    from lensmith.cli.repeating import reproduce_run
+    from lensmith.cli.reproducing import reproduce_repository
     from lensmith.repositories.paper import pages_of_paper
     from lensmith.reproduction.of_run import run_named
     from lensmith.reproduction.sandbox import parse_limits

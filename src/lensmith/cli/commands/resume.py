@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from lensmith.cli import BEGAN, several, show
+from lensmith.cli.detached import start_detached
 from lensmith.cli.progress import follow
 
 
 def resume(
+    context: typer.Context,
     run: Annotated[str, typer.Argument(help="A run, or last.", metavar="RUN", show_default=False)],
     data: Annotated[
         str | None,
@@ -18,6 +20,9 @@ def resume(
             help="Its pictures, where they lie elsewhere now.", metavar="[DATA]", show_default=False
         ),
     ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Go on without this terminal; see lensmith status.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Go on with a run that was interrupted, to the same weights as if it had not been.
@@ -36,6 +41,9 @@ def resume(
 
     found = RunDirectory(find_run(run).path.absolute())
     require_torch("resume")
+    if detach:
+        start_detached(context.obj, as_json)
+        return
     several.start(found.recipe().processes)
     spare_the_compiler()
     from lensmith.training.resume import at_home, resume_job

@@ -11,7 +11,6 @@ import typer
 
 from lensmith.cli import show
 from lensmith.errors import MachineError
-from lensmith.machine.remote import ways_to
 
 
 def serve(
@@ -50,6 +49,7 @@ def serve(
             raise
         raise MachineError(f"serving needs {error.name}", hint='pip install "lensmith[serve]"') from error
     from lensmith.bundle.bundle import load_model
+    from lensmith.machine.remote import ways_to
     from lensmith.server.log_lines import json_lines
     from lensmith.server.replacement import Source
 

@@ -13,7 +13,6 @@ import typer
 
 from lensmith.cli import show
 from lensmith.errors import MachineError, ModelFileError
-from lensmith.machine.remote import ways_to
 
 
 def tensorboard(
@@ -31,6 +30,8 @@ def tensorboard(
       lensmith tensorboard runs/photos-001 --port 6007
     """
     from importlib.util import find_spec
+
+    from lensmith.machine.remote import ways_to
 
     if find_spec("tensorboard") is None:
         raise MachineError("tensorboard is not installed", hint='pip install "lensmith[train]"')

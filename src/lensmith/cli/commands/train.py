@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lensmith.cli import BEGAN, several, show
+from lensmith.cli.detached import refuse_beside, start_detached
 from lensmith.cli.progress import follow
 from lensmith.cli.trained import show_end, summary
 from lensmith.runs.recipe import Recipe, field_help, named_recipe, parse_words
@@ -31,6 +32,7 @@ Recipe fields, written bare as name=value [what is used otherwise]:
 
 
 def train(
+    context: typer.Context,
     data: Annotated[str, typer.Argument(help="What to learn from.", metavar="DATA", show_default=False)],
     words: Annotated[
         list[str] | None, typer.Argument(help="Recipe fields.", metavar="KEY=VALUE", show_default=False)
@@ -46,6 +48,9 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Decides every draw.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Go on without this terminal; see lensmith status.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Train, measure, report."""
@@ -63,6 +68,10 @@ def train(
     from lensmith.cli.torch import require_torch, spare_the_compiler
 
     require_torch("train")
+    if detach:
+        refuse_beside("--dry-run", dry_run)
+        start_detached(context.obj, as_json)
+        return
     if not dry_run:
         several.start(wanted.processes)
     spare_the_compiler()

@@ -1,0 +1,265 @@
+"""A Ray cluster that already runs, or one of this machine alone; joined in silence and left without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lensmith.errors import LensmithError, MachineError, UsageError
+from lensmith.machine.limits import cores
+
+LOCAL, AUTO = "local", "auto"
+_ANSWER = 5.0
+"""Seconds in which the head of a cluster has to say that it speaks its protocol."""
+_JOIN = 60.0
+"""Seconds for the rest of joining, which Ray itself would go on trying for minutes."""
+_STORE = 256 << 20
+"""Bytes of shared memory for a cluster of this machine: names of pictures, and answers on their way."""
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_SETTINGS = 4
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # else a cluster that is begun here reports to its makers
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what it will do one day
+}
+
+
+@contextlib.contextmanager
+def joined(address: str) -> Iterator[Any]:
+    """The module `ray`, connected to a cluster: `auto`, `HOST:PORT`, or `local` for this machine's cores.
+
+    A process that is connected already stays so, whatever the address. Raises `MachineError` where Ray is not
+    installed or no cluster answers, within seconds.
+    """
+    require_ray()
+    check_address(address)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_variables(_QUIET))
+        import ray
+        import ray.data
+
+        if not ray.is_initialized():
+            stack.enter_context(_quiet_data_log())
+            if address == LOCAL:
+                _begin_here(ray, stack)
+            else:
+                _join(ray, address)
+            stack.callback(ray.shutdown)
+        yield ray
+
+
+def require_ray() -> None:
+    """Raise `MachineError` where Ray Data is not installed."""
+    for name in ("ray", "pyarrow", "pandas"):
+        if importlib.util.find_spec(name) is None:
+            raise MachineError(
+                f"predicting on a cluster needs {name}, which is not installed",
+                hint='pip install "lensmith[ray]", on each machine of the cluster.',
+            )
+
+
+def check_address(address: str) -> None:
+    """Raises `UsageError` where no cluster can be called that."""
+    if address in (LOCAL, AUTO):
+        return
+    if "://" in address:
+        raise UsageError(
+            f"{address}: a client's address, through which Ray Data does not run well",
+            hint="Run this on a machine of the cluster: --ray auto, or ray job submit -- lensmith predict ...",
+        )
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise UsageError(
+            f"{address}: no address of a Ray cluster",
+            hint="Write auto, local or HOST:PORT, such as 10.0.0.1:6379.",
+        )
+
+
+def _begin_here(ray: Any, stack: contextlib.ExitStack) -> None:
+    """A cluster of one machine, in a folder of its own, with a password that no other knows.
+
+    Not in a thread: the processes that it starts end with the thread that started them.
+    """
+    # The paths of sockets in it may have about 100 letters; the folder that macOS names for such things has 50.
+    short = "/tmp" if Path("/tmp").is_dir() else None
+    place = tempfile.mkdtemp(prefix="lensmith-ray-", dir=short)
+    stack.callback(shutil.rmtree, place, ignore_errors=True)
+    # Without one it would make a password and keep it in the home folder.
+    stack.enter_context(_variables({"RAY_AUTH_TOKEN": _password()}, besides=["RAY_AUTH_MODE"]))
+    try:
+        with _no_stderr(), _term_as_before():
+            ray.init(
+                address=LOCAL,
+                num_cpus=cores(),
+                num_gpus=0,
+                object_store_memory=_STORE,
+                include_dashboard=False,
+                _temp_dir=place,
+                **_SILENT,
+            )
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise MachineError(f"Ray cannot be started here ({_first_line(error)})") from error
+
+
+@functools.cache
+def _password() -> str:
+    """One for this process: Ray reads it once."""
+    return secrets.token_hex(32)
+
+
+_SILENT: dict[str, Any] = {
+    "log_to_driver": False,
+    "logging_level": logging.ERROR,
+    "configure_logging": False,
+}
+
+
+def _join(ray: Any, address: str) -> None:
+    """Connect, in a thread that can be left behind: where nobody answers, Ray tries for minutes."""
+    if address != AUTO:
+        _ask_protocol(address)
+    failed: list[BaseException] = []
+
+    def connect() -> None:
+        try:
+            ray.init(address=address, **_SILENT)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    with _no_stderr():
+        thread.start()
+        thread.join(_JOIN)
+    if thread.is_alive():
+        raise _unreachable(address, f"no cluster let this process in within {_JOIN:g} s")
+    if failed:
+        raise _unreachable(address, _first_line(failed[0])) from failed[0]
+
+
+def _ask_protocol(address: str) -> None:
+    """Raise `MachineError` where nobody speaks HTTP/2, as the head of a cluster does."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER) as connection:
+            connection.sendall(_PREFACE)
+            frame = connection.recv(9, socket.MSG_WAITALL)
+    except OSError as error:
+        raise _unreachable(address, error.strerror or str(error)) from error
+    if len(frame) < 9 or frame[3] != _SETTINGS:
+        raise _unreachable(address, "what answers there is no Ray cluster")
+
+
+def _unreachable(address: str, reason: str) -> MachineError:
+    return MachineError(
+        f"no Ray cluster can be reached at {address} ({reason})",
+        hint="Begin one with ray start --head, run this on one of its machines, or use --ray local.",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+
+
+@contextlib.contextmanager
+def faults_in_words(ray: Any) -> Iterator[None]:
+    """What a worker raised is raised here as it was; what Ray raises becomes a `MachineError`."""
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, LensmithError):
+                raise cause from error
+            cause = getattr(cause, "cause", None) or cause.__cause__
+        if missing := _missing_package(str(error)):
+            raise MachineError(
+                f"a machine of the cluster lacks {missing}",
+                hint='pip install "lensmith[ray]", the same version on each machine of the cluster.',
+            ) from error
+        raise MachineError(
+            f"the cluster gave up ({type(error).__name__}: {_last_line(error)})",
+            hint="What is answered is kept; the same command goes on from there.",
+        ) from error
+
+
+def _missing_package(words: str) -> str:
+    _, found, rest = words.partition("ModuleNotFoundError: No module named '")
+    return rest.partition("'")[0] if found else ""
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+@contextlib.contextmanager
+def _variables(wanted: Mapping[str, str], besides: Sequence[str] = ()) -> Iterator[None]:
+    """Variables for what is started meanwhile, unless the user has set them. besides: those that Ray sets."""
+    new = [name for name in (*wanted, *besides) if name not in os.environ]
+    os.environ.update({name: wanted[name] for name in new if name in wanted})
+    try:
+        yield
+    finally:
+        for name in new:
+            os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _term_as_before() -> Iterator[None]:
+    """Ray would end this process at SIGTERM without a word."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _quiet_data_log() -> Iterator[None]:
+    """Ray Data tells the console each step of a job."""
+    handlers = [
+        handler
+        for handler in logging.getLogger("ray.data").handlers
+        if isinstance(handler, logging.StreamHandler)
+    ]
+    levels = [handler.level for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)
+
+
+@contextlib.contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Ray's compiled part writes a line to stderr about each variable that keeps it from writing there."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
