@@ -123,7 +123,9 @@ class Recipe:
     store: bool = True
     """Keep decoded pictures in the cache folder"""
     threads: int | None = None
-    """Threads that compute on the CPU"""
+    """Threads that compute on the CPU, in each process"""
+    processes: int | None = None
+    """Processes that train together, each on its share of every batch; torchrun starts them"""
     precision: Literal["float32", "bfloat16"] | None = None
     """Arithmetic of the training"""
     layout: Literal["channels_last", "contiguous"] | None = None
@@ -219,7 +221,7 @@ class Recipe:
 
 
 _MOST_HELD_OUT = 0.9
-_COURSE = ("budget", "epochs", "batch_size", "threads", "device")
+_COURSE = ("budget", "epochs", "batch_size", "threads", "processes", "device")
 """What decides how many steps there are and how they are made."""
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("epochs", 0, 1_000_000),
@@ -228,6 +230,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("momentum", 0, 1),
     ("warmup", 0, 0.9),
     ("threads", 1, 4096),
+    ("processes", 1, 4096),
     ("accumulate", 1, 4096),
     ("average", 0, 0.999999),
     ("patience", 0, 1_000_000),
