@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lensmith.pictures.preprocess import Preprocess
     from lensmith.pictures.transforms import preprocess_of
     from lensmith.runs.recipe import Recipe
+    from lensmith.searching.sweep import sweep
     from lensmith.training.resume import resume
     from lensmith.training.run import Run, load_run
     from lensmith.training.train import train
@@ -60,6 +61,7 @@ _HOME = {
     "stream": "batches.streamed",
     "resume": "training.resume",
     "summary": "models.summary",
+    "sweep": "searching.sweep",
     "train": "training.train",
 }
 
@@ -86,6 +88,7 @@ __all__ = [
     "resume",
     "stream",
     "summary",
+    "sweep",
     "train",
 ]
 

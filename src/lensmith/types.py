@@ -5,7 +5,7 @@ Nothing here imports torch or numpy: the contracts are described, not enforced b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     """Pictures that go through a model together.
 
     images: float [N, 3, H, W]; targets: [N] or [N, outputs]; mask: bool [N], False on padding; rows: int64 [N],
-    which pictures of the data set they are, where that is known.
+    which pictures of the data set they are, where that is known, those of the whole batch where processes share it.
     """
 
     images: Tensor
@@ -59,13 +59,15 @@ class Reached:
 @dataclass(frozen=True)
 class Event:
     """Something worth telling while a job runs; `total` is 0 where there is nothing to count, or, with
-    something `done`, no end known. reached: where a training stood then."""
+    something `done`, no end known. reached: where a training stood then; figures: after an epoch, those on the
+    pictures for choices."""
 
     stage: str
     words: str
     done: int = 0
     total: int = 0
     reached: Reached | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

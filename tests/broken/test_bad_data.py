@@ -106,13 +106,15 @@ def spoiled(photos: Path) -> dict[str, str]:
     """Files among the good ones that have to be left out: name -> a word of the reason."""
     bee = photos / "bee"
     (bee / "empty.jpg").write_bytes(b"")
-    (bee / "README").write_text("bees")
+    texts = ["README", "notes.txt", "labels.xml", "licence.md"]
+    for name in texts:
+        (bee / name).write_text("bees")
     system = [".DS_Store", "bee/.DS_Store", "__MACOSX/bee/._00.png", "bee/Thumbs.db"]
     system += [".ipynb_checkpoints/00-checkpoint.png", "bee/.ipynb_checkpoints/00-checkpoint.png"]
     for name in system:
         (photos / name).parent.mkdir(parents=True, exist_ok=True)
         (photos / name).write_bytes((bee / "00.png").read_bytes())
-    spoiled = {"empty.jpg": "empty", "README": "not a picture"}
+    spoiled = {"empty.jpg": "empty"} | dict.fromkeys(texts, "not a picture")
     return {f"bee/{name}": reason for name, reason in spoiled.items()} | dict.fromkeys(system, "system")
 
 
@@ -130,11 +132,11 @@ def test_spoiled_files_are_left_out_with_their_reasons(
     assert done.json["classes"] == ["ant", "bee"]
     facts = json.loads((tmp_path / "runs/photos-001/facts.json").read_text(encoding="utf-8"))["data"]
     assert facts["train"]["count"] + facts["val"]["count"] + len(facts["skipped"]) == found
-    assert done.err.index("empty.jpg") < done.err.index("of the system")  # what can be mended is told first
-    # predict passes over the system's files.
+    assert "empty.jpg" in done.err and "DS_Store" not in done.err  # what can be mended is told first
+    # predict passes over the system's files and what is no picture by its name.
     rows = {row["file"]: row for row in ask("predict", "last", "photos", "--json").rows}
     assert [name for name in rows if "error" in rows[name]] == ["photos/bee/empty.jpg"]
-    assert len(rows) == found - 7 and "photos/__MACOSX/bee/._00.png" not in rows
+    assert len(rows) == found - 10 and "photos/__MACOSX/bee/._00.png" not in rows
 
 
 @pytest.mark.fault(20)

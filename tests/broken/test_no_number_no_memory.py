@@ -159,9 +159,10 @@ def test_processes_that_are_killed_while_they_read_lose_no_picture(
                 os.link(file, tmp_path / f"digits/{digit}/{file.stem}{copy}.png")
     words = ("evaluate", trained_digits / "runs/digits-001", "digits", "--json")
     under = with_mounted("mount -t tmpfs -o size=64k tmpfs /dev/shm")
-    deaths = {"DEADLY_FILE": "a.png", "LD_PRELOAD": before(library)}
+    deaths = {"DEADLY_FILE": "a.png", "DEADLY_MARK": str(tmp_path / "died"), "LD_PRELOAD": before(library)}
     done = command(*words, cwd=tmp_path, under=under, LENSMITH_CACHE=str(tmp_path / "cache"), **deaths)
     assert done.code == 0 and done.json["count"] == 5391 and done.json["skipped"] == [], done
+    assert (tmp_path / "died").is_dir()
     alone = command(*words, cwd=tmp_path, LENSMITH_CACHE=str(tmp_path / "cache-2"))
     assert done.json | {"speed": None} == alone.json | {"speed": None}
 

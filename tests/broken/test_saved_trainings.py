@@ -7,9 +7,11 @@ import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -192,25 +194,47 @@ class Slow(nn.Sequential):
 """
 
 
-@pytest.mark.fault(25)
-def test_a_second_ctrl_c_does_not_wait_for_the_step_that_the_first_one_waits_for(
-    place: Path, going: Ask
-) -> None:
+@pytest.fixture
+def stuck(place: Path) -> Iterator[subprocess.Popen[str]]:
+    """`train photos`, which came to its first step and does not come to the end of it."""
     (place / "net.py").write_text(SLOW)
     (place / "slow").touch()
-    words = ["train", "photos", "model=net.py:Slow", *TRAIN[3:]]
-    process = subprocess.Popen(
-        [*COMMAND, *words], cwd=place, env=environment(), stderr=subprocess.PIPE, text=True
-    )
-    while not (place / "begun").exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    words = [*COMMAND, "train", "photos", "model=net.py:Slow", *TRAIN[3:]]
+    process = subprocess.Popen(words, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True)
+    try:
+        while not (place / "begun").exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.fault(25)
+def test_a_second_ctrl_c_does_not_wait_for_the_step_that_the_first_one_waits_for(
+    stuck: subprocess.Popen[str], place: Path, going: Ask
+) -> None:
+    stuck.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(1)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 130 and "interrupted" in said and "Traceback" not in said, said
-    assert "to go on: lensmith resume runs/photos-001" in said
+        stuck.wait(1)
+    stuck.send_signal(signal.SIGINT)
+    _, said = stuck.communicate(timeout=120)
+    assert stuck.returncode == 130 and "interrupted" in said and "Traceback" not in said, said
+    assert said.endswith("  to go on: lensmith resume runs/photos-001\n"), said
     (place / "slow").unlink()
     assert going("resume", "last").code == 0
+
+
+@pytest.mark.fault(29)
+def test_a_second_process_is_kept_out_of_a_run_until_the_first_is_gone(
+    stuck: subprocess.Popen[str], place: Path, going: Ask
+) -> None:
+    done = going("resume", "last")
+    done.refused(2, "runs/photos-001", f"process {stuck.pid}", socket.gethostname(), "hint:")
+    done = going(*TRAIN, "--out", "runs/photos-001")
+    done.refused(2, "runs/photos-001 already holds something", "hint:")
+    stuck.kill()
+    stuck.communicate()
+    (place / "slow").unlink()
+    assert going("resume", "last").code == 0, "what a process that was killed holds, nobody does"

@@ -70,6 +70,7 @@ def test_it_is_given_back_however_the_block_ends(tmp_path: Path) -> None:
         assert files(tmp_path) == []
 
 
+@pytest.mark.fault(29)
 def test_another_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
     with held_elsewhere(tmp_path) as process:
         os.utime(tmp_path / LOCK, (1, 1))  # no clock is asked
@@ -93,6 +94,7 @@ def test_one_process_cannot_hold_it_twice(tmp_path: Path) -> None:
         assert files(tmp_path) == [LOCK], "and it still holds it"
 
 
+@pytest.mark.fault(29)
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_lock_that_a_killed_process_left_is_taken_over(tmp_path: Path) -> None:
     with held_elsewhere(tmp_path) as process:
@@ -223,6 +225,7 @@ with ExitStack() as held:
 """
 
 
+@pytest.mark.fault(29)
 @pytest.mark.parametrize("system", ["links", "no links"])
 @pytest.mark.parametrize("before", ["nothing", "a stale lock"])
 def test_of_racing_processes_exactly_one_wins(before: str, system: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +48,13 @@ def fit_linear(
     together: NDArray[np.integer[Any]],
     seed: int = 0,
     strength: float | None = None,
+    strengths: Sequence[float] = STRENGTHS,
 ) -> LinearHead:
     """Fit a head, choosing its penalty on pictures that each fit did not see, then on all of them.
 
     features: [N, D]; targets: class indices [N], 0/1 [N, outputs] or numbers [N]; together: [N], rows with
     the same number are never on both sides of a fold: views of one picture, pictures of one group. strength: a
-    penalty that was chosen elsewhere.
+    penalty that was chosen elsewhere, of which nothing is asked in folds; strengths: the penalties to choose from.
     """
     x = torch.from_numpy(features).to(torch.float32)
     mean, spread = x.mean(0), x.std(0).clamp(min=1e-6)
@@ -65,9 +67,9 @@ def fit_linear(
     how, unseen = "given", torch.full((len(x), outputs), torch.nan)
     if strength is None:
         folds = _folds(torch.from_numpy(together), seed)
-        strength, unseen = _choose_strength(rotated, y, outputs, task, folds)
-        how = f"chosen in {len(folds)} folds" if len(folds) > 1 else "chosen on a part"
-        how += " of the training pictures"
+        strength, unseen = _choose_strength(rotated, y, (outputs, task), folds, strengths)
+        where = f"in {len(folds)} folds" if len(folds) > 1 else "on a part"
+        how = f"chosen {where} of the training pictures" if len(strengths) > 1 else how
     weight, bias = solve(rotated, y, outputs, task, strength, 1e-7)
     weight = weight @ axes.T
     if shift is not None:
@@ -91,17 +93,20 @@ def along_axes(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _choose_strength(
-    x: Tensor, y: Tensor, outputs: int, task: Task, folds: list[Tensor]
+    x: Tensor, y: Tensor, wanted: tuple[int, Task], folds: list[Tensor], strengths: Sequence[float]
 ) -> tuple[float, Tensor]:
     """The penalty with the least loss on pictures that a fit did not see, from the strongest down, each fit
-    starting from the one before, until the loss has risen; and what those fits said of these pictures."""
+    starting from the one before, until the loss has risen; and what those fits said of these pictures.
+
+    wanted: outputs, and what they are for."""
+    outputs, task = wanted
     starts: list[Solution | None] = [None] * len(folds)
     parts = [(x[~left_out], y[~left_out], x[left_out], y[left_out]) for left_out in folds]
-    best, least, unseen = max(STRENGTHS), float("inf"), torch.full((len(x), outputs), torch.nan)
-    for strength in sorted(STRENGTHS, reverse=True):
+    best, least, unseen = max(strengths), float("inf"), torch.full((len(x), outputs), torch.nan)
+    for strength in sorted(strengths, reverse=True):
         loss, said = 0.0, torch.full_like(unseen, torch.nan)
-        for number, (seen, wanted, others, truth) in enumerate(parts):
-            weight, bias = solve(seen, wanted, outputs, task, strength, 1e-6, starts[number])
+        for number, (seen, shown, others, truth) in enumerate(parts):
+            weight, bias = solve(seen, shown, outputs, task, strength, 1e-6, starts[number])
             starts[number] = (weight, bias)
             said[folds[number]] = others @ weight.T + bias
             loss += float(_loss(said[folds[number]], truth, task)) * len(truth)

@@ -19,6 +19,7 @@ from lensmith.report.neighbours import neighbours
 from lensmith.report.repeats import repetition, seeds
 from lensmith.report.residuals import residuals
 from lensmith.report.robustness import robustness
+from lensmith.report.sweep import sweep
 from lensmith.report.unlike import unlike
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines
@@ -44,6 +45,7 @@ def write_page(run: RunDirectory) -> None:
         "Data": sections.data(data) if data else Html(),
         "Findings": _findings(report, facts),
         "Training": sections.training(read_json_lines(run.metrics_file), recipe.get("label_smoothing", 0)),
+        "Sweep": sweep(read_json(run.sweep_file) if run.sweep_file.exists() else {}),
         "Choices": sections.choices(recipe, facts.get("choices", {})),
         "Machine": sections.machine(facts),
         "Left out": sections.left_out(report.studies.get("left_out", {}), run.path),

@@ -71,6 +71,11 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def sweep_file(self) -> Path:
+        """`sweep.json`: the sweep that its recipe comes from, where it does."""
+        return self.path / "sweep.json"
+
+    @property
     def tensorboard(self) -> Path:
         """`tensorboard/`: event files."""
         return self.path / "tensorboard"
@@ -132,7 +137,7 @@ def new_run(name: str, out: Path | None = None) -> Iterator[RunDirectory]:
     with contextlib.ExitStack() as held:
         place = out or RUNS
         try:
-            path = _make_next(RUNS, name) if out is None else _make(out)
+            path = next_place(RUNS, name) if out is None else _make(out)
             held.enter_context(hold(path))
             if out is not None:
                 _require_empty(out)  # only now does nobody else write there
@@ -160,7 +165,8 @@ def _require_empty(out: Path) -> None:
         raise UsageError(f"{out} already holds something", hint="Give an empty or new folder with --out.")
 
 
-def _make_next(runs: Path, name: str) -> Path:
+def next_place(runs: Path, name: str) -> Path:
+    """Make the next free folder NAME-001, NAME-002, ... among some."""
     runs.mkdir(parents=True, exist_ok=True)
     name = name.replace("/", "-").replace("\\", "-")
     for number in itertools.count(1):

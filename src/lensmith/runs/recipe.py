@@ -18,7 +18,7 @@ from lensmith.types import Task
 
 OPTIONAL = (
     *("root", "group_by", "splits", "decisions", "budget", "max_error", "from_run", "weights"),
-    *("preprocess", "augment", "changes", "checkpoint_every"),
+    *("preprocess", "augment", "changes", "checkpoint_every", "penalty"),
 )
 """Fields that may stay without a value."""
 
@@ -80,6 +80,8 @@ class Recipe:
     """Momentum of sgd"""
     weight_decay: float = 0.01
     """Weight decay; not applied to biases and norms"""
+    penalty: float | None = None
+    """L2 penalty of a last layer that is fitted to features; chosen in folds of the training pictures if not given"""
     schedule: Literal["constant", "linear", "step", "cosine", "onecycle", "plateau"] | str | None = None
     """How the rate goes over the run: constant, linear (to 0), step, cosine, onecycle or plateau"""
     warmup: float = 0.0
@@ -121,7 +123,9 @@ class Recipe:
     store: bool = True
     """Keep decoded pictures in the cache folder"""
     threads: int | None = None
-    """Threads that compute on the CPU"""
+    """Threads that compute on the CPU, in each process"""
+    processes: int | None = None
+    """Processes that train together, each on its share of every batch; torchrun starts them"""
     precision: Literal["float32", "bfloat16"] | None = None
     """Arithmetic of the training"""
     layout: Literal["channels_last", "contiguous"] | None = None
@@ -217,7 +221,7 @@ class Recipe:
 
 
 _MOST_HELD_OUT = 0.9
-_COURSE = ("budget", "epochs", "batch_size", "threads", "device")
+_COURSE = ("budget", "epochs", "batch_size", "threads", "processes", "device")
 """What decides how many steps there are and how they are made."""
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("epochs", 0, 1_000_000),
@@ -226,18 +230,18 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("momentum", 0, 1),
     ("warmup", 0, 0.9),
     ("threads", 1, 4096),
+    ("processes", 1, 4096),
     ("accumulate", 1, 4096),
     ("average", 0, 0.999999),
     ("patience", 0, 1_000_000),
     ("log_every", 1, 1_000_000),
     ("histograms", 0, 1_000_000),
     ("weight_decay", 0, 100),
+    ("penalty", 1e-6, 100),
     ("label_smoothing", 0, 0.99),
     ("image_size", 4, 4096),
     ("shift", 0, 0.5),
-    ("crop", 0, 1),
-    ("colour", 0, 1),
-    ("cutout", 0, 1),
+    *((name, 0, 1) for name in OF_A_PICTURE),
     ("mixup", 0, 100),
     ("cutmix", 0, 100),
     ("small_first", 0, 0.9),

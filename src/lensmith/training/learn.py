@@ -58,5 +58,5 @@ def _learn_head(prepared: Prepared) -> Generator[Event, None, Learned]:
     )
     why = f"no: {prepared.plan.reasons.get('freeze', 'freeze=true')}"
     yield Event("", f"fine-tuning: {why}")
-    choices = {"weight_decay": head.reason, "fine-tuning": why}
+    choices = {"penalty": head.reason, "fine-tuning": why}
     return Learned(HEAD_ALONE, choices, out_of_fold(head, seen), seen, without)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lensmith.runs.recipe import Recipe, named_recipe
 from lensmith.runs.repetition import run_of_recipe
+from lensmith.training.apart import goes_apart, train_apart
 from lensmith.training.job import run_job
 from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
 from lensmith.types import Event
+
+Result = TypeVar("Result")
 
 
 def train(
@@ -31,23 +34,27 @@ def train(
     (trained in place), `loss` and `schedule` what `fit` takes, `optimizer` one that was built on the model or a
     function of parameters, `preprocess` a `Preprocess` or torchvision's transforms for measuring, `augment`
     those for training.
-    out: the run's directory; `./runs/NAME-001` and on, if not given. Words on progress go to stderr.
+    out: the run's directory; `./runs/NAME-001` and on, if not given. Words on progress go to stderr. With
+    `processes=2` the command trains, in processes of its own; the data then have to be a path.
     """
+    given = recipe
     repeats = None if recipe is None or isinstance(recipe, Recipe) else run_of_recipe(recipe)
     if not isinstance(recipe, Recipe):
         recipe = Recipe() if recipe is None else named_recipe(recipe)
     recipe, parts = take_parts(recipe, fields)
+    if goes_apart(recipe):
+        return train_apart(data, given, fields | {"processes": recipe.processes}, out, quiet)
     job = run_job(data, recipe, parts=parts, out=None if out is None else Path(out), repeats=repeats)
     return finish(job, quiet)
 
 
-def finish(job: Generator[Event, None, Run], quiet: bool) -> Run:
+def finish(job: Generator[Event, None, Result], quiet: bool) -> Result:
     """Go through a job; words on what is done go to stderr."""
     while True:
         try:
             event = next(job)
         except StopIteration as end:
-            run: Run = end.value
-            return run
+            result: Result = end.value
+            return result
         if not quiet and event.done >= event.total:
             sys.stderr.write(f"{event.stage:>9}  {event.words}\n")

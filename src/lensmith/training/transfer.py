@@ -16,7 +16,7 @@ from lensmith.data.bonds import bond_numbers
 from lensmith.errors import UsageError
 from lensmith.evaluation.calibration import Unseen
 from lensmith.features.embed import Features, embed
-from lensmith.features.linear import LinearHead, fit_linear
+from lensmith.features.linear import STRENGTHS, LinearHead, fit_linear
 from lensmith.models.heads import find_head
 from lensmith.planning.pace import Pace
 from lensmith.training.prepare import Prepared
@@ -51,13 +51,14 @@ def see(prepared: Prepared) -> Generator[Event, None, Seen]:
     assert recipe.device
     pixels, targets = prepared.column.pixels, prepared.batches.targets.cpu().numpy()
     below = features_below(prepared)
-    found = yield from _paced(embed(below, pixels, prepared.preprocess, device=recipe.device))
+    device, processes = recipe.device, prepared.processes
+    found = yield from _paced(embed(below, pixels, prepared.preprocess, device=device, processes=processes))
     pictures = np.arange(len(found))
     together = bond_numbers(prepared.column.matching(prepared.roles.train))
     if not recipe.flip:
         return Seen(found, targets, pictures, together)
     mirrored = pixels[:, :, ::-1]
-    again = yield from _paced(embed(below, mirrored, prepared.preprocess, device=recipe.device))
+    again = yield from _paced(embed(below, mirrored, prepared.preprocess, device=device, processes=processes))
     return Seen(
         np.concatenate([found, again]),
         np.concatenate([targets, targets]),
@@ -105,6 +106,7 @@ def fitted_head(prepared: Prepared, seen: Seen, left_out: NDArray[np.bool_] | No
         recipe.task,
         seen.together[seen.pictures][rows],
         recipe.seed,
+        strengths=STRENGTHS if recipe.penalty is None else (recipe.penalty,),
     )
 
 

@@ -1,0 +1,105 @@
+"""`lensmith sweep`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lensmith.cli import BEGAN, show
+from lensmith.cli.progress import follow
+from lensmith.runs.fields import seconds_of
+from lensmith.runs.recipe import Recipe, named_recipe
+
+
+def sweep(
+    data: Annotated[str, typer.Argument(help="What to learn from.", metavar="DATA", show_default=False)],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="lr=0.001..0.1 or batch_size=64|128 to search, lr=0.01 to keep; the fields are those of train.",
+            metavar="KEY=VALUE",
+            show_default=False,
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Recipes to try beside the default one [20].")
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Time for all of it, such as 90s or 30m.")] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(help="What trials begin with: tutorial, transfer, scratch, or a recipe.toml."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The sweep's directory; one that is there goes on [runs/NAME-sweep-001]."),
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="A database URL, for many machines [a file in the sweep's directory].")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; they divide the threads.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Decides every draw.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be tried and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Search the recipe that does best, confirm it by fresh seeds, and train by it.
+
+    Trials see the training pictures alone. The winner is compared with the default recipe on pictures that neither
+    was chosen on, and is taken only if it is better by more than luck. Then one model is trained, and looks once at
+    the pictures held out.
+
+    Examples:
+
+    \b
+      lensmith sweep photos/ --trials 20 --budget 30m
+      lensmith sweep photos/ freeze=false "lr=0.0001..0.01" "cutout=0..0.4" epochs=5
+      lensmith sweep photos/ --out runs/photos-sweep-001
+    """
+    from lensmith.searching.space import parse_space
+
+    space, fixed = parse_space(words or [])
+    options = {"seed": seed, "device": device}
+    fixed |= {name: value for name, value in options.items() if value is not None}
+    base = named_recipe(recipe) if recipe is not None else Recipe()
+    base = base.varied(**fixed)
+    seconds = None if budget is None else seconds_of(budget)
+    from lensmith.cli.torch import require_torch, spare_the_compiler
+    from lensmith.searching.storage import require_optuna
+
+    require_torch("sweep")
+    require_optuna()
+    spare_the_compiler()
+    from lensmith.cli.trained import show_end, summary
+    from lensmith.runs.files import read_json
+    from lensmith.searching.begin import Wish
+    from lensmith.searching.space import words_of
+    from lensmith.searching.sweep import plan_sweep, run_sweep
+
+    wish = Wish(
+        base,
+        fixed=frozenset(fixed),
+        space=space,
+        trials=trials,
+        budget=seconds,
+        out=out,
+        storage=storage,
+        workers=workers,
+    )
+    if dry_run:
+        begun = follow(plan_sweep(data, wish, BEGAN))
+        searched = words_of(begun.space)
+        if as_json:
+            show.data({"space": searched, "base": begun.facts["base"], "grounds": begun.facts["grounds"]})
+        else:
+            for name, axis in searched.items():
+                show.line(f"{name}={axis}")
+        return
+    run = follow(run_sweep(data, wish, BEGAN))
+    if run is None:  # another machine goes on
+        return
+    facts = run.directory.facts()
+    if as_json:
+        show.data(summary(run, facts) | {"sweep": read_json(run.directory.sweep_file)})
+    show_end(run, facts)
