@@ -2,9 +2,8 @@
 
     python bench/ray_predict.py RUN FOLDER [--repeats 3]
 
-CPU seconds are those of each command and of all processes that it started and waited for or that lived in its session.
-Prints one JSON object: pictures, and for each side seconds and CPU milliseconds a picture, with medians and spread; what
-starting takes (of an empty answer, ten pictures) is told apart.
+CPU seconds are those of all processes of a command's session. Prints one JSON object: how many pictures, and for each
+side pictures a second and CPU milliseconds a picture, by the medians of what is told beside them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from lensmith.cli import BEGAN, several, show
 from lensmith.cli.detached import refuse_beside, start_detached
 from lensmith.cli.progress import follow
 from lensmith.cli.trained import show_end, summary
-from lensmith.runs.recipe import Recipe, field_help, named_recipe, parse_words
+from lensmith.runs.recipe import Recipe, named_recipe
+from lensmith.runs.recipe_words import field_help, parse_words
 
 _FIELDS = "\n".join(f"  {name:<16} {text} [{default}]" for name, default, text in field_help())
 
