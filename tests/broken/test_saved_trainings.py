@@ -209,7 +209,9 @@ def stuck(place: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
 
 
 @pytest.mark.fault(25)
@@ -235,6 +237,6 @@ def test_a_second_process_is_kept_out_of_a_run_until_the_first_is_gone(
         done = going(*words)
         done.refused(2, "runs/photos-001", f"process {stuck.pid}", socket.gethostname(), "hint:")
     stuck.kill()
-    stuck.communicate()
+    stuck.wait()
     (place / "slow").unlink()
     assert going("resume", "last").code == 0, "what a process that was killed holds, nobody does"
