@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from lensmith.cli import BEGAN, show
 from lensmith.cli.progress import follow
 from lensmith.runs.fields import seconds_of
 from lensmith.runs.recipe import Recipe, named_recipe
+
+if TYPE_CHECKING:
+    from lensmith.searching.begin import Begun
+    from lensmith.training.run import Run
 
 
 def sweep(
@@ -62,8 +66,7 @@ def sweep(
     space, fixed = parse_space(words or [])
     options = {"seed": seed, "device": device}
     fixed |= {name: value for name, value in options.items() if value is not None}
-    base = named_recipe(recipe) if recipe is not None else Recipe()
-    base = base.varied(**fixed)
+    base = (named_recipe(recipe) if recipe is not None else Recipe()).varied(**fixed)
     seconds = None if budget is None else seconds_of(budget)
     from lensmith.cli.torch import require_torch, spare_the_compiler
     from lensmith.searching.storage import require_optuna
@@ -71,10 +74,7 @@ def sweep(
     require_torch("sweep")
     require_optuna()
     spare_the_compiler()
-    from lensmith.cli.trained import show_end, summary
-    from lensmith.runs.files import read_json
     from lensmith.searching.begin import Wish
-    from lensmith.searching.space import words_of
     from lensmith.searching.sweep import plan_sweep, run_sweep
 
     wish = Wish(
@@ -88,18 +88,27 @@ def sweep(
         workers=workers,
     )
     if dry_run:
-        begun = follow(plan_sweep(data, wish, BEGAN))
-        searched = words_of(begun.space)
-        if as_json:
-            show.data({"space": searched, "base": begun.facts["base"], "grounds": begun.facts["grounds"]})
-        else:
-            for name, axis in searched.items():
-                show.line(f"{name}={axis}")
+        _show_plan(follow(plan_sweep(data, wish, BEGAN)), as_json)
         return
     run = follow(run_sweep(data, wish, BEGAN))
-    if run is None:  # another machine goes on
-        return
+    if run is not None:  # else another machine goes on
+        _show_run(run, as_json)
+
+
+def _show_run(run: Run, as_json: bool) -> None:
+    from lensmith.cli.trained import show_end, summary
+    from lensmith.runs.files import read_json
+
     facts = run.directory.facts()
     if as_json:
         show.data(summary(run, facts) | {"sweep": read_json(run.directory.sweep_file)})
     show_end(run, facts)
+
+
+def _show_plan(begun: Begun, as_json: bool) -> None:
+    """What would be searched, as words that can be typed."""
+    if as_json:
+        show.data({name: begun.facts[name] for name in ("space", "base", "grounds")})
+        return
+    for name, axis in begun.facts["space"].items():
+        show.line(f"{name}={axis}")
