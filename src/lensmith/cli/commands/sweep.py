@@ -61,16 +61,9 @@ def sweep(
       lensmith sweep photos/ freeze=false "lr=0.0001..0.01" "cutout=0..0.4" epochs=5
       lensmith sweep photos/ --out runs/photos-sweep-001
     """
-    wish = _wished(
-        words or [],
-        recipe,
-        {"seed": seed, "device": device},
-        trials=trials,
-        budget=None if budget is None else seconds_of(budget),
-        out=out,
-        storage=storage,
-        workers=workers,
-    )
+    options: dict[str, Any] = {"trials": trials, "out": out, "storage": storage, "workers": workers}
+    options |= {"budget": None if budget is None else seconds_of(budget)}
+    wish = _wished(words or [], recipe, {"seed": seed, "device": device}, options)
     from lensmith.searching.sweep import plan_sweep, run_sweep
 
     if dry_run:
@@ -81,12 +74,12 @@ def sweep(
         _show_run(run, as_json)
 
 
-def _wished(words: list[str], recipe: Path | None, options: dict[str, Any], **more: Any) -> Wish:
-    """What is asked for, once it is sure that it can be done here. more: fields of `Wish` as they are."""
+def _wished(words: list[str], recipe: Path | None, fields: dict[str, Any], options: dict[str, Any]) -> Wish:
+    """What is asked for, once it is sure that it can be done here. options: of `Wish`, as they are."""
     from lensmith.searching.space import parse_space
 
     space, fixed = parse_space(words)
-    fixed |= {name: value for name, value in options.items() if value is not None}
+    fixed |= {name: value for name, value in fields.items() if value is not None}
     base = named_recipe(recipe) if recipe is not None else Recipe()
     base = base.varied(**fixed)
     from lensmith.cli.torch import require_torch, spare_the_compiler
@@ -97,7 +90,7 @@ def _wished(words: list[str], recipe: Path | None, options: dict[str, Any], **mo
     spare_the_compiler()
     from lensmith.searching.begin import Wish
 
-    return Wish(base, fixed=frozenset(fixed), space=space, **more)
+    return Wish(base, fixed=frozenset(fixed), space=space, **options)
 
 
 def _show_space(begun: Begun, as_json: bool) -> None:
