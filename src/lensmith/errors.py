@@ -6,6 +6,7 @@
     ├── DataError         3   the pictures, labels or tables
     │   └── PictureError  3   one picture that cannot be read; `reason` is the part after its name
     ├── MachineError      4   this machine or its packages
+    │   └── ProcessLost   4   one of several processes is gone; another may know why
     └── ModelFileError    5   a bundle, a weights file, a run directory
 
 An error names the thing and its value; `hint` says what to do next. Besides them, 130 is Ctrl-C, 143 SIGTERM.
@@ -66,6 +67,10 @@ class MachineError(LensmithError):
     """Something that this machine or its Python lacks."""
 
     exit_code = 4
+
+
+class ProcessLost(MachineError):
+    """One of several processes that work together is gone. Another one may know why."""
 
 
 class ModelFileError(LensmithError):

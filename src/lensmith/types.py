@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     """Pictures that go through a model together.
 
     images: float [N, 3, H, W]; targets: [N] or [N, outputs]; mask: bool [N], False on padding; rows: int64 [N],
-    which pictures of the data set they are, where that is known.
+    which pictures of the data set they are, where that is known, those of the whole batch where processes share it.
     """
 
     images: Tensor

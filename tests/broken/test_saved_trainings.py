@@ -21,7 +21,7 @@ from preloaded import before, preloaded
 
 import lensmith as lm
 from lensmith.runs.files import sha256_of
-from lensmith.runs.recipe import parse_words
+from lensmith.runs.recipe_words import parse_words
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a library stands before the system's own")
 

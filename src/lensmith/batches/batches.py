@@ -14,6 +14,7 @@ from lensmith.batches.colour import draw_factors, recoloured
 from lensmith.batches.cutout import cover, draw_centres
 from lensmith.batches.growth import Growth
 from lensmith.batches.mixing import Mixing
+from lensmith.machine.processes import ALONE, Processes
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.pictures.resample import resized
 from lensmith.types import Batch
@@ -25,7 +26,8 @@ class Batches:
     begins with the batch of that number.
 
     pixels: uint8 [N, H, W, 3], on the device that trains; targets: [N] or [N, outputs]; rows: int64, which of
-    them take part, all if not given.
+    them take part, all if not given. processes: of each batch, a process makes its own share alone; one and all
+    make the same pictures.
     In training the order is drawn and the last ragged batch dropped (unless it is the only one). Whatever is off
     draws nothing, and each kind of change has random numbers of its own: turning one on leaves the others alone.
     """
@@ -40,6 +42,7 @@ class Batches:
     mixing: Mixing = field(default_factory=Mixing)
     growth: Growth = field(default_factory=Growth)
     rows: Tensor | None = None
+    processes: Processes = ALONE
 
     def __len__(self) -> int:
         count = len(self.pixels) if self.rows is None else len(self.rows)
@@ -55,13 +58,26 @@ class Batches:
         for step in range(first, len(self)):
             index = order[step * self.batch_size : (step + 1) * self.batch_size]
             size = self.growth.size_at(epoch + step / len(self), self.preprocess.size)
-            images = changes.values(resized(changes.cut(self.pixels, index), size), index)
-            targets = self.targets[index.to(self.targets.device)]
+            own, part = self._own(index)
+            images = changes.values(resized(changes.cut(self.pixels, own), size), own)
+            targets = self.targets[own.to(self.targets.device)]
             images, targets = self.mixing.mixed(
-                images, targets, stream_seed(f"{self.seed} {epoch} mixing {step}")
+                images, targets, stream_seed(f"{self.seed} {epoch} mixing {step}"), part
             )
-            mask = torch.ones(len(index), dtype=torch.bool)
+            mask = torch.ones(len(images), dtype=torch.bool)
             yield Batch(laid_out(images, self.layout), targets, mask, index)
+
+    def _own(self, index: Tensor) -> tuple[Tensor, tuple[int, int] | None]:
+        """This process's share of a batch; and which part it is, where one more comes in front to be mixed with."""
+        if not self.processes.are_several:
+            return index, None
+        share = self.processes.share(len(index))
+        if not self.mixing.is_on or share.start == share.stop:
+            return index[share], None
+        return torch.cat([index[share.start - 1 : share.start or None], index[share]]), (
+            share.start,
+            len(index),
+        )
 
     def work(self, step: int) -> float:
         """The pixels of the pictures of a step, from 1 over all passes, as a share of those at full size."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lensmith.bundle.facts import GRAPH, WEIGHTS, BundleFacts
 from lensmith.errors import MachineError, ModelFileError
-from lensmith.machine.limits import compute_threads
+from lensmith.machine.limits import compute_threads, host_threads, processes_here
 from lensmith.pictures.decode import Pixels
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def onnx_engine(graph: bytes, weights: bytes | None = None) -> Engine:
     return Engine(
         "onnxruntime",
         threads,
-        threads * _OF_A_THREAD,
+        host_threads() * _OF_A_THREAD,
         lambda pixels: outputs(pixels, "logits")[0],
         see if sees else None,
     )
@@ -182,5 +182,7 @@ def torch_engine(model: nn.Module, preprocess: Preprocess) -> Engine:
         return numbers(logits), None if features is None else numbers(features)
 
     threads = torch.get_num_threads()
-    at_once = threads * _OF_A_THREAD if device().type == "cpu" else _OF_A_GPU
+    # The same batches, and so the same bits, however many processes share the host.
+    batched = threads if processes_here() == 1 else host_threads()
+    at_once = batched * _OF_A_THREAD if device().type == "cpu" else _OF_A_GPU
     return Engine("torch", threads, at_once, run, see)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 import time
 from collections.abc import Generator
@@ -19,7 +21,8 @@ from lensmith.evaluation.metrics import measure
 from lensmith.evaluation.reliability import measure_reliability
 from lensmith.evaluation.report import Report
 from lensmith.evaluation.unlike import measure_unlike
-from lensmith.features.neighbours import Distances
+from lensmith.features.neighbours import AT_ONCE, Distances
+from lensmith.machine.processes import ALONE, Processes
 from lensmith.pictures.decode import Pixels
 from lensmith.runs.predictions import Predictions
 from lensmith.store.store import Column, open_column
@@ -69,15 +72,17 @@ class Measurement:
 
 
 def measure_bundle(
-    bundle: Bundle, data: ImageDataset, split: str, *, store: bool = True
+    bundle: Bundle, data: ImageDataset, split: str, *, store: bool = True, processes: Processes = ALONE
 ) -> Generator[Event, None, Measurement]:
     """A generator of progress that returns the measurement. Classes are matched by name.
+
+    processes: which each take a share of the pictures, and all get what one would have got.
 
     Raises `DataError` for a class that the model does not know.
     """
     column: Column = yield from open_column(data, bundle.preprocess, store=store)
     used = column.matching(data)
-    logits, distances, speed = timed_look(bundle, column.pixels)
+    logits, distances, speed = timed_look(bundle, column.pixels, processes)
     targets = targets_of(bundle, used)
     report = report_on(bundle, logits, targets, distances)
     splits = np.full(len(used), split)
@@ -108,7 +113,9 @@ def report_on(
     return replace(report, studies=studies)
 
 
-def timed_look(bundle: Bundle, pixels: Pixels) -> tuple[Logits, Distances | None, Speed]:
+def timed_look(
+    bundle: Bundle, pixels: Pixels, processes: Processes = ALONE
+) -> tuple[Logits, Distances | None, Speed]:
     """Prepared pictures, uint8 [N, H, W, 3] with N at least 1 -> logits, distances to the training pictures where the
     bundle keeps some, and how fast that was."""
     bundle.look(pixels[:1])  # opens the engine
@@ -118,10 +125,29 @@ def timed_look(bundle: Bundle, pixels: Pixels) -> tuple[Logits, Distances | None
         bundle.look(pixels[:1])
         alone.append(time.perf_counter() - start)
     start = time.perf_counter()
-    logits, distances = bundle.look(pixels)
+    logits, distances = (
+        bundle.look(pixels) if processes.world_size == 1 else _shared_look(bundle, pixels, processes)
+    )
     rate = len(pixels) / (time.perf_counter() - start)
     engine = bundle.engine
     return logits, distances, Speed(engine.name, engine.threads, statistics.median(alone), rate, len(pixels))
+
+
+def _shared_look(bundle: Bundle, pixels: Pixels, processes: Processes) -> tuple[Logits, Distances | None]:
+    """As `Bundle.look`, bit for bit: a share is whole batches of those that one process would make."""
+    block = math.lcm(bundle.at_once, AT_ONCE)
+    # What is left over goes with the block before it: fewer than `AT_ONCE` would be compared in another way.
+    ends = [*range(block, len(pixels) - AT_ONCE + 1, block), len(pixels)]
+    looks = {
+        number: bundle.look(pixels[start:end])
+        for number, (start, end) in enumerate(itertools.pairwise([0, *ends]))
+        if processes.deals(number)
+    }
+    logits = processes.gathered({number: found for number, (found, _) in looks.items()})
+    if bundle.neighbours is None:
+        return np.concatenate(logits), None
+    distances = {number: found for number, (_, found) in looks.items() if found is not None}
+    return np.concatenate(logits), np.concatenate(processes.gathered(distances))
 
 
 def targets_of(bundle: Bundle, data: ImageDataset) -> NDArray[Any]:

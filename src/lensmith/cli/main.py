@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lensmith.cli import show
+from lensmith.cli import several, show
 from lensmith.cli.commands.cache import cache
 from lensmith.cli.commands.calibrate import calibrate
 from lensmith.cli.commands.compare import compare
@@ -125,6 +125,7 @@ def main() -> None:
     """The entry point of the `lensmith` command."""
     show.survive_narrow_encodings()
     code = run(sys.argv[1:])
+    several.leave(code)
     if "triton" not in sys.modules:  # it complains of every object of its own that was not looked at
         gc.freeze()  # it all goes with the process: to look for cycles among torch's objects takes half a second
     sys.exit(code)
@@ -152,11 +153,13 @@ def run(words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except LensmithError as error:
+        if not several.may_tell(error):
+            return error.exit_code
         if debug:
             traceback.print_exc()
         return _expected(error, words[0])
     except Exception as error:
-        return _unexpected(error, debug)
+        return _unexpected(error, debug) if several.may_tell(error) else OUR_FAULT
 
 
 def _invoke(words: list[str]) -> Any:
@@ -172,6 +175,8 @@ def _invoke(words: list[str]) -> Any:
 
 
 def _stopped(word: str, stop: BaseException, code: int) -> int:
+    if not several.is_first():
+        return code
     show.say(word)
     for note in getattr(stop, "__notes__", []):
         show.say(f"  {note}")
@@ -215,7 +220,7 @@ def _unexpected(error: Exception, debug: bool) -> int:
         show.error(f"the memory is not enough ({_first_line(error)})", _MORE_MEMORY)
         return MACHINE
     show.error(
-        f"{type(error).__name__}: {error}",
+        f"{several.place_of(error)}{type(error).__name__}: {error}",
         "This is a fault of lensmith. The same command with --debug shows where; please report it.",
     )
     return OUR_FAULT

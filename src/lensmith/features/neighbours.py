@@ -24,7 +24,7 @@ FEWEST = 50
 """Pictures under which nothing is kept: nobody can say from them what one picture of a hundred is like."""
 TINY = 1e-12
 """The least that a length counts as."""
-_AT_ONCE, _WITHOUT_THREADS = 16, 2**18
+AT_ONCE, _WITHOUT_THREADS = 16, 2**18
 """Pictures, and products of two numbers, that OpenBLAS computes in the thread that asks."""
 MARKED = 0.01
 """The share of pictures like the training ones that is marked all the same."""
@@ -78,7 +78,7 @@ def _products(towards: Features, bank: Features) -> Features:
     """towards @ bank.T, in pieces so small that numpy starts no threads for them: those of OpenBLAS go on waiting
     busily for longer than it all takes, which tripled the CPU time of a photo."""
     found = np.empty((len(towards), len(bank)), np.float32)
-    few = min(_AT_ONCE, max(1, len(towards)))
+    few = min(AT_ONCE, max(1, len(towards)))
     rows = max(1, _WITHOUT_THREADS // (few * max(1, bank.shape[1])))
     for top in range(0, len(towards), few):
         for left in range(0, len(bank), rows):

@@ -22,16 +22,22 @@ def batch_loss(
     batch's own mean; it sees the real rows alone (`mask`). Raises `UsageError` where shapes would broadcast
     silently.
     """
+    value = loss_value(loss, outputs, targets, mask)
+    return value.mean() if value.ndim else value
+
+
+def loss_value(
+    loss: Callable[..., Tensor], outputs: Tensor, targets: Any, mask: Tensor | None = None
+) -> Tensor:
+    """What a loss gives for the real rows: one number for each, [N], or one for all. Raises as `batch_loss`."""
     _refuse_mismatch(outputs, targets)
     if mask is not None:
         outputs, targets = outputs[mask], targets[mask]
     value = loss(outputs, targets)
     if not isinstance(value, Tensor):
         raise UsageError(f"the loss gave a {type(value).__name__}, not a tensor")
-    if value.ndim == 0:
+    if value.ndim == 0 or (value.ndim == 1 and len(value) == len(outputs)):
         return value
-    if value.ndim == 1 and len(value) == len(outputs):
-        return value.mean()
     raise UsageError(
         f"the loss gave {list(value.shape)} for {len(outputs)} pictures",
         hint=f"Return one number per picture, [{len(outputs)}], or their mean.",

@@ -50,12 +50,12 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """One update from the gradients that lie in the parameters."""
         for group in self.param_groups:
-            dtype = torch.bfloat16 if group["low_precision"] else torch.float32
             for p in group["params"]:
                 if p.grad is None:
                     continue
                 if group["kind"] == "filters":
                     direction = self._momentum(p, p.grad, 0.6)
+                    dtype = torch.bfloat16 if group["low_precision"] else p.dtype
                     p.mul_(len(p) ** 0.5 / p.norm().clamp(min=1e-12))
                     p.add_(orthogonal(direction.flatten(1), dtype).view_as(p), alpha=-group["lr"])
                 else:

@@ -6,7 +6,7 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,12 @@ from torch import Tensor, nn
 from lensmith.errors import MachineError, UsageError
 from lensmith.fitting.losses import batch_loss
 from lensmith.fitting.order import SortedByClass
+from lensmith.fitting.shared import SharedGradient
+from lensmith.fitting.weighing import Share
+from lensmith.machine.processes import Processes
 from lensmith.types import Batch, Schedule
+
+Computed = TypeVar("Computed")
 
 
 class Update:
@@ -39,25 +44,40 @@ class Update:
         self._optimizer = optimizer
         self._low_precision = precision == "bfloat16"
         self._sorted = SortedByClass()
+        self._shared: SharedGradient | None = None
         self.parts = 1
         self.guarded = False
         self.was_made = True
+
+    def share_with(self, processes: Processes) -> None:
+        """From now on a batch is a share of one that these processes compute together; the loss is the whole one's.
+
+        Raises `UsageError` for a loss that no shares can be taken of.
+        """
+        if processes.are_several:
+            self._shared = SharedGradient(processes, self.model, self._optimizer, self._loss)
 
     def __call__(self, batch: Any) -> Tensor:
         """Forward, loss, backward, step. Raises `UsageError` for a batch that is not (images, targets)."""
         images, targets, mask = self._parts(batch)
         self._sorted.look(targets)
-        while (loss := self._tried(images, targets, mask)) is None:
+        while (loss := self._computed(images, targets, mask)) is None:
             self._halve(images)
         self.was_made = not self.guarded or self._is_finite()
         if self.was_made:
             self._optimizer.step()
         return loss
 
-    def _tried(self, images: Any, targets: Any, mask: Tensor | None) -> Tensor | None:
+    def _computed(self, images: Any, targets: Any, mask: Tensor | None) -> Tensor | None:
         """The loss, its gradient being in the parameters; None where the memory was not enough."""
+        if self._shared is None:
+            return self._tried(lambda: self._gradient(images, targets, mask), images)
+        return self._shared.reduce(self._tried(lambda: self._share(images, targets, mask), images))
+
+    def _tried(self, compute: Callable[[], Computed], images: Any) -> Computed | None:
+        """What was computed; None where the memory was not enough."""
         try:
-            return self._gradient(images, targets, mask)
+            return compute()
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
@@ -76,16 +96,28 @@ class Update:
         losses = [self._backward(*part) for part in _split(images, targets, mask, self.parts)]
         return torch.stack(losses).sum()
 
+    def _share(self, images: Any, targets: Any, mask: Tensor | None) -> Share:
+        """What of a batch's loss this process's pictures make, its gradient being in the parameters."""
+        assert self._shared is not None
+        self._optimizer.zero_grad(set_to_none=True)
+        share = Share()
+        for *part, _ in _split(images, targets, mask, self.parts):
+            one = self._shared.weigh(self._outputs(part[0]), *part[1:])
+            one.loss.backward()  # type: ignore[no-untyped-call]
+            share += one
+        return share
+
     def _backward(self, images: Any, targets: Any, mask: Tensor | None, share: float) -> Tensor:
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
-            outputs = self.model(images)
-        if self._low_precision and isinstance(outputs, Tensor):
-            outputs = outputs.float()
-        loss = batch_loss(self._loss, outputs, targets, mask)
+        loss = batch_loss(self._loss, self._outputs(images), targets, mask)
         if share != 1:
             loss = loss * share
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def _outputs(self, images: Any) -> Any:
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
+            outputs = self.model(images)
+        return outputs.float() if self._low_precision and isinstance(outputs, Tensor) else outputs
 
     def _is_finite(self) -> bool:
         found = [
@@ -95,7 +127,7 @@ class Update:
 
     def _halve(self, images: Tensor) -> None:
         """Twice as many parts from now on."""
-        self.parts = min(2 * self.parts, len(images))
+        self.parts = 2 * self.parts if self._shared else min(2 * self.parts, len(images))
         self._optimizer.zero_grad(set_to_none=True)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

@@ -20,9 +20,30 @@ def cores() -> int:
 
 
 def compute_threads() -> int:
-    """How many threads are worth computing with: one for each whole core, and OMP_NUM_THREADS at most."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(_whole_cores(), int(asked) if asked.isdigit() and int(asked) else sys.maxsize)
+    """How many threads are worth computing with: one for each whole core, and OMP_NUM_THREADS at most.
+
+    Processes that torchrun started on this host divide them.
+    """
+    several = processes_here()
+    return host_threads() if several == 1 or _asked_threads() else max(1, _whole_cores() // several)
+
+
+def host_threads() -> int:
+    """As `compute_threads`, but of one process that has the host for itself."""
+    return min(_whole_cores(), _asked_threads() or sys.maxsize)
+
+
+def processes_here() -> int:
+    """How many processes torchrun started on this host; 1 without it."""
+    several = os.environ.get("LOCAL_WORLD_SIZE", "")
+    return int(several) if several.isdigit() and int(several) else 1
+
+
+def _asked_threads() -> int:
+    """What OMP_NUM_THREADS says, 0 for nothing. A 1 under torchrun is what torchrun sets where it is unset."""
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    asked = int(text) if text.isdigit() else 0
+    return 0 if asked == 1 and processes_here() > 1 else asked
 
 
 def memory() -> int | None:

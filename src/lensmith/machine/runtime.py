@@ -44,13 +44,19 @@ def find_runtime(device: str | None) -> Runtime:
             f"torch cannot be imported ({error})",
             hint="lensmith doctor --fix installs the one that fits here.",
         ) from error
+    rank, world_size = place_in_world()
+    found, reason = _best() if device is None else (_asked(device), "asked for")
+    return Runtime(found, _precision(torch.device(found)), rank, world_size, torch.get_num_threads(), reason)
+
+
+def place_in_world() -> tuple[int, int]:
+    """This process's rank, from 0, and how many there are, as torchrun says. Raises `MachineError` for no place."""
     rank, world_size = _number("RANK", 0), _number("WORLD_SIZE", 1)
     if not 0 <= rank < world_size:
         raise MachineError(
             f"RANK={rank} with WORLD_SIZE={world_size}: no such process", hint="Start with torchrun."
         )
-    found, reason = _best() if device is None else (_asked(device), "asked for")
-    return Runtime(found, _precision(torch.device(found)), rank, world_size, torch.get_num_threads(), reason)
+    return rank, world_size
 
 
 def _best() -> tuple[str, str]:

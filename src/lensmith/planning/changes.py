@@ -10,6 +10,7 @@ import torch
 
 from lensmith.errors import UsageError
 from lensmith.fitting.fit import Training
+from lensmith.machine.processes import ALONE, Processes
 
 Changed = Literal["threads", "epochs", "accumulate"]
 
@@ -43,20 +44,32 @@ def usual_work(step: int) -> float:
 
 
 class Course:
-    """Asks after each step what should change, lets it happen, and remembers it."""
+    """Asks after each step what should change, lets it happen, and remembers it.
 
-    def __init__(self, training: Training, watchers: list[Watcher]) -> None:
+    processes: that train together, and all do what the first one's watchers say.
+    """
+
+    def __init__(self, training: Training, watchers: list[Watcher], processes: Processes = ALONE) -> None:
         self._training = training
         self._watchers = watchers
+        self._processes = processes
         self.changes: list[Change] = []
 
     def step(self, index: int) -> list[Change]:
         """What changed after the step with this index."""
         changes = [change for watcher in self._watchers for change in watcher(index)]
+        if self._processes.are_several:
+            changes = self._agreed(changes)
         for change in changes:
             change.apply(self._training)
         self.changes += changes
         return changes
+
+    def _agreed(self, changes: list[Change]) -> list[Change]:
+        """What the first process's watchers ask for: its clock is the one that counts."""
+        if not self._processes.heard(len(changes) * self._processes.is_first)[0]:
+            return []
+        return [Change(**one) for one in self._processes.agreed([vars(change) for change in changes])]
 
 
 class Recorded:

@@ -86,6 +86,8 @@ def choose(
         raise UsageError(f"task={recipe.task}, and the targets of {train.name} are for {train.task}")
     plan = Plan(recipe, reasons or {}).choosing("what the targets are", task=train.task)
     plan = plan.choosing(runtime.reason, device=runtime.device)
+    why = "so many has torchrun started" if runtime.world_size > 1 else "no more are asked for"
+    plan = plan.choosing(why, processes=runtime.world_size)
     name, reason = _LOSSES[train.task]
     plan = _choose_network(plan.choosing(reason, loss=name), train, held_out)
     plan = _choose_augmentation(plan, train)

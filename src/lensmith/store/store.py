@@ -29,6 +29,7 @@ from lensmith.runs.files import write_bytes, write_text
 from lensmith.shards.member import Member
 from lensmith.store.filling import fill
 from lensmith.store.room import DiskRoom, MemoryRoom, Room
+from lensmith.store.turns import in_turn
 from lensmith.types import Event
 
 VERSION = 3
@@ -65,6 +66,13 @@ def open_column(
     `DataError` where no picture can be read.
     """
     folder = _folder_of(data, preprocess) if store else None
+    with in_turn(folder):
+        return (yield from _opened(data, preprocess, folder))
+
+
+def _opened(
+    data: ImageDataset, preprocess: Preprocess, folder: Path | None
+) -> Generator[Event, None, Column]:
     kept = _read(folder, data) if folder else None
     if kept is not None:
         return kept

@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from lensmith.errors import LensmithError, ModelFileError
+from lensmith.machine.processes import ALONE, Processes
 from lensmith.runs.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from lensmith.runs.fields import seconds_of
 from lensmith.training.state import fold, unfold
@@ -72,7 +73,9 @@ class Saver:
             return f"this training cannot be kept, and not go on later: {error}"
         if parts is None:
             return trouble or f"no checkpoint at step {step}: the weights are no finite numbers"
-        self._writing = self._thread.submit(_write, self._folder, step, *parts)
+        # What it ended with is another thing than what it was after its last step, and does not take its place.
+        number = step + ("ended" in state)
+        self._writing = self._thread.submit(_write, self._folder, number, *parts)
         self.step = step
         self._last = time.perf_counter()
         self._cost = self._last - began
@@ -97,9 +100,12 @@ class Saver:
         return trouble
 
 
-def read_state(folder: Path) -> tuple[dict[str, Any], Checkpoint] | None:
-    """The newest state that verifies, and its checkpoint; None where there is none. Raises `ModelFileError`."""
-    found = read_checkpoint(folder)
+def read_state(folder: Path, processes: Processes = ALONE) -> tuple[dict[str, Any], Checkpoint] | None:
+    """The newest state that verifies, and its checkpoint; None where there is none. Raises `ModelFileError`.
+
+    Of several processes the first reads, and the others are sent what it found.
+    """
+    found = _sent(read_checkpoint(folder) if processes.is_first else None, processes)
     if found is None:
         return None
     try:
@@ -112,6 +118,16 @@ def read_state(folder: Path) -> tuple[dict[str, Any], Checkpoint] | None:
             hint="It was written by another version of lensmith, or by another program.",
         ) from error
     return state, found
+
+
+def _sent(found: Checkpoint | None, processes: Processes) -> Checkpoint | None:
+    """What the first process found, on all of them."""
+    if not processes.are_several:
+        return found
+    names = processes.agreed([] if found is None else list(found.files))
+    step, path = processes.agreed((0, "") if found is None else (found.step, str(found.path)))
+    files = {name: processes.sent(b"" if found is None else found.files[name]) for name in names}
+    return Checkpoint(step, Path(path), files, () if found is None else found.skipped) if names else None
 
 
 Parts = tuple[dict[str, Any], dict[str, Tensor], dict[str, Tensor]]

@@ -109,11 +109,19 @@ def outputs_on(
     pixels = torch.from_numpy(column.pixels)
     size = max(16, min(_BATCH, _BATCH * _SIDE**2 // (pixels.shape[1] * pixels.shape[2])))
 
+    starts = range(0, len(pixels), size)
+    own = [number for number in range(len(starts)) if prepared.processes.deals(number)]
+
     def batches() -> Iterator[Batch]:
-        for start in range(0, len(pixels), size):
+        for start in (starts[number] for number in own):
             images = normalised(pixels[start : start + size].to(recipe.device), prepared.preprocess)
             images = laid_out(images, recipe.layout)
             part = targets[start : start + size]
             yield Batch(images, part, torch.ones(len(part), dtype=torch.bool))
 
-    return gather(prepared.model, batches())
+    if not prepared.processes.are_several:
+        return gather(prepared.model, batches())
+    outputs = gather(prepared.model, batches())[0] if own else np.empty(0, np.float32)
+    parts = np.split(outputs, range(size, len(outputs), size)) if own else []
+    found = prepared.processes.gathered(dict(zip(own, parts, strict=True)))
+    return np.concatenate(found), targets.numpy()

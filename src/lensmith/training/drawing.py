@@ -1,4 +1,4 @@
-"""What a training draws at random in a step, torch's dropout or a user's own code: a function of (seed, step)."""
+"""What a training draws at random in a step, by dropout or a user's own code: a function of (seed, step, rank)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import torch
 from lensmith.batches.batches import stream_seed
 
 
-def seed_step(seed: int, step: int) -> None:
-    """Before a step, from 1: so no generator's state has to be kept for a training that goes on there."""
-    number = stream_seed(f"{seed} step {step}")
+def seed_step(seed: int, step: int, rank: int = 0) -> None:
+    """Before a step, from 1: so no generator's state has to be kept for a training that goes on there. rank: of the
+    process, from 0; no two draw the same."""
+    number = stream_seed(f"{seed} step {step} rank {rank}" if rank else f"{seed} step {step}")
     torch.manual_seed(number)
     random.seed(number)
     np.random.seed(number % 2**32)

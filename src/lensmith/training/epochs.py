@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lensmith.errors import DataError
 from lensmith.fitting.fit import Epoch, Pass, Step, fit
+from lensmith.machine.processes import ALONE
 from lensmith.models.weights import weights_bytes
 from lensmith.planning.changes import Change, Course, Recorded, Watcher, read_changes, written
 from lensmith.planning.deadline import Deadline
@@ -21,7 +22,7 @@ from lensmith.runs.checkpoints import Checkpoint
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import write_bytes
 from lensmith.training.averaging import Average
-from lensmith.training.checkpoints import Saver, read_state
+from lensmith.training.checkpoints import OFF, Saver, read_state
 from lensmith.training.choosing import Best, chooser
 from lensmith.training.drawing import generators_of_others, seed_step
 from lensmith.training.guard import Guard
@@ -29,6 +30,7 @@ from lensmith.training.interruption import Interruption
 from lensmith.training.log import RunLog
 from lensmith.training.prepare import Prepared
 from lensmith.training.pulse import Pulse
+from lensmith.training.streaming import share_missed
 from lensmith.training.underway import Underway, require_same
 from lensmith.types import Event
 
@@ -61,20 +63,24 @@ def train_epochs(prepared: Prepared, run: RunDirectory) -> Generator[Event, None
     Signals that end the process wait for the step that is being made, and for a checkpoint after it.
     """
     recipe = prepared.plan.recipe
-    found = read_state(run.checkpoints)
-    if found is not None:
+    found = read_state(run.checkpoints, prepared.processes)
+    if found is not None and prepared.processes.is_first:
         yield from _going_on(found, prepared)
-        if "ended" in found[0]:
-            prepared.model.load_state_dict(found[0]["weights"])
-            return Trained(found[0]["ended"], read_changes(found[0]["changes"]))
+    if found is not None and "ended" in found[0]:
+        prepared.model.load_state_dict(found[0]["weights"])
+        return Trained(found[0]["ended"], read_changes(found[0]["changes"]))
+    prepared.processes.share_state(prepared.model)
     underway = _begun(prepared, run, None if found is None else found[0])
     size = sum(value.nbytes for value in prepared.model.state_dict().values() if isinstance(value, Tensor))
-    saver = Saver(run.checkpoints, recipe.checkpoint_every, size)
+    every = recipe.checkpoint_every if prepared.processes.is_first else OFF
+    saver = Saver(run.checkpoints, every, size)
     try:
         with generators_of_others(), Interruption() as interruption:
             yield from _passes(underway, run, saver, interruption)
             kept = _kept(underway)
-            if interruption.came or saver.is_worth_it():
+            prepared.processes.share_state(prepared.model)
+            share_missed(prepared.batches, prepared.processes)
+            if (interruption.came and prepared.processes.is_first) or saver.is_worth_it():
                 yield from _warned(saver.save(underway.state() | {"ended": kept}))
                 yield from _warned(saver.wait())
             interruption.act()
@@ -90,6 +96,10 @@ def _going_on(found: tuple[dict[str, Any], Checkpoint], prepared: Prepared) -> G
     for reason in checkpoint.skipped:
         yield Event("warning", f"a checkpoint is passed over: {reason}")
     yield Event("resume", f"from step {checkpoint.step:,}, in epoch {state['epoch']} of {state['epochs']:g}")
+    before, now = state["processes"], prepared.processes.world_size
+    if before != now:
+        words = "pictures and their order stay the same, sums are rounded in another order"
+        yield Event("warning", f"it was trained by {before} process(es), and goes on by {now}: {words}")
 
 
 def _begun(prepared: Prepared, run: RunDirectory, state: dict[str, Any] | None) -> Underway:
@@ -108,15 +118,19 @@ def _begun(prepared: Prepared, run: RunDirectory, state: dict[str, Any] | None) 
         schedule=None if plateau else prepared.schedule,
         precision=recipe.precision,
     )
+    training.update.share_with(prepared.processes)
     training.update.guarded = True
     training.update.parts = recipe.accumulate
     step, logged = (0, 0) if state is None else (state["step"], state["logged"])
-    log = RunLog(run, log_every=recipe.log_every, histograms=recipe.histograms, after=step)
+    quiet = not prepared.processes.is_first
+    log = RunLog(run, log_every=recipe.log_every, histograms=recipe.histograms, after=step, quiet=quiet)
     log.cut(logged)
     if state is not None and state["left"] is not None:
         ends = time.perf_counter() + state["left"]
     epochs = recipe.epochs if state is None else state["epochs"]
-    course = Course(training, _watchers(prepared, step, epochs, ends))
+    is_open = recipe.changes is None and (recipe.threads != 1 or recipe.budget is not None)
+    agreeing = prepared.processes if is_open else ALONE
+    course = Course(training, _watchers(prepared, step, epochs, ends), agreeing)
     if recipe.changes is not None and state is None:
         course.step(0)
     average = Average(model, recipe.average) if recipe.average else None
@@ -145,7 +159,7 @@ def _passes(
         best.look(epoch, figures, measured)
         if underway.plateau is not None:
             underway.plateau.step(epoch.train_loss)
-        if recipe.keep == "all":
+        if recipe.keep == "all" and prepared.processes.is_first:
             write_bytes(run.path / "epochs" / f"{epoch.index:04d}.safetensors", weights_bytes(measured))
         event = replace(_event(epoch, figures, math.ceil(training.epochs)), figures=figures)
         yield pulse.told(event)
@@ -170,7 +184,7 @@ def _watchers(prepared: Prepared, step: int, epochs: float, ends: float | None) 
     recipe = prepared.plan.recipe
     if recipe.changes is not None:
         return [Recorded(recipe.changes).step]
-    watchers: list[Watcher] = [Pace(prepared.batches.work).step]
+    watchers: list[Watcher] = [] if recipe.threads == 1 else [Pace(prepared.batches.work).step]
     if ends is not None:
         watchers.append(Deadline(ends, epochs, len(prepared.batches), prepared.batches.work, done=step).step)
     return watchers
@@ -181,7 +195,7 @@ def _logged(
 ) -> Generator[Event, None, Epoch]:
     """The steps of a pass, each followed by what may change, a checkpoint where it is time, and a signal's end."""
     prepared = underway.prepared
-    seed_step(prepared.plan.recipe.seed, underway.training.done + 1)
+    seed_step(prepared.plan.recipe.seed, underway.training.done + 1, prepared.processes.rank)
     for step in running:
         if underway.average is not None:
             underway.average.step(prepared.model)
@@ -191,12 +205,15 @@ def _logged(
         except DataError:
             saver.save(underway.state())
             raise
-        if saver.is_due() or (interruption.came and saver.step != step.index):
+        interruption.agree(prepared.processes)
+        is_last = interruption.came and prepared.processes.is_first
+        if saver.is_due() or (is_last and saver.step != step.index):
             yield from _warned(saver.save(underway.state()))
         if interruption.came:
             yield from _warned(saver.wait())
+            prepared.processes.agreed(None)  # torchrun ends all as soon as one has left
             interruption.act()
-        seed_step(prepared.plan.recipe.seed, step.index + 1)
+        seed_step(prepared.plan.recipe.seed, step.index + 1, prepared.processes.rank)
     epoch = running.finish()
     if running.losses() and not math.isfinite(epoch.train_loss):
         raise DataError(

@@ -42,7 +42,7 @@ def fine_tune(prepared: Prepared, run: RunDirectory) -> Generator[Event, None, L
     """
     recipe = prepared.plan.recipe
     seen = yield from see(prepared)
-    passes = _passes_left(prepared)
+    passes = prepared.processes.agreed(_passes_left(prepared))
     if passes < _LEAST_PASSES and recipe.budget is not None:
         why = f"no: {passes:.2f} passes fit into the budget, and from {_LEAST_PASSES:g} on they pay"
         untried = replace(HEAD_ALONE, untried=True)

@@ -149,7 +149,9 @@ class _Part:
         )
         parts = replace(self.parts, model=copy.deepcopy(self.parts.model))
         return (
-            yield from prepare(whole.data, self.recipe, roles, Clock(), parts, whole.plan.reasons, column)
+            yield from prepare(
+                whole.data, self.recipe, roles, Clock(), parts, whole.plan.reasons, column, whole.processes
+            )
         )
 
     def _told(self, learning: Generator[Event, None, Any]) -> Generator[Event, None, None]:

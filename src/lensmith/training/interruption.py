@@ -9,12 +9,14 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from lensmith.machine.processes import Processes
+
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 """Ctrl-C, the way in which schedulers and `kill` ask, and a terminal that has gone. Windows has no third."""
 
 
 class Interruption:
-    """While it is open, the first signal is noted (`came`); the second one acts at once.
+    """While it is open, the first signal is noted (`came`); the second one acts at once, unless torchrun sends it.
 
     What ignores a signal, as `nohup` lets a program do, goes on ignoring it. Threads cannot take signals, and in one
     nothing is held back.
@@ -22,6 +24,8 @@ class Interruption:
 
     def __init__(self) -> None:
         self.came: int | None = None
+        # A Ctrl-C reaches those that torchrun started twice, by the terminal and by torchrun, which has patience.
+        self._is_repeated = "TORCHELASTIC_RUN_ID" in os.environ
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -42,13 +46,18 @@ class Interruption:
     ) -> None:
         self._give_back()
 
+    def agree(self, processes: Processes) -> None:
+        """One of several processes that is to end takes the others with it, after the same step."""
+        if processes.are_several and processes.heard(int(self.came is not None))[0] and self.came is None:
+            self.came = signal.SIGTERM
+
     def act(self) -> None:
         """Let the signal that came do what it would have done."""
         if self.came is not None:
             self._do(self.came, None)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.came is not None:
+        if self.came is not None and not self._is_repeated:
             self._do(number, frame)
         self.came = number
 

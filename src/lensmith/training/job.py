@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.split_file import write_split_file
 from lensmith.errors import LensmithError, UsageError
 from lensmith.evaluation.calibration import Calibration, Unseen, calibrate
+from lensmith.machine.processes import ALONE, Processes
 from lensmith.planning.clock import Clock
 from lensmith.runs.checkpoints import remove_checkpoints
 from lensmith.runs.directory import RUNS, RunDirectory, new_run
@@ -27,6 +29,8 @@ from lensmith.runs.files import write_text
 from lensmith.runs.progress import RUN, recorded
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.repetition import compare_with, remember
+from lensmith.training.following import follow_first, join_others, send_model
+from lensmith.training.launch import begun_before, launch_of, remember_begun
 from lensmith.training.learn import learn
 from lensmith.training.learned import Learned
 from lensmith.training.looking import measure_by_seeds, measure_model, study_model, tell_gain
@@ -62,6 +66,8 @@ def run_job(
     left to make.
 
     Stopped from outside (Ctrl-C, SIGTERM), it keeps the weights so far as a bundle that was not measured.
+
+    Of several processes that torchrun started, each goes through it; the first alone plans, writes and has events.
     """
     clock = Clock(time.time() if began is None else began)
     clock.stages["import"] = round(clock.spent(), 3)
@@ -69,17 +75,56 @@ def run_job(
         keep_out_of(Path(source), out or RUNS, RUNS)
     threads = torch.get_num_threads()
     try:
-        before = None if repeats is None else remember(repeats)
-        unspent = untrained(parts, recipe)
-        prepared = yield from prepare_job(source, recipe, clock, parts)
-        facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
-        if going_on is not None:
-            facts = facts_going_on(facts, going_on.facts())
-        with nullcontext(going_on) if going_on else new_run(prepared.data.name, out) as run:
-            yield from recorded(run, _run(source, prepared, run, unspent, facts, clock))
+        processes = join_others(recipe, going_on=going_on is not None)
+        if not processes.is_first:
+            return follow_first(source, parts, processes)
+        launch = launch_of(source, recipe)
+        with nullcontext() if going_on else begun_before(launch, out) as begun:
+            if begun is not None:
+                yield Event("resume", f"{begun.path}, begun before these processes were started again")
+                recipe, going_on = begun.recipe(), begun
+            before = None if repeats is None else remember(repeats)
+            run = yield from _first(
+                source, recipe, parts, (processes, launch), (out, going_on), before, clock
+            )
+            processes.agreed(str(run.path.absolute()))
     finally:
         torch.set_num_threads(threads)
     return Run(run)
+
+
+def _first(
+    source: Any,
+    recipe: Recipe,
+    parts: Parts | None,
+    launched: tuple[Processes, str],
+    place: tuple[Path | None, RunDirectory | None],
+    before: dict[str, Any] | None,
+    clock: Clock,
+) -> Generator[Event, None, RunDirectory]:
+    """What the first of several processes does, or the only one. launched: all of them, and what names their launch;
+    place: where a new run goes, or the one that goes on; before: of the run that is repeated."""
+    (processes, launch), (out, going_on) = launched, place
+    if going_on is not None and is_finished(going_on):
+        processes.agreed(None)
+        yield Event("resume", f"{going_on.path} is finished")
+        return going_on
+    unspent = untrained(parts, recipe)
+    prepared = yield from prepare_job(source, recipe, clock, parts, processes)
+    processes.agreed(asdict(prepared.plan.recipe))
+    facts = facts_of(source, prepared) | ({"repeats": before} if before else {})
+    facts |= {"launch": launch} if launch else {}
+    if going_on is not None:
+        facts = facts_going_on(facts, going_on.facts())
+    with nullcontext(going_on) if going_on else new_run(prepared.data.name, out) as run:
+        remember_begun(run)
+        yield from recorded(run, _run(source, prepared, run, unspent, facts, clock))
+    return run
+
+
+def is_finished(run: RunDirectory) -> bool:
+    """Whether nothing of a run is left to do."""
+    return run.is_complete() and run.page_file.exists()
 
 
 def _run(
@@ -101,6 +146,7 @@ def _run(
             facts["choices"] |= learned.choices
         with clock.stage("save"):
             bundle = yield from _save(prepared, run, learned, facts)
+            send_model(bundle, prepared.processes)
         folded = None
         if prepared.roles.folds:
             with clock.stage("folds"):
@@ -108,7 +154,8 @@ def _run(
                 bundle = yield from _by_folds(run, bundle, learned, folded, facts)
         with clock.stage("measure"):
             measured = yield from measure_model(run, bundle, prepared, folded)
-            measured = yield from tell_gain(run, prepared, learned.without, measured)
+            alone = replace(prepared, processes=ALONE)  # the others have measured what there is to share
+            measured = yield from tell_gain(run, alone, learned.without, measured)
         with clock.stage("inspect"):
             used = prepared.roles.as_data()
             write_split_file(run.splits_file, used, source)

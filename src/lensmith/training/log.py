@@ -27,16 +27,27 @@ _FEW_MODULES = 100
 class RunLog:
     """Writes as the training goes; `writer` is an ordinary SummaryWriter, for whatever else one draws.
 
-    after: the step after which a training goes on; what an earlier process drew of later ones is hidden.
+    after: the step after which a training goes on; what an earlier process drew of later ones is hidden. quiet: of a
+    process that is not the first of several, nothing is drawn.
     """
 
+    writer: SummaryWriter
+
     def __init__(
-        self, run: RunDirectory, *, log_every: int = 20, histograms: int = 0, after: int = 0
+        self,
+        run: RunDirectory,
+        *,
+        log_every: int = 20,
+        histograms: int = 0,
+        after: int = 0,
+        quiet: bool = False,
     ) -> None:
         self._run = run
         self._log_every = log_every
         self._histograms = histograms
-        self.writer = open_writer(run.tensorboard, after + 1 if after else None)
+        self._quiet = quiet
+        if not quiet:
+            self.writer = open_writer(run.tensorboard, after + 1 if after else None)
 
     def size(self) -> int:
         """Bytes of `metrics.jsonl`."""
@@ -50,6 +61,8 @@ class RunLog:
 
     def step(self, step: Step, model: nn.Module) -> None:
         """Loss and rate every `log_every` steps, the weights' distributions every `histograms` ones."""
+        if self._quiet:
+            return
         if step.index % self._log_every == 1 or self._log_every == 1:
             self.writer.add_scalar("step/loss", float(step.loss), step.index)
             self.writer.add_scalar("step/lr", step.lr, step.index)
@@ -64,6 +77,8 @@ class RunLog:
     def epoch(self, epoch: Epoch, figures: dict[str, float]) -> None:
         """One line and one point per curve; `figures` are those of the split that choices are made on."""
         append_json_line(self._run.metrics_file, vars(epoch) | figures)
+        if self._quiet:
+            return
         self.writer.add_scalar("epoch/train_loss", epoch.train_loss, epoch.index)
         for name, value in figures.items():
             self.writer.add_scalar(f"epoch/{name}", value, epoch.index)
@@ -71,6 +86,8 @@ class RunLog:
 
     def start(self, model: nn.Module, images: Tensor, *, graph: bool = True) -> None:
         """What there is before the first step: some pictures, and the network, where there is time for it."""
+        if self._quiet:
+            return
         self._pictures(images)
         if graph:
             self._graph(model, images)
@@ -97,6 +114,8 @@ class RunLog:
 
     def end(self, model: nn.Module, image: Tensor) -> None:
         """What the trained network makes of one picture, float [3, H, W], layer by layer; then close."""
+        if self._quiet:
+            return
         if sum(1 for _ in model.modules()) <= _FEW_MODULES:
             activations(model, image, writer=self.writer)
         self.writer.flush()

@@ -42,7 +42,9 @@ def measure_model(
 
         measured = yield from as_measurement(folded, bundle, store)
     else:
-        measured = yield from measure_bundle(bundle, roles.held_out, roles.held_out_name, store=store)
+        measured = yield from measure_bundle(
+            bundle, roles.held_out, roles.held_out_name, store=store, processes=prepared.processes
+        )
     if run.report_file.exists():  # of this model, before the run was interrupted
         seen = int(read_json(run.report_file)["seen"])
     else:

@@ -104,6 +104,19 @@ def _going_on(recipe: Recipe, parts: Parts) -> tuple[Recipe, Parts]:
     return _sized(recipe, parts), parts
 
 
+def named_preprocess(recipe: Recipe, weights: dict[str, Any]) -> Preprocess:
+    """How pictures are seen, by a recipe's words; weights: the facts of those that the network begins with."""
+    assert recipe.image_size and recipe.fit and recipe.normalize
+    size = (recipe.image_size, recipe.image_size)
+    if recipe.normalize != "pretrained":
+        mean, std = NORMALS[recipe.normalize]
+        return Preprocess(size, recipe.fit, mean=mean, std=std)
+    if not weights:
+        raise UsageError("normalize=pretrained, and nothing is pretrained", hint="Add pretrained=true.")
+    resize = weights["resize"] if recipe.fit == "crop" and recipe.image_size == weights["size"] else None
+    return Preprocess(size, recipe.fit, resize, weights["interpolation"], weights["mean"], weights["std"])
+
+
 def require_outputs(model: nn.Module, classes: int, preprocess: Preprocess) -> None:
     """Raise `UsageError` where a user's network does not give one row of one output per class."""
     wanted = max(1, classes)

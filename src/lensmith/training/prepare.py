@@ -26,6 +26,7 @@ from lensmith.errors import PictureError, UsageError
 from lensmith.fitting.losses import make_loss, require_soft_targets
 from lensmith.fitting.muon import Muon
 from lensmith.fitting.optim import SCHEDULES, make_optimizer, warmed_up
+from lensmith.machine.processes import ALONE, Processes
 from lensmith.machine.runtime import find_runtime
 from lensmith.models.build import build
 from lensmith.models.convnet import ConvNet
@@ -50,9 +51,15 @@ from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
 from lensmith.runs.user_code import is_in_file
 from lensmith.store.store import Column, open_column
-from lensmith.training.parts import NORMALS, Parts, require_outputs, require_sizes
+from lensmith.training.parts import Parts, named_preprocess, require_outputs, require_sizes
 from lensmith.training.starting_point import StartingPoint
-from lensmith.training.streaming import is_streamed, seconds_a_picture, store_or_stream, undecoded_column
+from lensmith.training.streaming import (
+    is_streamed,
+    seconds_a_picture,
+    share_of_batch,
+    store_or_stream,
+    undecoded_column,
+)
 from lensmith.types import Event, Schedule, Task
 
 _SPARE = 1.15
@@ -71,6 +78,7 @@ class Prepared:
     on, where the data have a split for that and there is something to choose. allocator: how it was set. start:
     the model that this training goes on from; taken: which of the classes it knew. undecided: the training
     pictures before somebody's decisions on them; decided: what those did.
+    processes: that train together.
     """
 
     data: ImageDataset
@@ -92,6 +100,7 @@ class Prepared:
     taken: Taken | None = None
     undecided: ImageDataset | None = None
     decided: Decided | None = None
+    processes: Processes = ALONE
 
 
 def prepare(
@@ -102,18 +111,18 @@ def prepare(
     parts: Parts,
     reasons: dict[str, str] | None = None,
     column: Column | None = None,
+    processes: Processes = ALONE,
 ) -> Generator[Event, None, Prepared]:
     """Choose what is open, decode the training column, build the network. reasons: of what was chosen before;
-    column: of the training pictures, where it is there."""
+    column: of the training pictures, where it is there; processes: that will train together."""
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
-    runtime = find_runtime(recipe.device)
-    plan = choose(recipe, roles.train, runtime, len(roles.held_out), reasons)
+    plan = choose(recipe, roles.train, find_runtime(recipe.device), len(roles.held_out), reasons)
     recipe = plan.recipe
     torch.manual_seed(recipe.seed)
     classes = roles.train.classes
     model, weights, taken = _begun(recipe, parts, classes)
-    preprocess = parts.preprocess or _preprocess(recipe, weights)
+    preprocess = parts.preprocess or named_preprocess(recipe, weights)
     plan = _choose_layout(plan, model, preprocess, len(classes))
     plan = store_or_stream(plan, roles.train, _stored_as(plan.recipe, roles.train, preprocess))
     recipe = plan.recipe
@@ -123,7 +132,7 @@ def prepare(
     targets = _on(target_array(train), recipe)
     if parts.model is None and parts.from_run is None:
         _start_from_mean(model, targets, train.task)
-    batches = _batches(column, targets, preprocess, recipe, parts, len(classes))
+    batches = _batches(column, targets, preprocess, recipe, parts, len(classes), processes)
 
     def made(plan: Plan) -> Trial:
         return _made_anew(plan, batches, parts, targets, train)
@@ -131,14 +140,14 @@ def prepare(
     trial = _trial(model, plan, batches, parts, targets)
     plan = plan.choosing("the optimizer's own", lr=trial.optimizer.param_groups[0]["lr"])
     sized, trial = _sized(plan, trial, made, Spending(clock, rest, len(roles.held_out)))
-    plan = sized.plan
+    decided = sized.plan.recipe
     if isinstance(trial.optimizer, Muon):
-        trial.optimizer.use_low_precision(plan.recipe.precision == "bfloat16")
-    growth = Growth(plan.recipe.small_first or 0.0, plan.recipe.epochs or 0.0)
+        trial.optimizer.use_low_precision(decided.precision == "bfloat16")
+    growth = Growth(decided.small_first or 0.0, decided.epochs or 0.0)
     return Prepared(
         data=data,
         roles=roles,
-        plan=plan,
+        plan=sized.plan,
         preprocess=preprocess,
         column=column,
         model=trial.model,
@@ -152,6 +161,7 @@ def prepare(
         choice=choice,
         start=parts.from_run,
         taken=taken,
+        processes=processes,
     )
 
 
@@ -240,7 +250,13 @@ def _trial(model: nn.Module, plan: Plan, batches: Batches | Streamed, parts: Par
 
 
 def _batches(
-    column: Column, targets: Tensor, preprocess: Preprocess, recipe: Recipe, parts: Parts, classes: int
+    column: Column,
+    targets: Tensor,
+    preprocess: Preprocess,
+    recipe: Recipe,
+    parts: Parts,
+    classes: int,
+    processes: Processes,
 ) -> Batches | Streamed:
     assert recipe.batch_size
     require_soft_targets(recipe, parts.loss, classes)
@@ -251,9 +267,13 @@ def _batches(
     mixing = Mixing(recipe.mixup, recipe.cutmix, classes)
     layout = recipe.layout or ""
     if isinstance(pixels, Undecoded):
-        return Streamed(pixels, targets, preprocess, recipe.batch_size, augment, recipe.seed, layout, mixing)
+        part = processes.rank, processes.world_size
+        batch_size = share_of_batch(recipe.batch_size, processes)
+        streamed = Streamed(pixels, targets, preprocess, batch_size, augment, recipe.seed, layout, mixing)
+        return replace(streamed, part=part)
     pixels = torch.from_numpy(pixels).to(recipe.device)
-    return Batches(pixels, targets, preprocess, recipe.batch_size, augment, recipe.seed, layout, mixing)
+    made = Batches(pixels, targets, preprocess, recipe.batch_size, augment, recipe.seed, layout, mixing)
+    return replace(made, processes=processes)
 
 
 def _some(batches: Batches | Streamed, seed: int) -> Tensor:
@@ -296,18 +316,6 @@ def _choose_layout(plan: Plan, model: nn.Module, preprocess: Preprocess, classes
     if plan.recipe.layout == "channels_last":
         model.to(memory_format=torch.channels_last)
     return plan
-
-
-def _preprocess(recipe: Recipe, weights: dict[str, Any]) -> Preprocess:
-    assert recipe.image_size and recipe.fit and recipe.normalize
-    size = (recipe.image_size, recipe.image_size)
-    if recipe.normalize != "pretrained":
-        mean, std = NORMALS[recipe.normalize]
-        return Preprocess(size, recipe.fit, mean=mean, std=std)
-    if not weights:
-        raise UsageError("normalize=pretrained, and nothing is pretrained", hint="Add pretrained=true.")
-    resize = weights["resize"] if recipe.fit == "crop" and recipe.image_size == weights["size"] else None
-    return Preprocess(size, recipe.fit, resize, weights["interpolation"], weights["mean"], weights["std"])
 
 
 def _on(targets: NDArray[Any], recipe: Recipe) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from lensmith.bundle.measure import Measurement
-from lensmith.errors import LensmithError
+from lensmith.errors import LensmithError, ProcessLost
 from lensmith.evaluation.metrics import measure
 from lensmith.evaluation.spread import Answers, Spread
 from lensmith.features.embed import Features, embed
@@ -68,7 +68,7 @@ def train_by_seeds(again: Again, measured: Measurement, clock: Clock) -> Generat
     report, answers = measured.report, Answers(measured.report.task, [measured.predictions.logits])
     values, seeds, notes, began = [report[report.main].value], [recipe.seed], [], clock.spent()
     for seed in range(recipe.seed + 1, recipe.seed + recipe.seeds):
-        if _is_too_late(recipe, clock, began, len(values)):
+        if again.first.processes.agreed(_is_too_late(recipe, clock, began, len(values))):
             notes.append(f"{len(values)} of {recipe.seeds} seeds fitted into the budget of {recipe.budget}")
             break
         one = recipe.changed(seed=seed, seeds=1)
@@ -76,6 +76,8 @@ def train_by_seeds(again: Again, measured: Measurement, clock: Clock) -> Generat
             outputs = (
                 heads.outputs(again.first, one) if heads else (yield from _by_training(again, one, column))
             )
+        except ProcessLost:
+            raise
         except LensmithError as error:
             notes.append(f"seed {seed} came to nothing: {error.message}")
             yield Event("warning", notes[-1])
@@ -122,7 +124,7 @@ def _by_training(again: Again, recipe: Recipe, column: Column) -> Generator[Even
     first = again.first
     recipe, parts = settle(recipe, untrained(again.parts, recipe.changed(seeds=2)) or Parts())
     prepared = yield from prepare(
-        first.data, recipe, first.roles, Clock(), parts, first.plan.reasons, first.column
+        first.data, recipe, first.roles, Clock(), parts, first.plan.reasons, first.column, first.processes
     )
     torch.manual_seed(recipe.seed)
     place = RunDirectory(again.run.path / "seeds" / str(recipe.seed))

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from lensmith.errors import ModelFileError, UsageError
+from lensmith.machine.runtime import place_in_world
 from lensmith.runs.directory import RunDirectory, find_run
 from lensmith.runs.fields import OWN
 from lensmith.runs.lock import hold
 from lensmith.runs.recipe import Recipe
-from lensmith.training.job import run_job
+from lensmith.training.job import is_finished, run_job
 from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
 from lensmith.training.train import finish
@@ -38,7 +39,7 @@ def resume_job(
     run: RunDirectory, data: Any = None, *, began: float | None = None, **parts: Any
 ) -> Generator[Event, None, Run]:
     """The rest of a run, as events, to be gone through in the folder that it was started in (`at_home`)."""
-    if run.is_complete() and run.page_file.exists():
+    if is_finished(run):
         yield Event("resume", f"{run.path} is finished")
         return Run(run)
     recipe, facts = run.recipe(), _facts(run)
@@ -56,7 +57,8 @@ def resume_job(
             hint=f"Give the same again, as it was before the training: lm.resume(run, {words}).",
         )
     _, taken = take_parts(recipe, parts)
-    with hold(run.path) as cured:
+    # Of several processes the first holds it for all.
+    with hold(run.path) if place_in_world()[0] == 0 else contextlib.nullcontext("") as cured:
         if cured:
             yield Event("resume", cured)
         return (yield from run_job(source, recipe, parts=taken, began=began, going_on=run))

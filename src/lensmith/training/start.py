@@ -13,6 +13,7 @@ from lensmith.data.decisions import decide, read_decisions
 from lensmith.data.grouping import group_words
 from lensmith.data.splitting import Roles
 from lensmith.machine.allocator import keep_large_blocks
+from lensmith.machine.processes import ALONE, Processes
 from lensmith.planning.clock import Clock
 from lensmith.runs.fields import OWN
 from lensmith.runs.recipe import Recipe
@@ -28,7 +29,11 @@ _FEW_CLASSES = 5
 
 
 def prepare_job(
-    source: Any, recipe: Recipe, clock: Clock, parts: Parts | None = None
+    source: Any,
+    recipe: Recipe,
+    clock: Clock,
+    parts: Parts | None = None,
+    processes: Processes = ALONE,
 ) -> Generator[Event, None, Prepared]:
     """Load and split the data, choose what is open, decode the training column, build the network."""
     allocator = keep_large_blocks()
@@ -54,7 +59,7 @@ def prepare_job(
         with clock.stage("try out"):
             recipe, reasons = yield from try_out(recipe, roles.train)
     with clock.stage("data"):
-        prepared = yield from prepare(data, recipe, roles, clock, parts, reasons)
+        prepared = yield from prepare(data, recipe, roles, clock, parts, reasons, processes=processes)
         if recipe.budget != asked:
             why = f"{recipe.budget} for the first training, the rest for the others that {asked_for(recipe)} asks for"
             prepared = replace(prepared, plan=prepared.plan.choosing_again(why, budget=asked))

@@ -14,6 +14,7 @@ from lensmith.data.cache import LIMIT, cache_folder
 from lensmith.data.dataset import ImageDataset, Skipped
 from lensmith.data.undecoded import Undecoded
 from lensmith.errors import UsageError
+from lensmith.machine.processes import Processes
 from lensmith.pictures.decode import Pixels
 from lensmith.pictures.preprocess import Preprocess
 from lensmith.planning.plan import Plan
@@ -64,6 +65,25 @@ def seconds_a_picture(column: Column) -> float:
     began = time.perf_counter()
     _ = pixels.readable(np.arange(few))
     return (time.perf_counter() - began) / few
+
+
+def share_of_batch(batch_size: int, processes: Processes) -> int:
+    """Pictures of each process in a batch: shards are read by one process each. Raises `UsageError` where they would
+    not be equally many."""
+    if batch_size % processes.world_size:
+        raise UsageError(
+            f"batch_size={batch_size}: pictures that are streamed cannot be shared equally by "
+            f"{processes.world_size} processes",
+            hint=f"Take a multiple of {processes.world_size}.",
+        )
+    return batch_size // processes.world_size
+
+
+def share_missed(batches: Batches | Streamed, processes: Processes) -> None:
+    """Let all processes know of the pictures that one of them could not read."""
+    if isinstance(batches, Streamed):
+        for reasons in processes.said_by_each({str(row): why for row, why in batches.reasons.items()}):
+            batches.reasons.update({int(row): why for row, why in reasons.items()})
 
 
 def missed(batches: Batches | Streamed) -> tuple[Skipped, ...]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from lensmith.runs.recipe import Recipe, named_recipe
 from lensmith.runs.repetition import run_of_recipe
+from lensmith.training.apart import goes_apart, train_apart
 from lensmith.training.job import run_job
 from lensmith.training.parts import take_parts
 from lensmith.training.run import Run
@@ -33,12 +34,16 @@ def train(
     (trained in place), `loss` and `schedule` what `fit` takes, `optimizer` one that was built on the model or a
     function of parameters, `preprocess` a `Preprocess` or torchvision's transforms for measuring, `augment`
     those for training.
-    out: the run's directory; `./runs/NAME-001` and on, if not given. Words on progress go to stderr.
+    out: the run's directory; `./runs/NAME-001` and on, if not given. Words on progress go to stderr. With
+    `processes=2` the command trains, in processes of its own; the data then have to be a path.
     """
+    given = recipe
     repeats = None if recipe is None or isinstance(recipe, Recipe) else run_of_recipe(recipe)
     if not isinstance(recipe, Recipe):
         recipe = Recipe() if recipe is None else named_recipe(recipe)
     recipe, parts = take_parts(recipe, fields)
+    if goes_apart(recipe):
+        return train_apart(data, given, fields | {"processes": recipe.processes}, out, quiet)
     job = run_job(data, recipe, parts=parts, out=None if out is None else Path(out), repeats=repeats)
     return finish(job, quiet)
 

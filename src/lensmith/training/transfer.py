@@ -51,13 +51,14 @@ def see(prepared: Prepared) -> Generator[Event, None, Seen]:
     assert recipe.device
     pixels, targets = prepared.column.pixels, prepared.batches.targets.cpu().numpy()
     below = features_below(prepared)
-    found = yield from _paced(embed(below, pixels, prepared.preprocess, device=recipe.device))
+    device, processes = recipe.device, prepared.processes
+    found = yield from _paced(embed(below, pixels, prepared.preprocess, device=device, processes=processes))
     pictures = np.arange(len(found))
     together = bond_numbers(prepared.column.matching(prepared.roles.train))
     if not recipe.flip:
         return Seen(found, targets, pictures, together)
     mirrored = pixels[:, :, ::-1]
-    again = yield from _paced(embed(below, mirrored, prepared.preprocess, device=recipe.device))
+    again = yield from _paced(embed(below, mirrored, prepared.preprocess, device=device, processes=processes))
     return Seen(
         np.concatenate([found, again]),
         np.concatenate([targets, targets]),

@@ -21,6 +21,7 @@ _MAY_DIFFER = (
     "budget",
     "changes",
     "checkpoint_every",
+    "processes",
     "log_every",
     "histograms",
     "seeds",
@@ -62,6 +63,7 @@ class Underway:
             "changes": written(self.course.changes),
             "threads": torch.get_num_threads(),
             "parts": self.training.update.parts,
+            "processes": prepared.processes.world_size,
             "logged": self.log.size(),
             "left": None if self.ends is None else self.ends - time.perf_counter(),
         }

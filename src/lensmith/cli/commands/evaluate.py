@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from lensmith.cli import show
+from lensmith.cli import several, show
 from lensmith.cli.measured import require_free, write_measured
 from lensmith.cli.progress import follow
 from lensmith.errors import ModelFileError, UsageError
-from lensmith.runs.recipe import data_words
+from lensmith.runs.recipe_words import data_words
 
 _SHOWN = 5
 
@@ -41,22 +41,21 @@ def evaluate(
       lensmith evaluate dogs.lens photos/ -o measured/
     """
     if data is None:
-        if out is not None:
-            raise UsageError(
-                f"--out {out} is for pictures that are measured now", hint="evaluate RUN DATA --out DIR"
-            )
-        _show_report(run, as_json)
+        _show_report(run, as_json, out)
         return
     from lensmith.bundle.bundle import load_model
     from lensmith.bundle.measure import measure_bundle
     from lensmith.data.sources import load_data
 
-    if out is not None:
+    if out is not None and several.is_first():
         require_free(out, data)
     pictures = load_data(data, **data_words(words))
     part = pictures.split(split) if split else pictures
     bundle = load_model(run)
-    measured = follow(measure_bundle(bundle, part, split or "all"))
+    processes = several.join()
+    measured = follow(measure_bundle(bundle, part, split or "all", processes=processes))
+    if not processes.is_first:
+        return
     if out is not None:
         write_measured(out, bundle, part, data, measured)
         show.say(f"{out}: look at report.html")
@@ -75,8 +74,14 @@ def evaluate(
         show.say(f"         and {len(skipped) - _SHOWN:,} more")
 
 
-def _show_report(run: str, as_json: bool) -> None:
+def _show_report(run: str, as_json: bool, out: Path | None) -> None:
     """What was measured when the model was made."""
+    if out is not None:
+        raise UsageError(
+            f"--out {out} is for pictures that are measured now", hint="evaluate RUN DATA --out DIR"
+        )
+    if not several.is_first():
+        return
     from lensmith.bundle.bundle import load_model
     from lensmith.evaluation.report import report_from
 

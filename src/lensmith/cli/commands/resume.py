@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lensmith.cli import BEGAN, show
+from lensmith.cli import BEGAN, several, show
 from lensmith.cli.detached import start_detached
 from lensmith.cli.progress import follow
 
@@ -44,11 +44,14 @@ def resume(
     if detach:
         start_detached(context.obj, as_json)
         return
+    several.start(found.recipe().processes)
     spare_the_compiler()
     from lensmith.training.resume import at_home, resume_job
 
     with at_home(found):
         finished = follow(resume_job(found, data, began=BEGAN))
+    if not several.is_first():
+        return
     facts = finished.directory.facts()
     if as_json:
         show.data(summary(finished, facts))

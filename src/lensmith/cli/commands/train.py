@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from lensmith.cli import BEGAN, show
+from lensmith.cli import BEGAN, several, show
 from lensmith.cli.detached import refuse_beside, start_detached
 from lensmith.cli.progress import follow
 from lensmith.cli.trained import show_end, summary
-from lensmith.runs.recipe import Recipe, field_help, named_recipe, parse_words
-
-if TYPE_CHECKING:
-    pass
+from lensmith.runs.recipe import Recipe, named_recipe
+from lensmith.runs.recipe_words import field_help, parse_words
 
 _FIELDS = "\n".join(f"  {name:<16} {text} [{default}]" for name, default, text in field_help())
 
@@ -57,14 +55,8 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Train, measure, report."""
-    options = {
-        "model": model,
-        "task": task,
-        "budget": budget,
-        "epochs": epochs,
-        "seed": seed,
-        "device": device,
-    }
+    options: dict[str, Any] = {"model": model, "task": task, "budget": budget, "epochs": epochs}
+    options |= {"seed": seed, "device": device}
     chosen = _merged(parse_words(words or []), {k: v for k, v in options.items() if v is not None})
     base = named_recipe(recipe) if recipe is not None else Recipe()
     wanted = base.varied(**chosen)
@@ -75,6 +67,8 @@ def train(
         refuse_beside("--dry-run", dry_run)
         start_detached(context.obj, as_json)
         return
+    if not dry_run:
+        several.start(wanted.processes)
     spare_the_compiler()
     from lensmith.planning.clock import Clock
     from lensmith.runs.repetition import run_of_recipe
@@ -82,10 +76,14 @@ def train(
     from lensmith.training.start import prepare_job
 
     if dry_run:
+        if not several.is_first():
+            return
         prepared = follow(prepare_job(data, wanted, Clock(BEGAN)))
         _show_plan(prepared.plan.recipe, prepared.plan.reasons, as_json)
         return
     run = follow(run_job(data, wanted, out=out, began=BEGAN, repeats=run_of_recipe(recipe or "")))
+    if not several.is_first():
+        return
     facts = run.directory.facts()
     if as_json:
         show.data(summary(run, facts))
