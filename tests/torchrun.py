@@ -37,7 +37,7 @@ def torchrun(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 
@@ -54,7 +54,7 @@ def workers(launcher: int) -> dict[int, int]:
     return found
 
 
-def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 200.0) -> None:
+def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 600.0) -> None:
     """Wait while the process runs."""
     ends = time.monotonic() + seconds
     while not is_so():

@@ -49,3 +49,18 @@ def test_a_container_and_a_person_may_ask_for_fewer(four_cpus: Path, monkeypatch
     (four_cpus / "cpu.max").write_text("100000 100000\n")
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert compute_threads() == 1
+
+
+@linux
+def test_processes_of_a_host_divide_its_cores(four_cpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    for name in ("0", "1"):
+        (four_cpus / f"cpu{name}/topology/thread_siblings_list").write_text(f"{name}\n")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert (compute_threads(), limits.host_threads()) == (1, 2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # which torchrun sets where nobody else does
+    assert (compute_threads(), limits.host_threads()) == (1, 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert compute_threads() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # what somebody asked for is for each process
+    assert (compute_threads(), limits.host_threads()) == (2, 2)

@@ -39,6 +39,7 @@ WORDS = (
     ),
     *("checkpoint_every=0.01s", "--out", "run"),
 )
+HERE = ("--standalone", "--nproc-per-node=2")
 
 
 def lay_out(place: Path) -> Path:

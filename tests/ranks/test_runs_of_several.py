@@ -11,38 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import command
-from several_runs import WORDS, is_at, lay_out, started, weights
+from several_runs import HERE, WORDS, is_at, started, weights
 from torchrun import torchrun, wait_until, workers
 
 import lensmith as lm
 from lensmith.errors import UsageError
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines
-
-HERE = ("--standalone", "--nproc-per-node=2")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return lay_out(tmp_path_factory.mktemp("several"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(place: Path) -> str:
-    """What the training comes to, `place/run`: the sha256 of its weights."""
-    done = torchrun(2, *WORDS, "--json", cwd=place)
-    assert done.returncode == 0, done.stderr
-    (place / "said.txt").write_text(done.stderr, encoding="utf-8")
-    (place / "data.txt").write_text(done.stdout, encoding="utf-8")
-    return weights(place)
-
-
-@pytest.fixture
-def here(place: Path, tmp_path: Path) -> Path:
-    """The same data and network, for a run of one's own."""
-    for name in ("set", "net.py"):
-        (tmp_path / name).symlink_to(place / name)
-    return tmp_path
 
 
 def test_one_process_talks_and_writes(place: Path, undisturbed: str) -> None:
@@ -69,7 +44,7 @@ def test_a_killed_worker_is_replaced_and_the_weights_are_the_same(here: Path, un
     process = started(here, *HERE, "--max-restarts=1")
     wait_until(lambda: is_at(here, 7), process)
     os.kill(workers(process.pid)[1], signal.SIGKILL)
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
     assert weights(here) == undisturbed
     assert said.count("run, which was begun before these processes were started again") == 1
@@ -85,7 +60,7 @@ def test_the_first_may_be_killed_as_well_and_again(here: Path, undisturbed: str)
         victim = workers(process.pid)[0]
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda victim=victim: workers(process.pid).get(0, victim) != victim, process)  # type: ignore[misc]
-    _, said = process.communicate(timeout=500)
+    _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
     assert weights(here) == undisturbed
 
@@ -99,7 +74,7 @@ def test_torchrun_told_to_end_leaves_a_checkpoint_to_go_on_from(
     process = started(here, *HERE, "--max-restarts=3")
     wait_until(lambda: is_at(here, 7), process)
     process.send_signal(getattr(signal, name))
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=900)
     assert process.returncode != 0
     assert said.count("to go on: lensmith resume") == 1, said
     assert not RunDirectory(here / "run").report_file.exists()

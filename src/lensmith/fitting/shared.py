@@ -56,7 +56,10 @@ class SharedGradient:
         parts = [
             facts,
             facts.new_tensor([p.grad is not None for p in self._trained]),
-            *(self._flat(p.new_zeros(p.shape) if p.grad is None else p.grad) for p in self._trained),
+            *(
+                self._flat(_in_memory(torch.zeros_like(p) if p.grad is None else p.grad, p))
+                for p in self._trained
+            ),
             *(self._flat(one) * share.rows for one in means),
             *(self._flat(one) * self._processes.is_first for one in others),
         ]
@@ -68,11 +71,8 @@ class SharedGradient:
             return None
         self._require_even(int(rows))
         for p, count, piece in zip(self._trained, next(pieces).tolist(), pieces, strict=False):
-            if (
-                count
-            ):  # a parameter that no process used keeps no gradient: a step of zeros would still move it
-                p.grad = torch.empty_like(p) if p.grad is None else p.grad
-                p.grad.copy_((piece / weight).view_as(p))
+            if count:  # what no process used keeps no gradient: a step of zeros would still move it
+                p.grad = _as_shaped(piece.div_(weight).to(p.dtype), p)
         for one, piece in zip(means, pieces, strict=False):
             one.copy_((piece / rows).view_as(one))
         for one, piece in zip(others, pieces, strict=False):
@@ -102,3 +102,20 @@ class SharedGradient:
                 hint="Return one number per picture (reduction='none'), or make batch_size a multiple of "
                 f"{world_size}.",
             )
+
+
+def _in_memory(gradient: Tensor, p: Tensor) -> Tensor:
+    """A gradient with its dimensions in the order in which the parameter lies in memory: flat, it is no copy."""
+    return gradient.permute(0, 2, 3, 1) if _has_channels_last(p) else gradient
+
+
+def _as_shaped(flat: Tensor, p: Tensor) -> Tensor:
+    """The other way round."""
+    if not _has_channels_last(p):
+        return flat.view_as(p)
+    count, channels, height, width = p.shape
+    return flat.view(count, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _has_channels_last(p: Tensor) -> bool:
+    return p.ndim == 4 and not p.is_contiguous() and p.is_contiguous(memory_format=torch.channels_last)

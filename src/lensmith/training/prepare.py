@@ -117,8 +117,7 @@ def prepare(
     column: of the training pictures, where it is there; processes: that will train together."""
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
-    runtime = find_runtime(recipe.device)
-    plan = choose(recipe, roles.train, runtime, len(roles.held_out), reasons)
+    plan = choose(recipe, roles.train, find_runtime(recipe.device), len(roles.held_out), reasons)
     recipe = plan.recipe
     torch.manual_seed(recipe.seed)
     classes = roles.train.classes
@@ -141,14 +140,14 @@ def prepare(
     trial = _trial(model, plan, batches, parts, targets)
     plan = plan.choosing("the optimizer's own", lr=trial.optimizer.param_groups[0]["lr"])
     sized, trial = _sized(plan, trial, made, Spending(clock, rest, len(roles.held_out)))
-    plan = sized.plan
+    decided = sized.plan.recipe
     if isinstance(trial.optimizer, Muon):
-        trial.optimizer.use_low_precision(plan.recipe.precision == "bfloat16")
-    growth = Growth(plan.recipe.small_first or 0.0, plan.recipe.epochs or 0.0)
+        trial.optimizer.use_low_precision(decided.precision == "bfloat16")
+    growth = Growth(decided.small_first or 0.0, decided.epochs or 0.0)
     return Prepared(
         data=data,
         roles=roles,
-        plan=plan,
+        plan=sized.plan,
         preprocess=preprocess,
         column=column,
         model=trial.model,

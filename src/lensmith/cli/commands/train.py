@@ -55,14 +55,8 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Train, measure, report."""
-    options = {
-        "model": model,
-        "task": task,
-        "budget": budget,
-        "epochs": epochs,
-        "seed": seed,
-        "device": device,
-    }
+    options: dict[str, Any] = {"model": model, "task": task, "budget": budget, "epochs": epochs}
+    options |= {"seed": seed, "device": device}
     chosen = _merged(parse_words(words or []), {k: v for k, v in options.items() if v is not None})
     base = named_recipe(recipe) if recipe is not None else Recipe()
     wanted = base.varied(**chosen)
