@@ -111,7 +111,8 @@ def words_of(line: str) -> list[str]:
 
 
 def wrong_fields(words: list[str]) -> list[str]:
-    from lensmith.runs.recipe import SHELL_WORDS, Recipe
+    from lensmith.runs.recipe import Recipe
+    from lensmith.runs.recipe_words import SHELL_WORDS
 
     fields = {field.name for field in dataclasses.fields(Recipe)} | set(SHELL_WORDS)
     named = [word.partition("=")[0] for word in words if re.match(r"^[a-z_]+=", word)]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import importlib.util
-import json
 import os
 import shutil
 import signal
@@ -13,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,16 +18,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from command_line import COMMAND, Done, command, environment
+from command_line import COMMAND, Done, command, environment, python_without
 from PIL import Image
+from ray_nodes import VARIABLES, Nodes, kill_node, processes_of, ray_nodes
 from small_nets import scene
 from torch import nn
 
 from lensmith.bundle.bundle import Bundle
 from lensmith.pictures.preprocess import Preprocess
 
-needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
-QUIET = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": None}
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None or sys.platform != "linux", reason="ray is not installed"
+)
 MANY = 700
 
 
@@ -49,8 +48,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(scene(40, 50, number)).save(folder / f"{number}.png")
     (place / "photos/0/0.png").write_bytes(b"no picture")
     (place / "photos/1/1.png").write_bytes((place / "photos/1/1.png").read_bytes()[:100])
-    command("predict", "net.lens", "photos", "--out", "plain.csv", cwd=place)
     return place
+
+
+@pytest.fixture(scope="module")
+def plain(place: Path) -> list[tuple[str, ...]]:
+    command("predict", "net.lens", "photos", "--out", "plain.csv", cwd=place)
+    return rows(place / "plain.csv")
+
+
+@pytest.fixture
+def nodes() -> Iterator[Nodes]:
+    with ray_nodes() as started:
+        yield started
 
 
 def rows(file: Path) -> list[tuple[str, ...]]:
@@ -59,108 +69,18 @@ def rows(file: Path) -> list[tuple[str, ...]]:
         return sorted(tuple(row) for row in csv.reader(opened))
 
 
-def nearly(found: list[tuple[str, ...]], wanted: list[tuple[str, ...]]) -> bool:
+def nearly_equal(found: list[tuple[str, ...]], wanted: list[tuple[str, ...]]) -> bool:
     """The same but for the last digits of probabilities, which may hang on how many pictures went together."""
     assert [(*row[:2], *row[3:]) for row in found] == [(*row[:2], *row[3:]) for row in wanted]
     pairs = [(one[2], other[2]) for one, other in zip(found, wanted, strict=True) if one[2] != other[2]]
-    return np.allclose(
-        [float(one) for one, _ in pairs], [float(other) for _, other in pairs], rtol=0, atol=1e-6
-    )
+    return np.allclose(*np.array(pairs or [(0, 0)], float).T, rtol=0, atol=1e-6)
 
 
-class Cluster:
-    """`ray start` processes of this machine, each a node with a core, but for the first, which computes nothing."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.nodes: list[subprocess.Popen[bytes]] = []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.address = f"{own_address()}:{port}"
-        head = (
-            "--head",
-            f"--port={port}",
-            f"--temp-dir={folder}",
-            "--include-dashboard=false",
-            "--num-cpus=0",
-        )
-        self.start(*head)
-        self.wait_for(1)
-
-    def start(
-        self, *words: str, before: tuple[str, ...] = (), **changes: str | None
-    ) -> subprocess.Popen[bytes]:
-        words = words or (f"--address={self.address}", "--num-cpus=1")
-        more = ("--object-store-memory=100000000", "--block", "--disable-usage-stats")
-        with (self._folder / f"node{len(self.nodes)}.log").open("wb") as log:
-            node = subprocess.Popen(
-                [*before, sys.executable, "-m", "ray.scripts.scripts", "start", *words, *more],
-                env=environment(**QUIET, **changes),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.nodes.append(node)
-        return node
-
-    def wait_for(self, count: int) -> None:
-        """Until so many nodes are there."""
-        asked = (
-            f"import ray; ray.init({self.address!r}); print('nodes', sum(n['Alive'] for n in ray.nodes()))"
-        )
-        for _ in range(60):
-            done = subprocess.run(
-                [sys.executable, "-c", asked],
-                env=environment(**QUIET),
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-            if f"nodes {count}" in done.stdout:
-                return
-            time.sleep(0.5)
-        raise AssertionError((self._folder / "node0.log").read_text() + done.stderr)
-
-    def close(self) -> None:
-        for node in reversed(self.nodes):
-            kill(node)
-
-
-def own_address() -> str:
-    import ray.util
-
-    return ray.util.get_node_ip_address()
-
-
-def kill(node: subprocess.Popen[bytes]) -> None:
-    """As if the machine had lost its power: the whole of the node's session."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError):
-            session = (process / "stat").read_text().rpartition(")")[2].split()[3]
-            if int(session) == node.pid and int(process.name) != node.pid:
-                os.kill(int(process.name), signal.SIGKILL)
-    node.kill()
-    node.wait()
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        started = Cluster(Path(folder))
-        try:
-            yield started
-        finally:
-            started.close()
-
-
-def begin(place: Path, cluster: Cluster, out: str) -> subprocess.Popen[str]:
+def begin(place: Path, nodes: Nodes, out: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*COMMAND, "predict", "net.lens", "photos", "--out", out, "--ray", cluster.address],
+        [*COMMAND, "predict", "net.lens", "photos", "--out", out, "--ray", nodes.address],
         cwd=place,
-        env=environment(**QUIET),
+        env=environment(**VARIABLES),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -169,18 +89,20 @@ def begin(place: Path, cluster: Cluster, out: str) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> Done:
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=400)
     return Done(process.returncode, out, err)
 
 
 def until_some_are_there(process: subprocess.Popen[str], file: Path, count: int) -> None:
     """Until the file holds so many rows, but not all."""
-    for _ in range(1200):
-        if file.exists() and file.read_bytes().count(b"\n") > count:
-            break
+    while not file.exists() or file.read_bytes().count(b"\n") <= count:
         assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
+        time.sleep(0.05)
     assert count < file.read_bytes().count(b"\n") < MANY
+
+
+def workers_on(node: subprocess.Popen[bytes]) -> list[int]:
+    return [pid for pid, words in processes_of(node).items() if "Answering" in words]
 
 
 @needs_ray
@@ -188,41 +110,103 @@ def test_the_rows_of_the_plain_command_and_nothing_left_behind(place: Path) -> N
     with tarfile.open(place / "shard.tar", "w") as tar:
         for number in range(2, 90):
             tar.add(place / f"photos/{number % 7}/{number}.png", f"{number}.png")
-    odd = place / "odd"
+    odd, home = place / "odd", place / "home"
     odd.mkdir()
-    for name in ("two\nlines.png", "k\u00e4fer \u866b.png", os.fsdecode(b"\xff\xfe.png"), 'a "b", c.png'):
+    home.mkdir()
+    for name in ("two\nlines.png", "käfer 虫.png", os.fsdecode(b"\xff\xfe.png"), 'a "b", c.png'):
         shutil.copy(place / "photos/2/2.png", odd / name)
     (place / "list.csv").write_text("path\nphotos/3/3.png\nphotos/nowhere.png\nhttp://127.0.0.1:9/a.png\n")
-    words = ("shard.tar", "odd", "list.csv", "photos/0", "nowhere.jpg")
-    before = set(Path("/tmp").iterdir())
-    for suffix in ("csv", "jsonl"):
-        plain = command("predict", "net.lens", *words, "--out", f"all.{suffix}", cwd=place)
-        spread = command(
-            "predict", "net.lens", *words, "--out", f"spread.{suffix}", "--ray", "local", cwd=place, **QUIET
-        )
-        assert (spread.code, spread.out) == (plain.code, "") == (0, "")
-        assert set(spread.err.splitlines()) == {
-            line.replace("all.", "spread.") for line in plain.err.splitlines()
-        }
-    assert nearly(rows(place / "spread.csv"), rows(place / "all.csv"))
-    found, wanted = (
-        sorted(json.loads(line)["file"] for line in (place / name).read_bytes().splitlines())
-        for name in ("spread.jsonl", "all.jsonl")
-    )
-    assert found == wanted
-    left = [path for path in set(Path("/tmp").iterdir()) - before if "ray" in path.name]
-    assert not left and not (Path.home() / ".ray").exists()
+    words = ("predict", "net.lens", "shard.tar", "odd", "list.csv", "photos/0", "nowhere.jpg", "--out")
+    here = command(*words, "all.csv", cwd=place)
+    variables = {**VARIABLES, "RAY_AUTH_MODE": None, "HOME": str(home)}
+    before = set(Path("/tmp").glob("lensmith-ray-*"))
+    spread = command(*words, "spread.csv", "--ray", "local", cwd=place, **variables)
+    assert (spread.code, spread.out) == (here.code, here.out) == (0, ""), spread
+    assert sorted(spread.err.splitlines()) == sorted(here.err.replace("all.csv", "spread.csv").splitlines())
+    assert nearly_equal(rows(place / "spread.csv"), rows(place / "all.csv"))
+    assert not list(home.iterdir()) and set(Path("/tmp").glob("lensmith-ray-*")) <= before
 
 
 @needs_ray
 @pytest.mark.slow
-def test_a_node_that_is_killed_loses_nothing_and_doubles_nothing(place: Path, cluster: Cluster) -> None:
-    cluster.start()
-    other = cluster.start()
-    cluster.wait_for(3)
-    process = begin(place, cluster, "killed.csv")
+def test_a_node_that_is_killed_loses_nothing_and_doubles_nothing(
+    place: Path, plain: list[tuple[str, ...]], nodes: Nodes
+) -> None:
+    nodes.add()
+    other = nodes.add()
+    process = begin(place, nodes, "killed.csv")
     until_some_are_there(process, place / "killed.csv", 64)
-    kill(other)
+    kill_node(other)
     done = ended(process)
     assert done.code == 0 and f"{MANY} pictures; 2 could not be read" in done.err, done
-    assert nearly(rows(place / "killed.csv"), rows(place / "plain.csv"))
+    assert nearly_equal(rows(place / "killed.csv"), plain)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_worker_and_the_command_itself_are_killed(
+    place: Path, plain: list[tuple[str, ...]], nodes: Nodes
+) -> None:
+    node = nodes.add()
+    process = begin(place, nodes, "again.csv")
+    until_some_are_there(process, place / "again.csv", 64)
+    for worker in workers_on(node):
+        os.kill(worker, signal.SIGKILL)
+    until_some_are_there(process, place / "again.csv", 192)
+    process.kill()
+    process.communicate()
+    answered = sum(not row[5] for row in rows(place / "again.csv"))
+    done = ended(begin(place, nodes, "again.csv"))
+    assert done.code == 0 and f"{MANY - answered} pictures, and {answered} answered before" in done.err, done
+    assert nearly_equal(rows(place / "again.csv"), plain)
+    while workers_on(node):  # of neither command
+        time.sleep(0.2)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_machines_that_do_not_see_the_pictures_are_sent_them(place: Path, nodes: Nodes) -> None:
+    """A node in a mount namespace of its own, where the folder is empty."""
+    hidden = ("unshare", "--mount", "sh", "-c", f'mount -t tmpfs none "{place}" && exec "$0" "$@"')
+    if subprocess.run([*hidden, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no rights to make a mount namespace")
+    nodes.add(*hidden)
+    with tarfile.open(place / "sent.tar", "w") as tar:
+        for number in range(2, 70):
+            tar.add(place / f"photos/{number % 7}/{number}.png", f"{number}.png")
+    words = ("predict", "net.lens", "sent.tar", "photos/0", "--out")
+    command(*words, "here.csv", cwd=place)
+    done = command(*words, "sent.csv", "--ray", nodes.address, cwd=place, **VARIABLES)
+    assert done.code == 0, done
+    assert nearly_equal(rows(place / "sent.csv"), rows(place / "here.csv"))
+
+
+@needs_ray
+def test_an_address_where_no_cluster_answers_is_told_within_seconds(place: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        for address, code, words in (
+            (f"127.0.0.1:{silent.getsockname()[1]}", 4, "no Ray cluster can be reached at 127.0.0.1:"),
+            ("127.0.0.1:9", 4, "no Ray cluster can be reached at 127.0.0.1:9 (Connection refused)"),
+            ("ray://head:10001", 2, "on a machine of the cluster"),
+            ("head", 2, "HOST:PORT"),
+        ):
+            done = command(
+                "predict", "net.lens", "photos", "--out", "no.csv", "--ray", address, cwd=place, **VARIABLES
+            )
+            done.refused(code, words)
+
+
+def test_without_ray_the_line_that_installs_it_is_told(place: Path) -> None:
+    python, variables = python_without(place / "without", "ray")
+    words = ("-m", "lensmith", "predict", "net.lens", "photos", "--out", "no.csv", "--ray", "auto")
+    done = subprocess.run(
+        [*python, *words], cwd=place, env=variables, capture_output=True, text=True, check=False
+    )
+    Done(done.returncode, done.stdout, done.stderr).refused(4, "needs ray", 'pip install "lensmith[ray]"')
+
+
+def test_ray_is_for_answers_in_a_file(place: Path) -> None:
+    command("predict", "net.lens", "photos", "--ray", "local", cwd=place).refused(2, "--out")
+    command("predict", "net.lens", "photos", "--ray", "local", "--sort", "s", cwd=place).refused(2, "--out")

@@ -16,6 +16,8 @@ import torch
 from command_line import Ask, command
 from torch import nn
 
+from lensmith.bundle.bundle import load_model
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the canaries are written by a POSIX shell")
 
 NET = """
@@ -86,6 +88,8 @@ def test_a_weights_file_runs_nothing_and_what_it_names_is_told(ask: Ask, tmp_pat
         assert not canary.exists(), name
     packed = sorted(path.name for path in tmp_path.glob("*.lens"))
     assert packed == ["beside.lens", "hooked.lens", "noted.lens"]
+    names = load_model(tmp_path / "noted.lens").facts.provenance["weights"]["pickled_names"]
+    assert "builtins.eval" in names
     for name in named:
         shutil.copy(tmp_path / name, tmp_path / "bites.pt")  # torch goes by the suffix too
         with contextlib.suppress(Exception):

@@ -91,6 +91,16 @@ def test_a_run_on_a_full_disk(photos: Path, small_disk: Path, ask: Ask) -> None:
 
 
 @pytest.mark.fault(23)
+def test_a_detached_run_on_a_full_disk_is_told_of_here(photos: Path, small_disk: Path, ask: Ask) -> None:
+    (small_disk / "filling").write_bytes(
+        bytes(252 * 1024)
+    )  # room for the lock of the run, and for nothing else
+    done = ask("train", "photos", *QUICK, "--out", "disk/run", "--detach")
+    done.refused(4, "space left", "hint: Free some space")
+    assert [path.name for path in (small_disk / "run").iterdir()] == []
+
+
+@pytest.mark.fault(23)
 def test_a_full_cache_disk_costs_time_alone(
     trained_digits: Path, run: Path, small_disk: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import QUICK, command, tree
+from command_line import QUICK, Ask, command, tree
 from confined import without_a_home, without_root_s_rights
 from drawn import draw
 from painted import paint, paint_folder
@@ -131,7 +131,7 @@ def test_pictures_that_vanish_during_the_run_are_left_out_and_named(tmp_path: Pa
 
 
 @pytest.mark.fault(21)
-def test_one_picture_in_training_and_in_test_is_named_with_both_paths(tmp_path: Path) -> None:
+def test_one_picture_in_training_and_in_test_is_named_with_both_paths(going: Ask, tmp_path: Path) -> None:
     train = paint_folder(tmp_path / "data/train", ant=14, bee=14)
     test = paint_folder(tmp_path / "data/test", ant=0, bee=0)
     for number in range(40, 46):
@@ -141,13 +141,13 @@ def test_one_picture_in_training_and_in_test_is_named_with_both_paths(tmp_path: 
     with Image.open(train / "bee/04.png") as image:
         image.save(test / "bee/encoded anew.bmp")  # other bytes, equal pixels
     before = tree(tmp_path / "data")
-    done = command("inspect", "data", "--no-suspects", "--fail-on", "leak", "--json", cwd=tmp_path)
+    done = going("inspect", "data", "--no-suspects", "--fail-on", "leak", "--json")
     assert done.code == 1 and tree(tmp_path / "data") == before
     (leak,) = (issue for issue in done.json["issues"] if issue["name"] == "leak")
     assert leak["severity"] == "error" and leak["hint"]
     told = {frozenset(Path(file).name for file in files) for files in leak["files"]}
     assert told == {frozenset({"03.png", "again.png"}), frozenset({"04.png", "encoded anew.bmp"})}
-    trained = command("train", "data", *QUICK, cwd=tmp_path)
+    trained = going("train", "data", *QUICK)
     assert trained.code == 0 and "leak" in trained.err, trained.err
     page = (tmp_path / "runs/data-001/report.html").read_text(encoding="utf-8")
     assert "again.png" in page and "leak" in page

@@ -21,7 +21,7 @@ from preloaded import before, preloaded
 
 import lensmith as lm
 from lensmith.runs.files import sha256_of
-from lensmith.runs.recipe import parse_words
+from lensmith.runs.recipe_words import parse_words
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a library stands before the system's own")
 
@@ -105,6 +105,7 @@ def test_twenty_kills_spread_over_the_calls_of_saving_lose_nothing(
         assert done.code == 0 and weights(run) == weights(place / "whole"), (at, done.err)
 
 
+@pytest.mark.slow
 @pytest.mark.fault(23)
 def test_a_disk_that_fills_up_while_saving_costs_checkpoints_alone(library: Path, place: Path) -> None:
     full = faulty(library, "checkpoints", 30, errno.ENOSPC)
@@ -208,7 +209,9 @@ def stuck(place: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
 
 
 @pytest.mark.fault(25)
@@ -230,11 +233,10 @@ def test_a_second_ctrl_c_does_not_wait_for_the_step_that_the_first_one_waits_for
 def test_a_second_process_is_kept_out_of_a_run_until_the_first_is_gone(
     stuck: subprocess.Popen[str], place: Path, going: Ask
 ) -> None:
-    done = going("resume", "last")
-    done.refused(2, "runs/photos-001", f"process {stuck.pid}", socket.gethostname(), "hint:")
-    done = going(*TRAIN, "--out", "runs/photos-001")
-    done.refused(2, "runs/photos-001 already holds something", "hint:")
+    for words in (("resume", "last"), (*TRAIN, "--out", "runs/photos-001")):
+        done = going(*words)
+        done.refused(2, "runs/photos-001", f"process {stuck.pid}", socket.gethostname(), "hint:")
     stuck.kill()
-    stuck.communicate()
+    stuck.wait()
     (place / "slow").unlink()
     assert going("resume", "last").code == 0, "what a process that was killed holds, nobody does"

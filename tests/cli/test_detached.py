@@ -156,7 +156,7 @@ def make(classes):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_the_waiting_is_interrupted_or_its_line_drops(number: signal.Signals, place: Path) -> None:
     (place / "net.py").write_text(SLOW)
     waiting = subprocess.Popen(

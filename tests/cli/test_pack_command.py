@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from command_line import Done, command, environment
+from command_line import Done, command
 from torch import nn
 
 from lensmith.bundle.bundle import load_model
@@ -36,16 +30,6 @@ class Net(nn.Sequential):
 def layers() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(196, 3))
-
-
-class Calls:
-    """Pickles as a call."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self.call = function, arguments
-
-    def __reduce__(self) -> Any:
-        return self.call
 
 
 @pytest.fixture
@@ -70,52 +54,6 @@ def test_it_says_what_it_took_and_from_where(place: Path) -> None:
     assert made["made_by"] == "pack" and made["network"] == "net.py:Net"
     assert made["weights"]["file"] == "net.pth" and made["weights"]["licence"] == "MIT"
     assert {"lensmith", "torch"} <= set(made["packages"])
-
-
-PACK_EACH = """
-import sys
-from lensmith.cli.main import run
-
-words = sys.argv[1].split()
-print([run(["pack", f"{name}.pth", *words, "-o", f"{name}.lens"]) for name in sys.argv[2:]])
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="the canaries are written by a POSIX shell")
-def test_a_hostile_file_runs_nothing(place: Path) -> None:
-    """Whatever it names, and whether its tensors come out or not; then it is shown that each bites."""
-    canary = place / "canary"
-    write = f"open({str(canary)!r}, 'w').close()"
-    noted, hooked = layers(), layers()
-    noted.note = Calls(eval, write)
-    hooked._forward_hooks[0] = Calls(eval, write)
-    files = {
-        "bare": Calls(exec, write),
-        "shell": {"state_dict": layers().state_dict(), "epoch": Calls(os.system, f"touch {canary}")},
-        "noted": noted,
-        "hooked": hooked,
-        "beside": {"state_dict": layers().state_dict(), "epoch": Calls(eval, write)},
-    }
-    for name, content in files.items():
-        torch.save(content, place / f"{name}.pth")
-    done = subprocess.run(
-        [sys.executable, "-c", PACK_EACH, " ".join(WORDS), *files],
-        cwd=place,
-        env=environment(PYTHONPATH=os.pathsep.join(filter(None, sys.path))),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout == "[5, 5, 0, 0, 0]\n", done
-    assert not canary.exists()
-    assert sorted(path.name for path in place.glob("*.lens")) == ["beside.lens", "hooked.lens", "noted.lens"]
-    made = load_model(place / "noted.lens").facts.provenance["weights"]
-    assert "builtins.eval" in made["pickled_names"]
-    for name in files:
-        with contextlib.suppress(Exception):
-            torch.load(place / f"{name}.pth", weights_only=False)
-        assert canary.exists(), name
-        canary.unlink()
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,18 @@ def test_a_folder_that_is_taken_or_under_the_data_is_refused(tmp_path: Path, whe
     assert tree_hash(tmp_path) == before
 
 
+def test_shards_of_a_table_may_lie_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(4):
+        draw(Path("pictures") / f"{number}.png", number)
+    Path("list.csv").write_text(
+        "path,label,split,group\n"
+        + "".join(f"pictures/{n}.png,{'ab'[n % 2]},{'train' if n else 'test'},g{n // 2}\n" for n in range(4))
+    )
+    deal(Path("list.csv"), Path("shards"))
+    assert rows(load_data("shards")) == rows(load_data("list.csv"))
+
+
 def test_pictures_without_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="lies in no file"):
         ended(write_shards(load_data("digits"), tmp_path / "shards"))

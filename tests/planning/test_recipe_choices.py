@@ -79,6 +79,7 @@ def test_what_is_given_stays_and_needs_no_reason() -> None:
         "optimizer": "sgd",
         "schedule": "cosine",
         "threads": 2,
+        "processes": 1,
         "precision": "float32",
         "layout": "contiguous",
         "shift": 0.1,

@@ -39,6 +39,7 @@ def test_one_process_talks_and_writes(place: Path, undisturbed: str) -> None:
     assert len(run.looks_file.read_text(encoding="utf-8").splitlines()) == 1
 
 
+@pytest.mark.fault(30)
 def test_a_killed_worker_is_replaced_and_the_weights_are_the_same(here: Path, undisturbed: str) -> None:
     process = started(here, *HERE, "--max-restarts=1")
     wait_until(lambda: is_at(here, 7), process)
@@ -50,6 +51,7 @@ def test_a_killed_worker_is_replaced_and_the_weights_are_the_same(here: Path, un
     assert len(RunDirectory(here / "run").facts()["resumed"]) == 1
 
 
+@pytest.mark.fault(30)
 @pytest.mark.slow
 def test_the_first_may_be_killed_as_well_and_again(here: Path, undisturbed: str) -> None:
     process = started(here, *HERE, "--max-restarts=3")
@@ -63,6 +65,7 @@ def test_the_first_may_be_killed_as_well_and_again(here: Path, undisturbed: str)
     assert weights(here) == undisturbed
 
 
+@pytest.mark.fault(25, 28)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_torchrun_told_to_end_leaves_a_checkpoint_to_go_on_from(

@@ -12,7 +12,8 @@ import pytest
 
 from lensmith.errors import UsageError
 from lensmith.runs.fields import seconds_of
-from lensmith.runs.recipe import Recipe, field_help, parse_words, read_recipe
+from lensmith.runs.recipe import Recipe, read_recipe
+from lensmith.runs.recipe_words import field_help, parse_words
 
 AWKWARD = {
     "model": 'nets/größe "neu".py:make\\net',

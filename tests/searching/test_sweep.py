@@ -115,7 +115,7 @@ def test_several_trainings_are_asked_for_afterwards(word: str) -> None:
 def test_what_becomes_of_the_held_out_pictures_changes_nothing(swept: lm.Run, place: Path) -> None:
     """Deleted, or replaced by garbage, once the split is fixed."""
     shutil.copytree("set", "spoilt/set")
-    until(events("spoilt/sweep", source="spoilt/set"), "sweep")
+    said = trials_of(until(events("spoilt/sweep", source="spoilt/set"), "trial", "1"))
     held_out = [
         row.split(",")[0]
         for row in Path("spoilt/sweep/splits.csv").read_text(encoding="utf-8").splitlines()
@@ -125,7 +125,7 @@ def test_what_becomes_of_the_held_out_pictures_changes_nothing(swept: lm.Run, pl
     for number, name in enumerate(held_out):
         file = Path("spoilt/set") / name
         file.write_bytes(b"no picture") if number % 2 else file.unlink()
-    said = trials_of(until(events("spoilt/sweep", source="spoilt/set"), "confirm"))
+    said += trials_of(until(events("spoilt/sweep", source="spoilt/set"), "confirm"))
     whole = read_json(swept.path / "sweep.json")["trials"]
     assert len(said) == 3
     for words, one in zip(said, whole, strict=True):
@@ -137,7 +137,7 @@ def test_an_interrupted_trial_is_made_once_more_and_no_finished_one(place: Path)
     first = trials_of(until(events("cut/sweep", epochs=2), "trial", "1"))
     cut = until(events("cut/sweep", epochs=2), "train", "trial 2")
     rest = trials_of(until(events("cut/sweep", epochs=2), "confirm"))
-    assert len(first) == 1 and cut[-1].done == 50 and trials_of(cut) == []
+    assert len(first) == 1 and 0 < cut[-1].done < cut[-1].total and trials_of(cut) == []
     assert [words.split(":")[0] for words in rest] == ["3", "4"]  # the second as the third
 
 

@@ -13,8 +13,9 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 
 from lensmith.asking.answer_rows import CsvTable, JsonLines, Row
 from lensmith.errors import PictureError, UsageError
-from lensmith.pictures.asked import is_url, split_member
+from lensmith.pictures.asked import split_member
 from lensmith.runs.files import replacing
+from lensmith.shards.places import is_remote
 from lensmith.types import Prediction
 
 if TYPE_CHECKING:
@@ -97,13 +98,9 @@ class AnswerFile:
 
 def identity(name: str) -> str:
     """One word for all spellings of a path, seen from the folder that this process is in."""
-    if is_url(name):
+    if is_remote(name):
         return name
-    return identity_of(*split_member(name))
-
-
-def identity_of(path: str, member: str) -> str:
-    """The same for what lies in an archive, or, with "" as member, for the file itself."""
+    path, member = split_member(name)
     return f"{os.path.normcase(os.path.abspath(path))}\0{member}"  # noqa: PTH100  # there may be a million
 
 

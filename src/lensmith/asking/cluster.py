@@ -109,8 +109,11 @@ def _begin_here(ray: Any, stack: contextlib.ExitStack) -> None:
                 _temp_dir=place,
                 **_SILENT,
             )
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise MachineError(f"Ray cannot be started here ({_first_line(error)})") from error
+    except Exception as error:  # it raises this very class where the machine is too busy
+        raise MachineError(
+            f"Ray cannot be started here ({_first_line(error)})",
+            hint="Try again when the machine is less busy.",
+        ) from error
 
 
 @functools.cache
@@ -178,30 +181,33 @@ def faults_in_words(ray: Any) -> Iterator[None]:
     try:
         yield
     except ray.exceptions.RayError as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, LensmithError):
-                raise cause from error
-            cause = getattr(cause, "cause", None) or cause.__cause__
+        causes = list(_causes(error))
+        ours = next((cause for cause in causes if isinstance(cause, LensmithError)), None)
+        if ours is not None:
+            raise ours from error
         if missing := _missing_package(str(error)):
             raise MachineError(
                 f"a machine of the cluster lacks {missing}",
                 hint='pip install "lensmith[ray]", the same version on each machine of the cluster.',
             ) from error
         raise MachineError(
-            f"the cluster gave up ({type(error).__name__}: {_last_line(error)})",
+            f"the cluster gave up ({type(causes[-1]).__name__}: {_first_line(causes[-1])})",
             hint="What is answered is kept; the same command goes on from there.",
         ) from error
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """It, and what led to it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        inner = getattr(cause, "cause", None)
+        cause = inner if isinstance(inner, BaseException) else cause.__cause__
 
 
 def _missing_package(words: str) -> str:
     _, found, rest = words.partition("ModuleNotFoundError: No module named '")
     return rest.partition("'")[0] if found else ""
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else ""
 
 
 @contextlib.contextmanager

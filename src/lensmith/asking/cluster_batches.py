@@ -8,44 +8,51 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from lensmith.data.listing import Archive
-from lensmith.errors import PictureError
-from lensmith.pictures.asked import Asked, OnTheWeb, member_name, unreadable
+from lensmith.data.listing import Archive, Shards
+from lensmith.data.sharded import called, shards_in
+from lensmith.errors import DataError, PictureError
+from lensmith.pictures.asked import Asked, OnTheWeb, unreadable
+from lensmith.shards.places import is_remote
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = Literal["file", "archive", "typed", "linked", "content", "fault"]
-"""A path, a URL that was typed or comes from a table, bytes, or why there are none."""
+Kind = Literal["file", "archive", "shard", "typed", "linked", "content", "fault"]
+"""A path of one picture or of many, a URL that was typed or comes from a table, bytes, or why there are none."""
 Item = TypeVar("Item")
-_PLACES = ("name", "kind", "place", "member", "reason", "hint", "content")
-_LINES = ("line", "name", "member", "reason", "hint")
+_PLACES = ("name", "kind", "place", "shard", "reason", "hint", "content")
+_LINES = ("line", "name", "reason", "hint")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a picture's bytes come from, or those of an archive's pictures, for a machine that may stand elsewhere.
+    """Where the bytes of a picture, or of many, come from, for a machine that may stand elsewhere.
 
-    name: as in the answers; place: an absolute path or a URL; member: its name in the archive at that place.
+    name: as in the answers; place: an absolute path, a URL, or the word for shards, of which `shard` is the one.
     reason: why there are no bytes.
     """
 
     name: str
     kind: Kind
     place: str = ""
-    member: str = ""
+    shard: str = ""
     reason: str = ""
     hint: str = ""
     content: bytes | None = None
 
     @property
+    def holds_many(self) -> bool:
+        """Whether nobody knows how many pictures it is."""
+        return self.kind in ("archive", "shard")
+
+    @property
     def is_local(self) -> bool:
         """Whether only a machine with the same files can read it."""
-        return self.kind in ("file", "archive")
+        return self.kind in ("file", "archive") or (self.kind == "shard" and not is_remote(self.place))
 
 
 @dataclass(frozen=True)
@@ -57,40 +64,57 @@ class Part:
     last: bool
 
 
-def place_of(found: Asked | Archive) -> Place:
+def places_of(found: Asked | Archive | Shards) -> Iterator[Place]:
     """What is listed here, as other machines need it."""
-    if isinstance(found, Archive):
-        return Place(str(found.path), "archive", os.path.abspath(found.path))  # noqa: PTH100  # keeps links
-    if found.path is not None:
-        return Place(found.name, "file", os.path.abspath(found.path))  # noqa: PTH100
-    if isinstance(found.source, OnTheWeb):
-        return Place(found.name, "typed" if found.source.typed else "linked", found.source.url)
-    return read_place(found)
-
-
-def read_place(asked: Asked, archive: str = "") -> Place:
-    """A picture whose bytes are read here."""
-    try:
-        return Place(asked.name, "content", archive, asked.member, content=asked.content())
-    except PictureError as error:
-        return Place(asked.name, "fault", archive, asked.member, error.reason, error.hint)
-
-
-def pictures_at(place: Place) -> Iterator[Asked]:
-    """The pictures themselves, under their names in the answers."""
-    name, content = place.name, place.content
-    if place.kind == "archive":
-        for asked in Archive(Path(place.place)).pictures():
-            named = member_name(Path(name), asked.member) if asked.member else name
-            yield Asked(named, asked.source, asked.member)
-    elif place.kind == "file":
-        yield Asked(name, Path(place.place))
-    elif place.kind == "fault":
-        yield Asked(name, unreadable(name, place.reason, place.hint).source, place.member)
-    elif content is not None:
-        yield Asked(name, lambda: content, place.member)
+    if isinstance(found, Shards):
+        yield from _places_of(found)
+    elif isinstance(found, Archive):
+        yield Place(str(found.path), "archive", _absolute(found.path))
+    elif found.path is not None:
+        yield Place(found.name, "file", _absolute(found.path))
+    elif isinstance(found.source, OnTheWeb):
+        yield Place(found.name, "typed" if found.source.typed else "linked", found.source.url)
     else:
-        yield Asked(name, OnTheWeb(place.place, typed=place.kind == "typed"))
+        yield read_place(found)
+
+
+def _places_of(shards: Shards) -> Iterator[Place]:
+    word = shards.word if is_remote(shards.word) else _absolute(shards.word)
+    try:
+        for shard, name in shards_in(shards.word).items():
+            yield Place(name, "shard", word, shard)
+    except DataError:
+        yield from (read_place(fault) for fault in shards.pictures())
+
+
+def read_place(asked: Asked, whole: str = "") -> Place:
+    """A picture whose bytes are read here. whole: its name with an absolute path, where it is one of many."""
+    try:
+        return Place(asked.name, "content", whole, content=asked.content())
+    except PictureError as error:
+        return Place(asked.name, "fault", whole, reason=error.reason, hint=error.hint)
+
+
+def pictures_at(place: Place) -> Iterator[tuple[Asked, str]]:
+    """Pictures under their names in the answers; and, of one of many, its name with an absolute path."""
+    name, content = place.name, place.content
+    if place.holds_many:
+        opened = Shards(place.place, place.shard) if place.shard else Archive(Path(place.place))
+        whole = called(place.place, place.shard) if place.shard else place.place
+        for asked in opened.pictures():
+            yield replace(asked, name=name + asked.name.removeprefix(whole)), asked.name
+    elif place.kind == "file":
+        yield Asked(name, Path(place.place)), ""
+    elif place.kind == "fault":
+        yield unreadable(name, place.reason, place.hint), place.place
+    elif content is not None:
+        yield Asked(name, lambda: content), place.place
+    else:
+        yield Asked(name, OnTheWeb(place.place, typed=place.kind == "typed")), ""
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100  # there may be a million, and links stay links
 
 
 def in_parts(number: int, items: Iterable[Item], most: int) -> Iterator[tuple[Part, list[Item]]]:
@@ -124,14 +148,10 @@ def places_in(table: pa.Table) -> tuple[Part, list[Place], bool]:
 
 @dataclass(frozen=True)
 class Line:
-    """An answer as its line of the file. name: "" where nobody asks for it; member: as in `Place`.
-
-    reason: why there is no answer; "" where there is one.
-    """
+    """An answer as its line of the file. reason: why there is no answer; "" where there is one."""
 
     line: bytes
-    name: str = ""
-    member: str = ""
+    name: str
     reason: str = ""
     hint: str = ""
 

@@ -15,10 +15,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from lensmith.asking.answer_file import AnswerFile, answer_file, check_name
+from lensmith.asking.answer_file import AnswerFile, Seen, answer_file, check_name, identity
 from lensmith.asking.answering import Tally
 from lensmith.asking.cluster import check_address, faults_in_words, joined, require_ray
-from lensmith.asking.cluster_batches import Part, Place, lines_in, place_of, places_table
+from lensmith.asking.cluster_batches import Line, Part, Place, lines_in, places_of, places_table
 from lensmith.asking.cluster_worker import (
     Answering,
     Begun,
@@ -63,8 +63,7 @@ def answer_on_cluster(
             yield Event("predict", f"{file.path}: damaged rows ({file.damaged:,}) are asked again")
         tally = Tally(out, before=len(file.seen))
         answered = file.seen.digests()
-        found = map(place_of, places_named(words))
-        new = (place for place in found if place.name == STDIN or file.is_new(place.name))
+        new = _new_places(words, file)
         first = next(new, None)
         if first is None:
             return tally
@@ -78,11 +77,23 @@ def answer_on_cluster(
     return tally
 
 
+def _new_places(words: Sequence[str], file: AnswerFile) -> Iterator[Place]:
+    """Without those answered before; what holds many is looked into later, elsewhere."""
+    opened = Seen()
+    for found in places_named(words):
+        for place in places_of(found):
+            if place.holds_many:
+                if opened.add(identity(place.name)):
+                    yield place
+            elif place.name == STDIN or file.is_new(place.name):
+                yield place
+
+
 def _sample(words: Sequence[str], first: Place) -> Sample:
     """What all machines have to see."""
     named = [Path(word) for word in words if word != STDIN and not is_url(word)]
     if first.is_local:
-        named.append(Path(first.place))
+        named.append(Path(first.place))  # of shards it may be a pattern, and no path
     there = [path for path in named if path.exists()]
     return Sample(
         tuple((str(path.absolute()), path.stat().st_size if path.is_file() else -1) for path in there)
@@ -122,15 +133,15 @@ class _Job:
             )
         self._batches: list[Any] = []
         self._count = 0
-        self._has_archives = False
+        self._of_many: set[int] = set()
 
     def list_places(self, places: Iterator[Place]) -> Iterator[Event]:
-        """Put what is to be done into the cluster's memory, a batch for each task; an archive is one."""
+        """Put what is to be done into the cluster's memory, a batch for each task; an archive or shard is one."""
         told = time.monotonic()
         waiting: list[Place] = []
         for place in places:
-            if place.kind == "archive":
-                self._has_archives = True
+            if place.holds_many:
+                self._of_many.add(len(self._batches))
                 self._put([place])
                 continue
             waiting.append(place)
@@ -175,7 +186,7 @@ class _Job:
 
     def task(self, bundle: Bundle, answered: Any, sample: Sample | None) -> Task:
         """What each process is told; each machine takes the model from the cluster's memory once."""
-        known = self._ray.put(answered) if self._has_archives and len(answered) else None
+        known = self._ray.put(answered) if self._of_many and len(answered) else None
         model = self._ray.put(bundle.contents())
         here = {"ray.io/node-id": self._ray.get_runtime_context().get_node_id()}
         begun = self._ray.remote(Begun).options(num_cpus=0, label_selector=here).remote()
@@ -186,12 +197,12 @@ class _Job:
         """Ask, and write what comes."""
         arrived = _Arrived()
         began = told = time.monotonic()
-        total = 0 if self._has_archives else self._count
+        total = 0 if self._of_many else self._count
         with closing(self._tables(task)) as tables:
             for table in tables:
                 part, lines = lines_in(table)
                 if arrived.is_new(part):
-                    self._write(lines)
+                    self._write(lines, part.number in self._of_many)
                 now = time.monotonic()
                 if now - told > _TOLD:
                     told, done = now, self._tally.read + self._tally.failed
@@ -228,8 +239,9 @@ class _Job:
             )
         yield from answers.iter_batches(batch_size=None, batch_format="pyarrow")
 
-    def _write(self, lines: list[Any]) -> None:
-        new = [line for line in lines if not line.member or self._file.is_new(line.name)]
+    def _write(self, lines: list[Line], are_of_many: bool) -> None:
+        """Whether pictures of many are new, nobody asked before."""
+        new = [line for line in lines if not are_of_many or self._file.is_new(line.name)]
         self._file.write_lines(line.line for line in new)
         for line in new:
             fault = PictureError(line.name, line.reason, hint=line.hint) if line.reason else None

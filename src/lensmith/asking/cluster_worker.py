@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lensmith.asking.answer_file import form_of, identity_of, is_among
+from lensmith.asking.answer_file import form_of, identity, is_among
 from lensmith.asking.cluster_batches import (
     Line,
     Part,
@@ -79,7 +79,7 @@ def read(table: pa.Table) -> Iterator[pa.Table]:
 
 def _read_at(place: Place) -> Iterator[Place]:
     if place.is_local:
-        yield from (read_place(asked, place.place) for asked in pictures_at(place))
+        yield from (read_place(asked, whole) for asked, whole in pictures_at(place))
     else:
         yield place
 
@@ -156,19 +156,16 @@ class Answering:
             yield from map(self._line, chunk)
 
     def _asked_at(self, place: Place) -> Iterator[Asked]:
-        for asked in pictures_at(place):
-            if not asked.member or not self._is_answered(place.place, asked.member):
+        for asked, whole in pictures_at(place):
+            if not whole or self._answered is None or not is_among(identity(whole), self._answered):
                 yield asked
 
-    def _is_answered(self, archive: str, member: str) -> bool:
-        return self._answered is not None and is_among(identity_of(archive, member), self._answered)
-
     def _line(self, answer: Answer) -> Line:
-        asked, said = answer.asked, answer.said
-        line = self._form.line(asked.name, said, self._task.letters, "")
-        if isinstance(said, PictureError):
-            return Line(line, asked.name, asked.member, said.reason, said.hint)
-        return Line(line, asked.name if asked.member else "", asked.member)
+        name, said = answer.asked.name, answer.said
+        line = self._form.line(name, said, self._task.letters, "")
+        return (
+            Line(line, name, said.reason, said.hint) if isinstance(said, PictureError) else Line(line, name)
+        )
 
 
 def refuse_other_version(here: Looked, wanted: str) -> None:

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -43,7 +44,7 @@ def start_detached(words: list[str], as_json: bool, patience: float = _PATIENCE)
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ | {_PLACE: str(place)},
+            env=os.environ | {_PLACE: str(place), "PYTHONIOENCODING": "utf-8:backslashreplace"},
             **_own_session(),
         )
     if sys.platform != "win32":
@@ -116,8 +117,9 @@ def _tell(pid: int, run: str | None, output: Path, as_json: bool) -> None:
         show.entry("detached", f"process {pid} still prepares; it says how far it is in {log}")
         return
     show.entry("detached", f"process {pid} goes on without this terminal; its words go to {log}")
-    show.say(f"{'you can':>9}  lensmith status {run} --follow  # watch it")
-    show.say(f"{'':>9}  lensmith stop {run}  # let it finish its step, save, and end")
+    named = shlex.quote(run)
+    show.say(f"{'you can':>9}  lensmith status {named} --follow  # watch it")
+    show.say(f"{'':>9}  lensmith stop {named}  # let it finish its step, save, and end")
 
 
 def refuse_beside(option: str, given: bool) -> None:

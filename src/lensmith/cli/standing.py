@@ -87,16 +87,11 @@ def _rows(standing: Standing) -> Iterator[tuple[str, str]]:
         yield "reached", _reached(standing)
     if standing.figures:
         named = {k: v for k, v in standing.figures.items() if k not in _NO_FIGURES}
-        shown = [
-            f"{name.replace('_', ' ')} {value:.4f}" for name, value in named.items() if _is_number(value)
-        ]
+        shown = [f"{name.replace('_', ' ')} {v:.4f}" for name, v in named.items() if _is_number(v)]
         yield "figures", f"epoch {standing.figures.get('index')}: {', '.join(shown)}"
     if standing.checkpoint is not None:
-        epoch = standing.checkpoint.get("epoch")
-        yield (
-            "checkpoint",
-            f"step {standing.checkpoint['step']:,}{f', epoch {epoch}' if epoch is not None else ''}",
-        )
+        kept = standing.checkpoint
+        yield "checkpoint", f"step {kept['step']:,}" + (f", epoch {kept['epoch']}" if kept["epoch"] else "")
     if standing.holder is not None:
         yield "held by", f"{standing.holder}{'' if standing.alive is not False else ', which is gone'}"
     stage = "log"
@@ -111,7 +106,7 @@ def _rows(standing: Standing) -> Iterator[tuple[str, str]]:
 
 def _state(standing: Standing) -> str:
     if standing.state == "running" and standing.alive is None:
-        return "running, as far as can be told from here: its process is of another machine"
+        return "running, as far as can be told from here: its process is of another machine or container"
     if standing.state == "killed":
         return "killed: its process is gone without a word (SIGKILL, too little memory, a power cut)"
     error = standing.progress.get("error")

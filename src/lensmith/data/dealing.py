@@ -95,10 +95,10 @@ def _refuse(data: ImageDataset, folder: Path, source: object) -> None:
             )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} already holds something", hint="Give a new or empty folder.")
-    under = folder_of(source)
-    if under and folder.resolve().is_relative_to(Path(under).resolve()):
+    is_folder = isinstance(source, str | Path) and Path(source).is_dir()  # beside a table there is room
+    if is_folder and folder.resolve().is_relative_to(Path(str(source)).resolve()):
         raise UsageError(
-            f"{folder} lies under the data, {under}, where nothing is written",
+            f"{folder} lies under the data, {source}, where nothing is written",
             hint="Give a folder elsewhere.",
         )
 

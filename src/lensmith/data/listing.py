@@ -32,6 +32,21 @@ class Archive:
         yield from archived(self.path, _is_picture_member)
 
 
+@dataclass(frozen=True)
+class Shards:
+    """Shards that were named; only: the name of one of them, "" for all."""
+
+    word: str
+    only: str = ""
+
+    def pictures(self) -> Iterator[Asked]:
+        """All of them, or the reason why there are none."""
+        try:
+            yield from pictures_in(self.word, self.only)
+        except DataError as error:
+            yield unreadable(self.word, error.message.removeprefix(f"{self.word}: "), hint=error.hint)
+
+
 def pictures_named(words: Iterable[str]) -> Iterator[Asked]:
     """Pictures, folders, patterns, tables (CSV), archives, shards, URLs and `-`, in the order of the words.
 
@@ -39,19 +54,19 @@ def pictures_named(words: Iterable[str]) -> Iterator[Asked]:
     all. What a word is, its name says. A word that leads nowhere is given too, to be answered with the reason.
     """
     for place in places_named(words):
-        if isinstance(place, Archive):
-            yield from place.pictures()
-        else:
+        if isinstance(place, Asked):
             yield place
+        else:
+            yield from place.pictures()
 
 
-def places_named(words: Iterable[str]) -> Iterator[Asked | Archive]:
-    """As `pictures_named`, with archives left closed."""
+def places_named(words: Iterable[str]) -> Iterator[Asked | Archive | Shards]:
+    """As `pictures_named`, with archives and shards left closed."""
     for word in words:
         if word == STDIN:
             yield Asked(STDIN, _read_stdin)
         elif _names_shards(word):
-            yield from _in_shards(word)
+            yield Shards(word)
         elif is_url(word):
             yield Asked(word, OnTheWeb(word, typed=True))
         elif _is_pattern(word):
@@ -72,13 +87,6 @@ def _names_shards(word: str) -> bool:
     if is_url(word):
         return urllib.parse.urlsplit(word).path.endswith(("/", ".tar"))
     return not Path(word).is_file() and are_shards(word)
-
-
-def _in_shards(word: str) -> Iterator[Asked]:
-    try:
-        yield from pictures_in(word)
-    except DataError as error:
-        yield unreadable(word, error.message.removeprefix(f"{word}: "), hint=error.hint)
 
 
 def _is_pattern(word: str) -> bool:

@@ -81,19 +81,32 @@ def read_shards(word: str, task: Task | None = None) -> ImageDataset:
     if "train" not in splits:
         splits = [""] * len(names)  # a part that somebody asked for by itself
     shards = [Shard(place, name, place.facts(name)) for name in names]
-    called = _parted(word)[1].partition(".tar")[0] or word
-    return read_samples(list(zip(shards, splits, strict=True)), _classes(place), called, task)
+    name = _parted(word)[1].partition(".tar")[0] or word
+    return read_samples(list(zip(shards, splits, strict=True)), _classes(place), name, task)
 
 
-def pictures_in(word: str) -> Iterator[Asked]:
-    """Every picture in shards, labelled or not, to be read in its turn; what cannot be used is given too, to be
-    answered with the reason. Raises `DataError` where nothing is there."""
+def shards_in(word: str) -> dict[str, str]:
+    """The names of shards, and what each is called. Raises `DataError` where there are none."""
     place, names = _found(word)
-    data = read_index(place) if names is None else None
-    if data is not None:
-        yield from _asked([one.source for one in data.examples if isinstance(one.source, Member)])
+    if names is None:
+        names = list(dict.fromkeys(member.shard.name for member in _indexed(word))) or _listed(place, word)
+    return {name: place.called(name) for name in names}
+
+
+def called(word: str, shard: str) -> str:
+    """What one of the shards that a word names is called."""
+    return _found(word)[0].called(shard)
+
+
+def pictures_in(word: str, only: str = "") -> Iterator[Asked]:
+    """Every picture in shards, labelled or not, to be read in its turn; what cannot be used is given too, to be
+    answered with the reason. only: the name of one shard. Raises `DataError` where nothing is there."""
+    place, names = _found(word)
+    indexed = [] if names else _indexed_once(word) if only else _indexed(word)
+    if indexed:
+        yield from _asked([member for member in indexed if only in ("", member.shard.name)])
         return
-    for name in names or _listed(place, word):
+    for name in [only] if only else names or _listed(place, word):
         shard = Shard(place, name, place.facts(name))
         members: list[Member] = []
         for one in Passing(shard).members():
@@ -103,6 +116,16 @@ def pictures_in(word: str) -> Iterator[Asked]:
             elif looks_like_picture(path) and not any(map(is_of_the_system, path.parts)):
                 members.append(Member(shard, one.name, one.offset, one.size))
         yield from _asked(members)
+
+
+def _indexed(word: str) -> list[Member]:
+    """The pictures that an index names; none where there is no index."""
+    data = read_index(place_of(word))
+    return [] if data is None else [one.source for one in data.examples if isinstance(one.source, Member)]
+
+
+_indexed_once = functools.lru_cache(maxsize=1)(_indexed)
+"""For a process that is given one shard after another."""
 
 
 def _asked(members: Sequence[Member]) -> Iterator[Asked]:

@@ -11,7 +11,7 @@ from lensmith.evaluation.report import Report
 from lensmith.report.drawing import draw_bar, draw_curve
 from lensmith.report.markup import Html, frame, join, number, table, tag
 from lensmith.runs.predictions import OUT_OF_FOLD
-from lensmith.runs.recipe import field_help
+from lensmith.runs.recipe_words import field_help
 
 _SHARE, _PLAIN = ".1%", ",.3f"
 _SHARES = ("accuracy", "balanced_accuracy", "top_5_accuracy", "exact_match")

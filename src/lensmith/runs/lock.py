@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import time
 import uuid
 from collections.abc import Iterator
@@ -171,8 +172,8 @@ def _refused(file: Path, holder: Holder) -> UsageError:
             f"{run} is held by {holder}; whether that process is still there cannot be told from here",
             hint=f"If it is surely gone, remove {file} and start again.",
         )
-    who = "this process" if holder.is_this_process() else str(holder)
+    who, named = "this process" if holder.is_this_process() else str(holder), shlex.quote(str(run))
     return UsageError(
         f"{run} is held by {who}",
-        hint=f"lensmith status {run} shows it, lensmith stop {run} ends it; another run needs another folder.",
+        hint=f"lensmith status {named} shows it, lensmith stop {named} ends it; another run needs another folder.",
     )

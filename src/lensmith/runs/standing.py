@@ -25,6 +25,11 @@ _ENDS: dict[str, State] = {
     "hung up": "interrupted",
     "failed": "crashed",
 }
+_OF_PROGRESS = (
+    *("stage", "epoch", "epochs", "step", "steps"),
+    *("seconds", "left", "started", "updated", "error"),
+)
+_LINES = 5
 _TAIL = 64 * 1024
 """Bytes at the end of a file that are read for its last lines."""
 
@@ -33,7 +38,7 @@ _TAIL = 64 * 1024
 class Standing:
     """Where a run stands.
 
-    progress: what `RUN/progress.json` says; figures: of the newest epoch; checkpoint: the state of the newest one;
+    progress: what `RUN/progress.json` says; figures: of the newest epoch; checkpoint: the newest one;
     holder: the process that works on the run, or the one that was killed at it; alive: whether it is there, None
     where that cannot be told from here; lines: the last ones of its log; folder: the one that it was started in, None
     where its pictures were given in Python, or nothing is known.
@@ -70,24 +75,12 @@ class Standing:
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
-        names = (
-            "stage",
-            "epoch",
-            "epochs",
-            "step",
-            "steps",
-            "seconds",
-            "left",
-            "started",
-            "updated",
-            "error",
-        )
         holder = None if self.holder is None else dataclasses.asdict(self.holder) | {"alive": self.alive}
         return {
             "run": str(self.run.path),
             "state": self.state,
             "code": self.exit_code,
-            **{name: self.progress.get(name) for name in names},
+            **{name: self.progress.get(name) for name in _OF_PROGRESS},
             "figures": self.figures,
             "checkpoint": self.checkpoint,
             "resumes_from": self.resumes_from,
@@ -105,8 +98,8 @@ def find_standing(word: str | Path) -> Standing:
     return read_standing(find_run(word))
 
 
-def read_standing(run: RunDirectory, lines: int = 5) -> Standing:
-    """Where this run stands, with so many of the last lines of its log."""
+def read_standing(run: RunDirectory) -> Standing:
+    """Where this run stands."""
     lock = read_lock(run.lock_file)
     holder = None if lock is None else lock.holder
     alive = None if holder is None else holder.is_alive()
@@ -119,7 +112,7 @@ def read_standing(run: RunDirectory, lines: int = 5) -> Standing:
         checkpoint=newest_checkpoint(run),
         holder=holder,
         alive=alive,
-        lines=last_lines(run.output_file)[-lines:] if lines else [],
+        lines=last_lines(run.output_file)[-_LINES:],
         folder=_folder(run),
     )
 
@@ -138,7 +131,7 @@ def _state(run: RunDirectory, progress: dict[str, Any], locked: bool, alive: boo
 
 
 def newest_checkpoint(run: RunDirectory) -> dict[str, Any] | None:
-    """The state of the newest checkpoint that has one to read, with its `step` and `path`; None without any."""
+    """Step, epoch and path of the newest checkpoint whose state can be read; None where there is none."""
     found: list[Path] = []
     with contextlib.suppress(OSError):
         found = [one for one in run.checkpoints.iterdir() if one.name.isdecimal()]
@@ -146,7 +139,7 @@ def newest_checkpoint(run: RunDirectory) -> dict[str, Any] | None:
         with contextlib.suppress(OSError):
             state = _object((folder / "state.json").read_bytes())
             if state is not None:
-                return state | {"step": int(folder.name), "path": str(folder)}
+                return {"step": int(folder.name), "epoch": state.get("epoch"), "path": str(folder)}
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmith.data.dataset import ImageDataset
+from lensmith.errors import DataError
 from lensmith.evaluation.metrics import measure
 from lensmith.types import Task
 
@@ -47,7 +49,14 @@ def answers_of(outputs: NDArray[np.float32], targets: NDArray[Any], data: ImageD
 
 
 def judge(answers: Answers, seconds: float, anew: float) -> Judged:
-    """The figure of some answers. Raises `DataError` where they are not finite."""
+    """The figure of some answers. Raises `DataError` where they are not finite, or have no figure."""
     report = measure(answers.outputs, answers.targets, answers.classes, answers.task)
     loss = next((report.values[name].value for name in _LOSSES if name in report.values), None)
-    return Judged(report[FIGURES[answers.task]].value, loss, seconds, anew)
+    figure = FIGURES[answers.task]
+    if not math.isfinite(report[figure].value):
+        name, count = figure.replace("_", " "), len(answers.targets)
+        raise DataError(
+            f"there is no {name} of the {count:,} pictures that trials are judged on",
+            hint="Each label has to be shown by some of them: more pictures are needed.",
+        )
+    return Judged(report[figure].value, loss, seconds, anew)

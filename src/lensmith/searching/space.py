@@ -13,7 +13,8 @@ from typing import Any
 
 from lensmith.errors import UsageError
 from lensmith.runs.fields import AUTO, read_value, require_field
-from lensmith.runs.recipe import Recipe, parse_words
+from lensmith.runs.recipe import Recipe
+from lensmith.runs.recipe_words import parse_words
 
 BETWEEN, OR = "..", "|"
 _BY_LOGARITHM = ("lr", "penalty")

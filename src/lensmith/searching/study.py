@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lensmith.errors import UsageError
@@ -23,34 +24,42 @@ _RANDOM = (4, 10)
 _FACTS, _WORKER = "lensmith", "worker"
 
 
+@dataclass(frozen=True)
+class Draw:
+    """How trials are drawn. random: so many at random first; seed: with the number of those before, it decides the
+    draw, so that a sweep which goes on draws what it would have drawn."""
+
+    random: int
+    seed: int
+
+    def sampler(self, before: int) -> optuna.samplers.BaseSampler:
+        """Of the next trial. before: trials that are there."""
+        import optuna
+
+        return optuna.samplers.TPESampler(n_startup_trials=self.random, seed=self.seed + before)
+
+
 class Study:
     """What processes and machines share of a sweep.
 
-    space: what is searched; place: the storage, without a password; here: what the processes of one machine that work
+    space: what is searched; places: the storage, without a password, and what the processes of one machine that work
     on it in one directory have in common; was_there: before it was opened.
     """
 
     def __init__(
-        self, study: optuna.Study, space: Space, place: str, here: str, was_there: bool = False
+        self,
+        study: optuna.Study,
+        draw: Draw,
+        space: Space,
+        places: tuple[str, str],
+        was_there: bool = False,
     ) -> None:
         self._study = study
+        self._draw = draw
         self._distributions = {name: _distribution(axis) for name, axis in space.items()}
         self.space = space
-        self.place = place
+        self.place, self._here = places
         self.was_there = was_there
-        self._here = here
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What was written down of the sweep."""
-        with naming_faults(self.place):
-            found: dict[str, Any] = dict(self._study.user_attrs.get(_FACTS, {}))
-        return found
-
-    def note(self, **facts: Any) -> None:
-        """Write down more of the sweep."""
-        with naming_faults(self.place):
-            self._study.set_user_attr(_FACTS, self.facts | facts)
 
     @property
     def lower_is_better(self) -> bool:
@@ -82,6 +91,7 @@ class Study:
         """A trial to be made, with its signs of life. Whoever leaves without a word has lost it: it is made once
         more."""
         with naming_faults(self.place), quiet():
+            self._study.sampler = self._draw.sampler(len(self._study.get_trials(deepcopy=False)))
             asked = self._study.ask(self._distributions)
             asked.set_user_attr(_WORKER, self._here)
         trial = Trial(asked, self.space, self.place)
@@ -159,8 +169,6 @@ def open_study(url: str, name: str, facts: dict[str, Any], folder: str, worker: 
     import optuna
 
     place, storage = hidden(url), open_storage(url)
-    low, high = _RANDOM
-    drawn = min(high, max(low, facts["trials"] // 3))
     space = {field: read_axis(field, text) for field, text in facts["space"].items()}
     with naming_faults(place), quiet():
         study = optuna.create_study(
@@ -170,12 +178,13 @@ def open_study(url: str, name: str, facts: dict[str, Any], folder: str, worker: 
             direction="minimize" if facts["lower_is_better"] else "maximize",
             pruner=optuna.pruners.MedianPruner(n_startup_trials=_FEWEST, n_warmup_steps=_WARM_UP),
         )
-        seed = facts["seed"] + 1_000 * worker + len(study.get_trials(deepcopy=False))
-        study.sampler = optuna.samplers.TPESampler(n_startup_trials=drawn, seed=seed)
         was_there = _FACTS in study.user_attrs
         if not was_there:
             study.set_user_attr(_FACTS, facts)
-    return Study(study, space, place, f"{socket.gethostname()}:{folder}", was_there)
+    low, high = _RANDOM
+    drawn = min(high, max(low, facts["trials"] // 3))
+    draw = Draw(drawn, facts["seed"] + 1_000 * worker)
+    return Study(study, draw, space, (place, f"{socket.gethostname()}:{folder}"), was_there)
 
 
 def _distribution(axis: Axis) -> BaseDistribution:

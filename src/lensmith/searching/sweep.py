@@ -163,6 +163,7 @@ def _open(source: Any, wish: Wish, place: SweepDirectory, over: float | None) ->
     facts = begun.facts | {"storage": hidden(url) if wish.storage else ""}
     facts |= {"joined": here.get("joined", known is not None)}
     place.write(facts)
+    yield Event("sweep", f"what is done is kept in {place.path}; --out {place.path} goes on with it")
     study = open_study(url, place.study, facts, str(place.path.absolute()))
     return Job(source, wish, place, url, replace(begun, facts=facts), study, trying, over)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lensmith.errors import DataError, LensmithError, MachineError, ModelFileError, UsageError
-from lensmith.runs.recipe import SHELL_WORDS, Recipe
+from lensmith.runs.recipe import Recipe
+from lensmith.runs.recipe_words import SHELL_WORDS
 from lensmith.training.run import Run, load_run
 
 _PLAIN = (str, int, float, bool, type(None), Path)

@@ -73,7 +73,9 @@ class Saver:
             return f"this training cannot be kept, and not go on later: {error}"
         if parts is None:
             return trouble or f"no checkpoint at step {step}: the weights are no finite numbers"
-        self._writing = self._thread.submit(_write, self._folder, step, *parts)
+        # What it ended with is another thing than what it was after its last step, and does not take its place.
+        number = step + ("ended" in state)
+        self._writing = self._thread.submit(_write, self._folder, number, *parts)
         self.step = step
         self._last = time.perf_counter()
         self._cost = self._last - began

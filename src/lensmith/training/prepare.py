@@ -139,14 +139,14 @@ def prepare(
     trial = _trial(model, plan, batches, parts, targets)
     plan = plan.choosing("the optimizer's own", lr=trial.optimizer.param_groups[0]["lr"])
     sized, trial = _sized(plan, trial, made, Spending(clock, rest, len(roles.held_out)))
-    plan = sized.plan
+    decided = sized.plan.recipe
     if isinstance(trial.optimizer, Muon):
-        trial.optimizer.use_low_precision(plan.recipe.precision == "bfloat16")
-    growth = Growth(plan.recipe.small_first or 0.0, plan.recipe.epochs or 0.0)
+        trial.optimizer.use_low_precision(decided.precision == "bfloat16")
+    growth = Growth(decided.small_first or 0.0, decided.epochs or 0.0)
     return Prepared(
         data=data,
         roles=roles,
-        plan=plan,
+        plan=sized.plan,
         preprocess=preprocess,
         column=column,
         model=trial.model,

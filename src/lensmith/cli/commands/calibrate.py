@@ -10,7 +10,7 @@ import typer
 from lensmith.cli import show
 from lensmith.cli.progress import follow
 from lensmith.errors import DataError, UsageError
-from lensmith.runs.recipe import data_words
+from lensmith.runs.recipe_words import data_words
 
 
 def calibrate(

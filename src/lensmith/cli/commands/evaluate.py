@@ -11,7 +11,7 @@ from lensmith.cli import several, show
 from lensmith.cli.measured import require_free, write_measured
 from lensmith.cli.progress import follow
 from lensmith.errors import ModelFileError, UsageError
-from lensmith.runs.recipe import data_words
+from lensmith.runs.recipe_words import data_words
 
 _SHOWN = 5
 

@@ -9,7 +9,7 @@ import typer
 
 from lensmith.cli import doubting, findings, show
 from lensmith.cli.progress import follow
-from lensmith.runs.recipe import data_words
+from lensmith.runs.recipe_words import data_words
 
 if TYPE_CHECKING:
     from lensmith.audit.inspect import Issue

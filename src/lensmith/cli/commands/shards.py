@@ -11,7 +11,7 @@ import typer
 from lensmith.cli import show
 from lensmith.cli.progress import follow
 from lensmith.errors import UsageError
-from lensmith.runs.recipe import data_words
+from lensmith.runs.recipe_words import data_words
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _SHOWN = 5

@@ -10,7 +10,8 @@ import typer
 from lensmith.cli import show
 from lensmith.cli.progress import follow
 from lensmith.errors import UsageError
-from lensmith.runs.recipe import Recipe, parse_words
+from lensmith.runs.recipe import Recipe
+from lensmith.runs.recipe_words import parse_words
 
 _KNOWN = ("root", "task", "group_by", "val_fraction", "test_fraction", "seed", "splits", "drop_leaks")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,10 @@ from lensmith.cli import BEGAN, show
 from lensmith.cli.progress import follow
 from lensmith.runs.fields import seconds_of
 from lensmith.runs.recipe import Recipe, named_recipe
+
+if TYPE_CHECKING:
+    from lensmith.searching.begin import Begun, Wish
+    from lensmith.training.run import Run
 
 
 def sweep(
@@ -57,48 +61,53 @@ def sweep(
       lensmith sweep photos/ freeze=false "lr=0.0001..0.01" "cutout=0..0.4" epochs=5
       lensmith sweep photos/ --out runs/photos-sweep-001
     """
+    options: dict[str, Any] = {"trials": trials, "out": out, "storage": storage, "workers": workers}
+    options |= {"budget": None if budget is None else seconds_of(budget)}
+    wish = _wished(words or [], recipe, {"seed": seed, "device": device}, options)
+    from lensmith.searching.sweep import plan_sweep, run_sweep
+
+    if dry_run:
+        _show_space(follow(plan_sweep(data, wish, BEGAN)), as_json)
+        return
+    run = follow(run_sweep(data, wish, BEGAN))
+    if run is not None:  # else another machine goes on
+        _show_run(run, as_json)
+
+
+def _wished(words: list[str], recipe: Path | None, fields: dict[str, Any], options: dict[str, Any]) -> Wish:
+    """What is asked for, once it is sure that it can be done here. options: of `Wish`, as they are."""
     from lensmith.searching.space import parse_space
 
-    space, fixed = parse_space(words or [])
-    options = {"seed": seed, "device": device}
-    fixed |= {name: value for name, value in options.items() if value is not None}
+    space, fixed = parse_space(words)
+    fixed |= {name: value for name, value in fields.items() if value is not None}
     base = named_recipe(recipe) if recipe is not None else Recipe()
     base = base.varied(**fixed)
-    seconds = None if budget is None else seconds_of(budget)
     from lensmith.cli.torch import require_torch, spare_the_compiler
     from lensmith.searching.storage import require_optuna
 
     require_torch("sweep")
     require_optuna()
     spare_the_compiler()
+    from lensmith.searching.begin import Wish
+
+    return Wish(base, fixed=frozenset(fixed), space=space, **options)
+
+
+def _show_space(begun: Begun, as_json: bool) -> None:
+    from lensmith.searching.space import words_of
+
+    searched = words_of(begun.space)
+    if as_json:
+        show.data({"space": searched, "base": begun.facts["base"], "grounds": begun.facts["grounds"]})
+        return
+    for name, axis in searched.items():
+        show.line(f"{name}={axis}")
+
+
+def _show_run(run: Run, as_json: bool) -> None:
     from lensmith.cli.trained import show_end, summary
     from lensmith.runs.files import read_json
-    from lensmith.searching.begin import Wish
-    from lensmith.searching.space import words_of
-    from lensmith.searching.sweep import plan_sweep, run_sweep
 
-    wish = Wish(
-        base,
-        fixed=frozenset(fixed),
-        space=space,
-        trials=trials,
-        budget=seconds,
-        out=out,
-        storage=storage,
-        workers=workers,
-    )
-    if dry_run:
-        begun = follow(plan_sweep(data, wish, BEGAN))
-        searched = words_of(begun.space)
-        if as_json:
-            show.data({"space": searched, "base": begun.facts["base"], "grounds": begun.facts["grounds"]})
-        else:
-            for name, axis in searched.items():
-                show.line(f"{name}={axis}")
-        return
-    run = follow(run_sweep(data, wish, BEGAN))
-    if run is None:  # another machine goes on
-        return
     facts = run.directory.facts()
     if as_json:
         show.data(summary(run, facts) | {"sweep": read_json(run.directory.sweep_file)})

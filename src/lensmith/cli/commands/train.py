@@ -11,7 +11,8 @@ from lensmith.cli import BEGAN, several, show
 from lensmith.cli.detached import refuse_beside, start_detached
 from lensmith.cli.progress import follow
 from lensmith.cli.trained import show_end, summary
-from lensmith.runs.recipe import Recipe, field_help, named_recipe, parse_words
+from lensmith.runs.recipe import Recipe, named_recipe
+from lensmith.runs.recipe_words import field_help, parse_words
 
 _FIELDS = "\n".join(f"  {name:<16} {text} [{default}]" for name, default, text in field_help())
 
@@ -54,14 +55,8 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Train, measure, report."""
-    options = {
-        "model": model,
-        "task": task,
-        "budget": budget,
-        "epochs": epochs,
-        "seed": seed,
-        "device": device,
-    }
+    options: dict[str, Any] = {"model": model, "task": task, "budget": budget, "epochs": epochs}
+    options |= {"seed": seed, "device": device}
     chosen = _merged(parse_words(words or []), {k: v for k, v in options.items() if v is not None})
     base = named_recipe(recipe) if recipe is not None else Recipe()
     wanted = base.varied(**chosen)
