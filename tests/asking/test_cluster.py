@@ -118,6 +118,7 @@ def test_the_rows_of_the_plain_command_and_nothing_left_behind(place: Path) -> N
     (place / "list.csv").write_text("path\nphotos/3/3.png\nphotos/nowhere.png\nhttp://127.0.0.1:9/a.png\n")
     words = ("predict", "net.lens", "shard.tar", "odd", "list.csv", "photos/0", "nowhere.jpg", "--out")
     here = command(*words, "all.csv", cwd=place)
+    before = set(Path("/tmp").glob("lensmith-ray-*"))
     variables = {**VARIABLES, "RAY_AUTH_MODE": None, "HOME": str(home)}
     before = set(Path("/tmp").glob("lensmith-ray-*"))
     spread = command(*words, "spread.csv", "--ray", "local", cwd=place, **variables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib.util
@@ -96,6 +97,8 @@ def _begin_here(ray: Any, stack: contextlib.ExitStack) -> None:
     short = "/tmp" if Path("/tmp").is_dir() else None
     place = tempfile.mkdtemp(prefix="lensmith-ray-", dir=short)
     stack.callback(shutil.rmtree, place, ignore_errors=True)
+    # Of what did not start, some goes on writing until Ray ends it, which it does before what was registered earlier.
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
     # Without one it would make a password and keep it in the home folder.
     stack.enter_context(_variables({"RAY_AUTH_TOKEN": _password()}, besides=["RAY_AUTH_MODE"]))
     try:
