@@ -47,7 +47,9 @@ def unpinned(lines: list[str], wanted: set[str]) -> list[str]:
 
 def test_constraints_satisfy_every_requirement() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    every = requirements(tuple(project()["optional-dependencies"]))
+    every = requirements(
+        tuple(set(project()["optional-dependencies"]) - {"ray"})
+    )  # too large for all to install
     assert unpinned(lines, every) == [], "renew with: make lock"
 
 

@@ -111,6 +111,7 @@ CASES: dict[str, dict[str, Any]] = {
     "class weights": {"loss": WEIGHED, "batch_size": 7},
     "one each": {"loss": one_each, "batch_size": 7},
     "mixed": {"mixing": Mixing(0.4, 1.0, CLASSES), "batch_size": 7, "loss": nn.CrossEntropyLoss()},
+    "channels last": {"model": lambda rank: Net().to(memory_format=torch.channels_last), "optimizer": muon},
     "even": {"loss": plain, "batch_size": 12},
     "norms": {"model": norm_net},
     "uneven": {"loss": plain, "batch_size": 7},

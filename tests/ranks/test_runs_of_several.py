@@ -47,7 +47,7 @@ def test_a_killed_worker_is_replaced_and_the_weights_are_the_same(here: Path, un
     _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
     assert weights(here) == undisturbed
-    assert said.count("run, which was begun before these processes were started again") == 1
+    assert said.count("run, begun before these processes were started again") == 1
     assert len(RunDirectory(here / "run").facts()["resumed"]) == 1
 
 

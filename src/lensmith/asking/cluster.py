@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib.util
@@ -9,7 +10,6 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import socket
 import tempfile
 import threading
@@ -23,8 +23,8 @@ from lensmith.machine.limits import cores
 LOCAL, AUTO = "local", "auto"
 _ANSWER = 5.0
 """Seconds in which the head of a cluster has to say that it speaks its protocol."""
-_JOIN = 60.0
-"""Seconds for the rest of joining, which Ray itself would go on trying for minutes."""
+_JOIN, _START = 30.0, 120.0
+"""Seconds to join a cluster, or to start one on a machine that may be busy."""
 _STORE = 256 << 20
 """Bytes of shared memory for a cluster of this machine: names of pictures, and answers on their way."""
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
@@ -55,8 +55,7 @@ def joined(address: str) -> Iterator[Any]:
             if address == LOCAL:
                 _begin_here(ray, stack)
             else:
-                _join(ray, address)
-            stack.callback(ray.shutdown)
+                _join(ray, stack, address)
         yield ray
 
 
@@ -88,32 +87,31 @@ def check_address(address: str) -> None:
 
 
 def _begin_here(ray: Any, stack: contextlib.ExitStack) -> None:
-    """A cluster of one machine, in a folder of its own, with a password that no other knows.
-
-    Not in a thread: the processes that it starts end with the thread that started them.
-    """
+    """A cluster of one machine, in a folder of its own, with a password that no other knows."""
     # The paths of sockets in it may have about 100 letters; the folder that macOS names for such things has 50.
     short = "/tmp" if Path("/tmp").is_dir() else None
     place = tempfile.mkdtemp(prefix="lensmith-ray-", dir=short)
     stack.callback(shutil.rmtree, place, ignore_errors=True)
+    # Of what did not start, some goes on writing until Ray ends it, which it does before what was registered earlier.
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
     # Without one it would make a password and keep it in the home folder.
     stack.enter_context(_variables({"RAY_AUTH_TOKEN": _password()}, besides=["RAY_AUTH_MODE"]))
-    try:
-        with _no_stderr(), _term_as_before():
-            ray.init(
-                address=LOCAL,
-                num_cpus=cores(),
-                num_gpus=0,
-                object_store_memory=_STORE,
-                include_dashboard=False,
-                _temp_dir=place,
-                **_SILENT,
-            )
-    except Exception as error:  # it raises this very class where the machine is too busy
+    failed = _connected(
+        ray,
+        stack,
+        _START,
+        address=LOCAL,
+        num_cpus=cores(),
+        num_gpus=0,
+        object_store_memory=_STORE,
+        include_dashboard=False,
+        _temp_dir=place,
+    )
+    if failed is not None:
         raise MachineError(
-            f"Ray cannot be started here ({_first_line(error)})",
+            f"Ray cannot be started here ({_first_line(failed)})",
             hint="Try again when the machine is less busy.",
-        ) from error
+        ) from failed
 
 
 @functools.cache
@@ -129,26 +127,40 @@ _SILENT: dict[str, Any] = {
 }
 
 
-def _join(ray: Any, address: str) -> None:
-    """Connect, in a thread that can be left behind: where nobody answers, Ray tries for minutes."""
+def _join(ray: Any, stack: contextlib.ExitStack, address: str) -> None:
     if address != AUTO:
         _ask_protocol(address)
+    failed = _connected(ray, stack, _JOIN, address=address)
+    if failed is not None:
+        raise _unreachable(address, _first_line(failed)) from failed
+
+
+def _connected(ray: Any, stack: contextlib.ExitStack, seconds: float, **how: Any) -> BaseException | None:
+    """Call `ray.init`, which may wait for minutes or for ever; what it raised, or that it took too long.
+
+    In a thread that can be left behind; and that lives on, since what it starts ends with it.
+    """
     failed: list[BaseException] = []
+    called, leave = threading.Event(), threading.Event()
 
     def connect() -> None:
         try:
-            ray.init(address=address, **_SILENT)
-        except BaseException as error:
+            ray.init(**how, **_SILENT)
+        except BaseException as error:  # whatever it is: it raises even plain ones
             failed.append(error)
+        called.set()
+        leave.wait()
 
-    thread = threading.Thread(target=connect, daemon=True)
     with _no_stderr():
-        thread.start()
-        thread.join(_JOIN)
-    if thread.is_alive():
-        raise _unreachable(address, f"no cluster let this process in within {_JOIN:g} s")
-    if failed:
-        raise _unreachable(address, _first_line(failed[0])) from failed[0]
+        threading.Thread(target=connect, daemon=True).start()
+        in_time = called.wait(seconds)
+    stack.callback(leave.set)
+    if not in_time:
+        atexit.unregister(ray.shutdown)  # it would wait for the thread
+        return TimeoutError(f"no answer within {seconds:g} s")
+    if not failed:
+        stack.callback(ray.shutdown)
+    return failed[0] if failed else None
 
 
 def _ask_protocol(address: str) -> None:
@@ -220,19 +232,6 @@ def _variables(wanted: Mapping[str, str], besides: Sequence[str] = ()) -> Iterat
     finally:
         for name in new:
             os.environ.pop(name, None)
-
-
-@contextlib.contextmanager
-def _term_as_before() -> Iterator[None]:
-    """Ray would end this process at SIGTERM without a word."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

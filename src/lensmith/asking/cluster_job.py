@@ -17,7 +17,7 @@ from typing import Any
 
 from lensmith.asking.answer_file import AnswerFile, Seen, answer_file, check_name, identity
 from lensmith.asking.answering import Tally
-from lensmith.asking.cluster import check_address, faults_in_words, joined, require_ray
+from lensmith.asking.cluster import LOCAL, check_address, faults_in_words, joined, require_ray
 from lensmith.asking.cluster_batches import Line, Part, Place, lines_in, places_of, places_table
 from lensmith.asking.cluster_worker import (
     Answering,
@@ -67,6 +67,7 @@ def answer_on_cluster(
         first = next(new, None)
         if first is None:
             return tally
+        yield Event("predict", "joining the cluster" if address != LOCAL else "starting Ray on this machine")
         with joined(address) as ray, faults_in_words(ray):
             job = _Job(ray, bundle, file, tally)
             yield from job.list_places(chain([first], new))

@@ -67,9 +67,18 @@ def join() -> Processes:
     return join_processes()
 
 
-def start(count: int | None) -> None:
+def end_unless_first() -> None:
+    """Only the first has something to show."""
+    if not is_first():
+        raise typer.Exit
+
+
+def start(count: int | None, *, dry_run: bool = False) -> None:
     """Where several processes are asked for and torchrun has started none: let it start them with this very command,
-    and end as they do. Returns where there is nothing to start."""
+    and end as they do. Returns where there is nothing to start. A dry run is made by one of them."""
+    if dry_run:
+        end_unless_first()
+        return
     if (count or 1) == 1 or "TORCHELASTIC_RUN_ID" in os.environ or are():
         return
     from lensmith.machine.launching import launch

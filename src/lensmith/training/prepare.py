@@ -120,10 +120,9 @@ def prepare(
     plan = choose(recipe, roles.train, find_runtime(recipe.device), len(roles.held_out), reasons)
     recipe = plan.recipe
     torch.manual_seed(recipe.seed)
-    classes = roles.train.classes
-    model, weights, taken = _begun(recipe, parts, classes)
+    model, weights, taken = _begun(recipe, parts, roles.train.classes)
     preprocess = parts.preprocess or named_preprocess(recipe, weights)
-    plan = _choose_layout(plan, model, preprocess, len(classes))
+    plan = _choose_layout(plan, model, preprocess, len(roles.train.classes))
     plan = store_or_stream(plan, roles.train, _stored_as(plan.recipe, roles.train, preprocess))
     recipe = plan.recipe
     column, choice, rest = yield from _decoded(recipe, roles, preprocess, column)
@@ -132,7 +131,7 @@ def prepare(
     targets = _on(target_array(train), recipe)
     if parts.model is None and parts.from_run is None:
         _start_from_mean(model, targets, train.task)
-    batches = _batches(column, targets, preprocess, recipe, parts, len(classes), processes)
+    batches = _batches(column, targets, preprocess, recipe, parts, len(train.classes), processes)
 
     def made(plan: Plan) -> Trial:
         return _made_anew(plan, batches, parts, targets, train)

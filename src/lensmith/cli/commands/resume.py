@@ -50,8 +50,7 @@ def resume(
 
     with at_home(found):
         finished = follow(resume_job(found, data, began=BEGAN))
-    if not several.is_first():
-        return
+    several.end_unless_first()
     facts = finished.directory.facts()
     if as_json:
         show.data(summary(finished, facts))

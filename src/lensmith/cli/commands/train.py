@@ -67,8 +67,7 @@ def train(
         refuse_beside("--dry-run", dry_run)
         start_detached(context.obj, as_json)
         return
-    if not dry_run:
-        several.start(wanted.processes)
+    several.start(wanted.processes, dry_run=dry_run)
     spare_the_compiler()
     from lensmith.planning.clock import Clock
     from lensmith.runs.repetition import run_of_recipe
@@ -76,14 +75,11 @@ def train(
     from lensmith.training.start import prepare_job
 
     if dry_run:
-        if not several.is_first():
-            return
         prepared = follow(prepare_job(data, wanted, Clock(BEGAN)))
         _show_plan(prepared.plan.recipe, prepared.plan.reasons, as_json)
         return
     run = follow(run_job(data, wanted, out=out, began=BEGAN, repeats=run_of_recipe(recipe or "")))
-    if not several.is_first():
-        return
+    several.end_unless_first()
     facts = run.directory.facts()
     if as_json:
         show.data(summary(run, facts))
