@@ -17,6 +17,7 @@ from small_nets import tied_net
 
 import lensmith as lm
 from lensmith.errors import ModelFileError, UsageError
+from lensmith.runs.checkpoints import read_checkpoint, remove_checkpoints, write_checkpoint
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json_lines, sha256_of
 from lensmith.runs.recipe import Recipe
@@ -209,6 +210,17 @@ def test_a_run_does_not_go_on_as_another_one(place: Path) -> None:
     next((place / "set/ant").iterdir()).unlink()
     with pytest.raises(ModelFileError, match="another training: training pictures"):
         lm.resume(run.path, quiet=True)
+
+
+def test_another_torch_is_told(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = left(place)
+    found = read_checkpoint(run.checkpoints)
+    assert found is not None
+    state = json.loads(found.files["state.json"]) | {"torch": "2.11.0"}
+    remove_checkpoints(run.checkpoints)
+    write_checkpoint(run.checkpoints, found.step, {**found.files, "state.json": json.dumps(state).encode()})
+    lm.resume(run.path)
+    assert "trained by torch 2.11.0, and goes on by" in capfd.readouterr().err
 
 
 def test_objects_that_were_given_have_to_be_given_again(place: Path) -> None:

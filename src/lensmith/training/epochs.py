@@ -96,6 +96,11 @@ def _going_on(found: tuple[dict[str, Any], Checkpoint], prepared: Prepared) -> G
     for reason in checkpoint.skipped:
         yield Event("warning", f"a checkpoint is passed over: {reason}")
     yield Event("resume", f"from step {checkpoint.step:,}, in epoch {state['epoch']} of {state['epochs']:g}")
+    if state["torch"] != str(torch.__version__):
+        words = (
+            f"by torch {state['torch']}, and goes on by {torch.__version__}: sums may be rounded otherwise"
+        )
+        yield Event("warning", f"it was trained {words}")
     before, now = state["processes"], prepared.processes.world_size
     if before != now:
         words = "pictures and their order stay the same, sums are rounded in another order"

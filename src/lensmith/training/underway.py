@@ -54,6 +54,7 @@ class Underway:
             "epoch": position.epoch + 1,
             "epochs": position.epochs,
             "of": identity(prepared),
+            "torch": str(torch.__version__),
             "position": dataclasses.asdict(position),
             "weights": dict(prepared.model.state_dict()),
             "optimizer": prepared.optimizer.state_dict(),
