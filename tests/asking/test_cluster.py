@@ -110,13 +110,26 @@ def test_the_rows_of_the_plain_command_and_nothing_left_behind(place: Path) -> N
     with tarfile.open(place / "shard.tar", "w") as tar:
         for number in range(2, 90):
             tar.add(place / f"photos/{number % 7}/{number}.png", f"{number}.png")
+    (place / "shards").mkdir()
+    for number in range(2):
+        shutil.copy(place / "shard.tar", place / f"shards/{number:05}.tar")
     odd, home = place / "odd", place / "home"
     odd.mkdir()
     home.mkdir()
     for name in ("two\nlines.png", "käfer 虫.png", os.fsdecode(b"\xff\xfe.png"), 'a "b", c.png'):
         shutil.copy(place / "photos/2/2.png", odd / name)
     (place / "list.csv").write_text("path\nphotos/3/3.png\nphotos/nowhere.png\nhttp://127.0.0.1:9/a.png\n")
-    words = ("predict", "net.lens", "shard.tar", "odd", "list.csv", "photos/0", "nowhere.jpg", "--out")
+    words = (
+        "predict",
+        "net.lens",
+        "shard.tar",
+        "shards",
+        "odd",
+        "list.csv",
+        "photos/0",
+        "nowhere.jpg",
+        "--out",
+    )
     here = command(*words, "all.csv", cwd=place)
     before = set(Path("/tmp").glob("lensmith-ray-*"))
     variables = {**VARIABLES, "RAY_AUTH_MODE": None, "HOME": str(home)}
