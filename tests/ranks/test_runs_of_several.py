@@ -19,7 +19,6 @@ from lensmith.errors import UsageError
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines
 
-
 WRONG = """import os
 from torch import nn
 
@@ -140,7 +139,7 @@ def test_python_starts_processes_too(here: Path, monkeypatch: pytest.MonkeyPatch
     run = lm.train("set", model="net.py:Net", image_size=112, epochs=1, batch_size=9, processes=2, quiet=True)
     assert run.report.count == 101
     assert run.directory.recipe().processes == 2
-    with pytest.raises(UsageError, match="net.py has no Nothing"):
+    with pytest.raises(UsageError, match="has no Nothing"):
         lm.train("set", model="net.py:Nothing", processes=2, quiet=True)
 
 
