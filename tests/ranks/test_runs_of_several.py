@@ -19,6 +19,21 @@ from lensmith.errors import UsageError
 from lensmith.runs.directory import RunDirectory
 from lensmith.runs.files import read_json, read_json_lines
 
+WRONG = """import os
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, outputs):
+        super().__init__()
+        self.net = nn.Linear(3, outputs)
+
+    def forward(self, images):
+        if self.training and os.environ["RANK"] == "1":
+            raise KeyError("nothing")
+        return self.net(images.mean((2, 3)))
+"""
+
 
 def test_one_process_talks_and_writes(place: Path, undisturbed: str) -> None:
     run, said = RunDirectory(place / "run"), (place / "said.txt").read_text(encoding="utf-8")
@@ -107,23 +122,15 @@ def test_measuring_in_shares_is_measuring(place: Path, undisturbed: str, tmp_pat
 
 @pytest.mark.slow
 def test_what_goes_wrong_in_one_process_is_told_once_with_its_place(here: Path) -> None:
-    (here / "wrong.py").write_text(
-        "import os\nfrom net import Net as Base\nfrom torch import nn\n\n\nclass Net(nn.Module):\n"
-        "    def __init__(self, outputs):\n        super().__init__()\n        self.net = nn.Linear(3, outputs)\n\n"
-        "    def forward(self, images):\n        if self.training and os.environ['RANK'] == '1':\n"
-        "            raise KeyError('nothing')\n        return self.net(images.mean((2, 3)))\n".replace(
-            "from net import Net as Base\n", ""
-        ),
-        encoding="utf-8",
-    )
+    (here / "wrong.py").write_text(WRONG, encoding="utf-8")
     words = [word.replace("net.py", "wrong.py") for word in WORDS]
     done = torchrun(2, *words, cwd=here)
     assert done.returncode != 0
     assert done.stderr.count("error: ") == 1, done.stderr
     assert "process 2 of 2" in done.stderr
-    assert "wrong.py:13: KeyError" in done.stderr
+    assert "wrong.py:12: KeyError" in done.stderr
     shorthand = command(*words[2:], "processes=2", "--out", "short", cwd=here)
-    shorthand.refused(70, "process 2 of 2", "wrong.py:13: KeyError")
+    shorthand.refused(70, "process 2 of 2", "wrong.py:12: KeyError")
 
 
 @pytest.mark.slow
@@ -132,7 +139,7 @@ def test_python_starts_processes_too(here: Path, monkeypatch: pytest.MonkeyPatch
     run = lm.train("set", model="net.py:Net", image_size=112, epochs=1, batch_size=9, processes=2, quiet=True)
     assert run.report.count == 101
     assert run.directory.recipe().processes == 2
-    with pytest.raises(UsageError, match="nothing under"):
+    with pytest.raises(UsageError, match="has no Nothing"):
         lm.train("set", model="net.py:Nothing", processes=2, quiet=True)
 
 
