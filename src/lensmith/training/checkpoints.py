@@ -70,7 +70,7 @@ class Saver:
             parts = _in_parts(state)
         except TypeError as error:
             self._every = OFF
-            return f"this training cannot be kept, and not go on later: {error}"
+            return f"this training cannot be kept, so an interruption ends it: {error}"
         if parts is None:
             return trouble or f"no checkpoint at step {step}: the weights are no finite numbers"
         # What it ended with is another thing than what it was after its last step, and does not take its place.
